@@ -1,0 +1,15 @@
+"""Find medical concepts (UMLS CUIs) in radiology images: the library under the notebooks.
+
+Paper: Kalimuthu, Nunnari and Sonntag, "A Competitive Deep Neural Network Approach for the ImageCLEFmed
+Caption 2020 Task", CLEF 2020 (CC BY 4.0). Import what you need from the module that has it:
+
+    from nblib.dataset import read_dataset
+    from nblib.experiment import Experiment
+"""
+
+import os
+
+__version__ = "0.1.0"
+
+# TensorFlow reports every CPU feature and absent GPU library to stderr as it loads; stored notebooks need only errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,0 +1,148 @@
+"""The command line `nblib ...`: a thin face on the library."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nblib.concepts import ConceptVocabulary, label_cardinality, label_density
+from nblib.dataset import count_images, inspect_dataset, listing
+from nblib.submission import check_submission, evaluate, read_submission
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
+)
+
+DataFolder = Annotated[Path, typer.Argument(help="Folder with images and concept lists.", show_default=False)]
+
+
+@app.callback()
+def _describe() -> None:
+    """Find medical concepts (UMLS CUIs) in radiology images.
+
+    Start with `nblib sample data/sample`, then open the notebooks or run them with papermill.
+    """
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="A new folder to draw into.", show_default=False)],
+    images: Annotated[int, typer.Option(help="How many images in all.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 2020,
+) -> None:
+    """Draw a synthetic sample in the layout of the 2020 task.
+
+    Example: `nblib sample data/sample --images 1000`
+    """
+    from nblib.phantoms import draw_sample
+
+    draw_sample(folder, images, seed)
+    typer.echo(f"{images} synthetic images in {folder}")
+
+
+@app.command()
+def check(data: DataFolder) -> None:
+    """Say what a data folder holds and what is wrong with it; exit 1 where training would be wrong.
+
+    Example: `nblib check data/sample`
+    """
+    dataset = inspect_dataset(data)
+    typer.echo(f"{data}: {dataset.layout}, {len(dataset.images):,} images, {len(dataset.names):,} concept names")
+    if len(dataset.images):
+        typer.echo(count_images(dataset.images).to_string())
+    for serious, heading in ((True, "Training would be wrong"), (False, "Good to know")):
+        problems = [problem for problem in dataset.problems if problem.serious == serious]
+        if problems:
+            typer.echo(f"\n{heading}: {len(problems):,}\n{listing(problems)}")
+    if any(problem.serious for problem in dataset.problems):
+        raise typer.Exit(1)
+    typer.echo("\nFit for training.")
+
+
+@app.command()
+def stats(
+    data: DataFolder, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False
+) -> None:
+    """Print Table 1 of the paper for your data, and cardinality and density of the labels.
+
+    Example: `nblib stats data/sample --json`
+    """
+    dataset = inspect_dataset(data)
+    labelled = dataset.split("train", "val")
+    labelled = labelled[labelled["concepts"].map(len) > 0]
+    if labelled.empty:
+        raise ValueError(f"{data} has no labelled images; `nblib check {data}` says what was found.")
+    vocabulary = ConceptVocabulary.of(labelled["concepts"])
+    labels = vocabulary.encode(labelled["concepts"])
+    table = count_images(dataset.images)
+    numbers = {
+        "labelled images": len(labelled),
+        "concept occurrences": int(labels.sum()),
+        "unique concepts": len(vocabulary),
+        "label cardinality": round(float(label_cardinality(labels)), 4),
+        "label density": round(float(label_density(labels)), 6),
+    }
+    if as_json:
+        typer.echo(json.dumps({"images": table.T.to_dict(), **numbers}, indent=2))
+        return
+    typer.echo(table.to_string())
+    typer.echo("\n" + "\n".join(f"{name:20} {value:>12,}" for name, value in numbers.items()))
+
+
+@app.command("evaluate")
+def evaluate_submission(
+    truth: Annotated[Path, typer.Argument(help="The true concepts, in the form of a submission.", show_default=False)],
+    submission: Annotated[Path, typer.Argument(help="What to score.", show_default=False)],
+) -> None:
+    """Score a submission as the challenge does: mean F1 over images.
+
+    Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/submission.txt`
+    """
+    f1, scored = evaluate(read_submission(truth), read_submission(submission))
+    typer.echo(f"{f1:.6f} mean F1 over {scored} images")
+
+
+@app.command("check-submission")
+def check_submission_file(
+    submission: Annotated[Path, typer.Argument(help="The file to check.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Data folder whose test images it answers.", show_default=False)],
+) -> None:
+    """Say everything the challenge would reject a submission for; exit 1 if there is anything.
+
+    Example: `nblib check-submission runs/sample/submission.txt --data data/sample`
+    """
+    test = inspect_dataset(data).split("test")
+    problems = check_submission(submission, test["image_id"])
+    if problems:
+        typer.echo(listing(problems))
+    if any(problem.serious for problem in problems):
+        raise typer.Exit(1)
+    typer.echo(f"{submission}: accepted, {len(test):,} images answered")
+
+
+@app.command()
+def report(
+    runs: Annotated[Path, typer.Argument(help="Folder with executed notebooks and runs.")] = Path("runs"),
+    to: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
+) -> None:
+    """Render executed notebooks as HTML pages with an index.
+
+    Example: `nblib report runs --to reports`
+    """
+    from nblib.reports import render_reports
+
+    typer.echo(f"open {render_reports(runs, to)}")
+
+
+def main() -> None:
+    """Runs the command line; what is wrong with the input is one sentence, not a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

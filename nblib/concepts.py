@@ -1,0 +1,99 @@
+"""The label space: a sorted list of concepts, and the way from concepts to labels (multi one-hot) and back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+
+@dataclass(frozen=True)
+class ConceptVocabulary:
+    """The K concepts of the label space, sorted; the position of a concept is the index of its sigmoid.
+
+    Paper: section 3.3 and Table 2, "we sort the list of CUIs ... and use the positions of CUIs in the sorted list".
+
+    Raises:
+        ValueError: the concepts are not sorted or not unique.
+    """
+
+    concepts: tuple[str, ...]
+
+    def __post_init__(self):
+        if list(self.concepts) != sorted(set(self.concepts)):
+            raise ValueError("a vocabulary holds each concept once, sorted; ConceptVocabulary.of(...) makes it so.")
+
+    @classmethod
+    def of(cls, concept_lists: Iterable[Iterable[str]]) -> "ConceptVocabulary":
+        """The vocabulary of all concepts in the lists; the paper takes those of train and validation together."""
+        return cls(tuple(sorted(set(chain.from_iterable(concept_lists)))))
+
+    def padded(self, size: int | None) -> "ConceptVocabulary":
+        """This vocabulary with sigmoids added that no image ever has, `size` in all; unchanged for None.
+
+        The paper's 3,047 sigmoids make the truth very sparse, and that decides how the losses behave: a small data set
+        in a label space of that size behaves alike.
+
+        Raises:
+            ValueError: `size` is less than the number of concepts.
+        """
+        if size is None:
+            return self
+        if size < len(self):
+            raise ValueError(f"sigmoids must be at least the {len(self)} concepts of the data; received {size}.")
+        unused = (f"UNUSED{number:04d}" for number in range(1, size - len(self) + 1))
+        return ConceptVocabulary((*self.concepts, *unused))
+
+    def __len__(self) -> int:
+        return len(self.concepts)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Concept -> its position."""
+        return {concept: position for position, concept in enumerate(self.concepts)}
+
+    def encode(self, concept_lists: Sequence[Iterable[str]]) -> sparse.csr_array:
+        """Labels of N images as a sparse (N, K) matrix of 0 and 1 (uint8). Paper: Table 2.
+
+        Raises:
+            ValueError: a concept is not in the vocabulary.
+        """
+        concept_lists = [tuple(concepts) for concepts in concept_lists]
+        try:
+            columns = np.array([self.index[c] for c in chain.from_iterable(concept_lists)], dtype=np.int32)
+        except KeyError as error:
+            raise ValueError(f"concept {error.args[0]!r} is not in this vocabulary of {len(self)} concepts.") from None
+        starts = np.cumsum([0, *map(len, concept_lists)])
+        shape = (len(concept_lists), len(self))
+        labels = sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=shape)
+        labels.sum_duplicates()
+        labels.data[:] = 1
+        return labels
+
+    def decode(self, labels) -> list[tuple[str, ...]]:
+        """Concepts of each row of `labels`, (N, K), sparse or dense, in the vocabulary's order."""
+        rows = sparse.csr_array(labels)
+        rows.eliminate_zeros()
+        rows.sort_indices()
+        names = np.array(self.concepts, dtype=object)
+        return [tuple(names[row]) for row in np.split(rows.indices, rows.indptr[1:-1])]
+
+
+def label_cardinality(labels: sparse.csr_array) -> float:
+    """Mean number of concepts an image. Paper: section 3.2, 11.24."""
+    return labels.sum() / labels.shape[0]
+
+
+def label_density(labels: sparse.csr_array) -> float:
+    """Label cardinality over the number of concepts K. Paper: section 3.2, 0.0037."""
+    return label_cardinality(labels) / labels.shape[1]
+
+
+def concept_counts(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
+    """Images of each concept, most frequent first, ties by concept. Paper: Figures 2 and 3."""
+    counts = pd.Series(list(chain.from_iterable(concept_lists)), dtype=object).value_counts()
+    counts = counts.rename_axis("concept").rename("images")
+    return counts.sort_index().sort_values(ascending=False, kind="stable")

@@ -1,0 +1,182 @@
+"""Experiment: one row of Table 3 with everything a run needs to know, validated where it enters."""
+
+import ast
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+BackboneName = Literal["VGG16", "ResNet50", "DenseNet169", "small_plain", "small_residual", "small_dense"]
+LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
+
+# The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
+SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
+
+# Where a run happens, not what it is: left out when two runs are compared.
+PLACES = ("data", "runs")
+
+
+class Experiment(BaseModel):
+    """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
+
+    Raises:
+        ValueError: a parameter is unknown, of the wrong type or out of range; the sentence names it and, where a name
+            was mistyped, the nearest right one.
+
+    Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
+    most 50 epochs, `seed`, and `weight` choices other than ImageNet.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    experiment_name: str = Field("03_vgg16_flipped", pattern=r"^\w[\w.-]*$")
+    backbone: BackboneName = "VGG16"
+    small_relative: bool = False
+    weights: str | None = "imagenet"
+    image_size: int = Field(227, ge=32, le=1024)
+    flipped_copies: bool = True
+    pooling: Literal["flatten", "avg"] = "flatten"
+    fc_layers: int = Field(2, ge=0, le=8)
+    fc_units: int = Field(4096, ge=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    sigmoids: int | None = Field(None, ge=1)
+    loss: LossName = "bce"
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-5, gt=0)
+    schedule_decay: float = Field(0.9, ge=0)
+    lr_reduction_factor: float | None = Field(0.2, gt=0, lt=1)
+    lr_reduction_patience: int = Field(5, ge=1)
+    lr_reduction_monitor: Literal["f1", "loss"] = "f1"
+    early_stopping_patience: int = Field(10, ge=1)
+    epochs: int = Field(50, ge=1)
+    validation_half: Literal["val1", "val2"] = "val1"
+    limit_images: int | None = Field(None, ge=1)
+    seed: int = Field(2020, ge=0, lt=2**32)
+    data: str = "data/sample"
+    runs: str = "runs"
+
+    def __init__(self, **parameters: Any) -> None:
+        refuse_unknown(parameters, known=type(self).model_fields)
+        try:
+            super().__init__(**parameters)
+        except ValidationError as error:
+            raise ValueError(_plain_sentences(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _use_small_relative(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        backbone = parameters.get("backbone", "VGG16")
+        if parameters.get("small_relative") and backbone in SMALL_RELATIVES:
+            return {**parameters, "backbone": SMALL_RELATIVES[backbone]}
+        return parameters
+
+    @model_validator(mode="after")
+    def _small_backbones_start_at_random(self) -> "Experiment":
+        if self.backbone.startswith("small_") and self.weights == "imagenet":
+            raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
+        return self
+
+    @property
+    def test_half(self) -> str:
+        """The validation half that is kept for testing: the other one. Paper: section 3.3."""
+        return "val2" if self.validation_half == "val1" else "val1"
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the images and concept lists are."""
+        return project_path(self.data)
+
+    @property
+    def run_folder(self) -> Path:
+        """`<runs>/<experiment_name>/<validation_half>`: where this run is kept."""
+        return project_path(self.runs) / self.experiment_name / self.validation_half
+
+    def conditions(self) -> dict[str, Any]:
+        """Every parameter that decides the numbers, as plain values: all but where things lie on this machine."""
+        return self.model_dump(exclude=set(PLACES))
+
+    def identity(self, data_fingerprint: str) -> str:
+        """16 hex digits, equal for two runs exactly when conditions and data are."""
+        facts = json.dumps([self.conditions(), data_fingerprint], sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raises ValueError for the names that are not known, with the nearest known one for each."""
+    known = list(known)
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return
+    sentences = []
+    for name in unknown:
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
+        sentences.append(f"unknown parameter {name!r}: {hint}")
+    raise ValueError("\n".join(sentences))
+
+
+def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:
+    """The parameters a notebook runs with, from IPython's list `In` of the cells executed so far.
+
+    A cell that begins with `# Parameters` sets parameters: the notebook's own, tagged `parameters`, declares them with
+    their defaults; the one that papermill injects after it overrides some. Papermill only warns of names that
+    the notebook never declared; here they stop the run.
+
+    Raises:
+        ValueError: an injected name is unknown (with the nearest declared one), or a value is not a literal.
+    """
+    cells = [_assignments(source) for source in executed_cells if source.startswith("# Parameters")]
+    if not cells:
+        raise ValueError("no cell that begins with '# Parameters' has been executed: run the notebook from its top.")
+    declared, *injected = cells
+    for overrides in injected:
+        refuse_unknown(overrides, known=declared)
+        declared = {**declared, **overrides}
+    return declared
+
+
+def project_path(path: str | Path) -> Path:
+    """`path` as an absolute path; a relative one starts at the project's top folder, wherever the kernel runs.
+
+    JupyterLab starts a kernel in `notebooks/`, papermill where it is called; the top folder is the nearest one upwards
+    that holds `notebooks/`. Outside of any project a relative path starts at the current folder.
+    """
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
+    return top / Path(path).expanduser()
+
+
+def _assignments(source: str) -> dict[str, Any]:
+    values = {}
+    for statement in ast.parse(source).body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                values[name] = _literal(name, value)
+            case _:
+                raise ValueError(f"a parameters cell holds assignments only, not {ast.unparse(statement)!r}.")
+    return values
+
+
+def _literal(name: str, value: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        raise ValueError(
+            f"parameter {name!r} must be a plain value (number, text, True, False, None), not {ast.unparse(value)!r}."
+        ) from None
+
+
+def _plain_sentences(error: ValidationError) -> str:
+    def sentence(problem: dict[str, Any]) -> str:
+        message = problem["msg"].removeprefix("Value error, ")
+        name = ".".join(map(str, problem["loc"]))
+        return f"parameter {name!r}: {message}; received {problem['input']!r}." if name else f"{message}."
+
+    return "\n".join(sentence(problem) for problem in error.errors())

@@ -1,0 +1,125 @@
+"""Pixels: decode, resize by nearest neighbour, keep, and serve in batches with flipped copies."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import sparse
+from tqdm import tqdm
+
+from nblib.files import replacing
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with their labels, ready to learn from or to be judged on.
+
+    Attributes:
+        image_ids: (N,).
+        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched.
+        labels: (N, K) sparse, 0 and 1.
+    """
+
+    image_ids: np.ndarray
+    pixels: np.ndarray
+    labels: sparse.csr_array
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+def decode_image(path: str | Path, size: int) -> np.ndarray:
+    """The image as (size, size, 3) uint8 RGB, resized by nearest neighbour without cropping.
+
+    Paper: section 4, "scaled to the input resolution of the CNN using nearest filtering, without any cropping".
+
+    Raises:
+        ValueError: the file is no image that Pillow can read.
+    """
+    try:
+        with Image.open(path) as image:
+            resized = image.resize((size, size), Image.Resampling.NEAREST)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} can't be read as an image ({error}); repair it or leave it out.") from None
+    if resized.mode.startswith("I;16"):
+        resized = Image.fromarray((np.asarray(resized) >> 8).astype(np.uint8))
+    return np.asarray(resized.convert("RGB"))
+
+
+def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarray:
+    """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
+
+    Args:
+        images: a tidy table with image_id and path, one row an image; a change of names, order or file sizes is
+            another file.
+        size: pixels a side.
+        folder: where the kept files are.
+
+    Raises:
+        FileNotFoundError: images are listed that are not on disk.
+        ValueError: a file can't be read as an image.
+    """
+    missing = images.loc[images["path"].isna(), "image_id"]
+    if len(missing):
+        raise FileNotFoundError(
+            f"{len(missing):,} of {len(images):,} images are listed but not on disk, such as {missing.iloc[0]}; "
+            f"`nblib check` lists them all. Training needs the pixels."
+        )
+    kept = Path(folder) / f"{_pixel_key(images)}_{size}px.npy"
+    if not kept.exists():
+        with replacing(kept) as beside:
+            shape = (len(images), size, size, 3)
+            pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+            with ThreadPoolExecutor() as workers:
+                decoded = workers.map(lambda path: decode_image(path, size), images["path"])
+                for row, image in enumerate(tqdm(decoded, "decode", len(images), unit="image", disable=None)):
+                    pixels[row] = image
+            pixels.flush()
+    return np.load(kept, mmap_mode="r")
+
+
+def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """The order of one epoch: rows, and for each whether it is the mirrored copy; seed and epoch decide it.
+
+    With flipped copies every image comes once as it is and once mirrored: 2N examples.
+    Paper: experiment 3, "each image is provided ... both as-it-is and flipped horizontally".
+    """
+    examples = 2 * images if flipped_copies else images
+    order = np.random.default_rng([seed, epoch]).permutation(examples)
+    return order % images, order >= images
+
+
+def training_batches(
+    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches (pixels uint8, labels float32) of epoch after epoch, without end, from `first_epoch` on."""
+    for epoch in count(first_epoch):
+        rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
+        for start in range(0, len(rows), batch_size):
+            chosen, mirrored = rows[start : start + batch_size], flipped[start : start + batch_size]
+            pixels = examples.pixels[chosen]
+            pixels[mirrored] = pixels[mirrored, :, ::-1]
+            yield pixels, examples.labels[chosen].toarray().astype(np.float32)
+
+
+def ordered_batches(examples: Examples, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches (pixels uint8, labels float32) of all examples once, in their order."""
+    for start in range(0, len(examples), batch_size):
+        batch = slice(start, start + batch_size)
+        yield np.asarray(examples.pixels[batch]), examples.labels[batch].toarray().astype(np.float32)
+
+
+def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
+    """Batches that `training_batches` makes of one epoch; the last may be smaller."""
+    return -(-len(examples) * (2 if flipped_copies else 1) // batch_size)
+
+
+def _pixel_key(images: pd.DataFrame) -> str:
+    facts = "\n".join(f"{row.image_id} {row.path.stat().st_size}" for row in images.itertuples())
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]

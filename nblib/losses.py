@@ -1,0 +1,47 @@
+"""The four training losses of the paper: binary cross-entropy, 1 - soft F1, and their product and sum.
+
+Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number an image, (N,), as Keras' own losses do;
+Keras takes their mean. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
+"""
+
+from keras import losses, ops
+
+# Keras' fuzz factor, the paper's K.epsilon(): keeps 0 / 0 at 0, so that Listing 1.2's guard against NaN is not needed.
+EPSILON = 1e-7
+
+
+def soft_f1(y_true, y_pred):
+    """F1 of each image with probabilities as soft counts, (N,). Paper: Listing 1.2."""
+    y_true = ops.cast(y_true, y_pred.dtype)
+    true_positives = ops.sum(y_true * y_pred, axis=-1)
+    precision = true_positives / (ops.sum(y_pred, axis=-1) + EPSILON)
+    recall = true_positives / (ops.sum(y_true, axis=-1) + EPSILON)
+    return 2 * precision * recall / (precision + recall + EPSILON)
+
+
+def bce(y_true, y_pred):
+    """Binary cross-entropy of each image, the mean over its K sigmoids, (N,)."""
+    return losses.binary_crossentropy(y_true, y_pred)
+
+
+def one_minus_f1(y_true, y_pred):
+    """1 - soft F1 of each image, (N,); its mean is the batch loss of Listing 1.2."""
+    return 1 - soft_f1(y_true, y_pred)
+
+
+def f1_times_bce(y_true, y_pred):
+    """The batch's mean 1 - soft F1, one number, times the cross-entropy of each image, (N,). Paper: Listing 1.3."""
+    return ops.mean(one_minus_f1(y_true, y_pred)) * bce(y_true, y_pred)
+
+
+def f1_plus_bce(y_true, y_pred):
+    """The batch's mean 1 - soft F1 plus the cross-entropy of each image, (N,). Paper: section 4, experiment 10."""
+    return ops.mean(one_minus_f1(y_true, y_pred)) + bce(y_true, y_pred)
+
+
+LOSSES = {
+    "bce": bce,
+    "one_minus_f1": one_minus_f1,
+    "f1_times_bce": f1_times_bce,
+    "f1_plus_bce": f1_plus_bce,
+}

@@ -1,0 +1,134 @@
+"""Networks: an ImageNet-pretrained backbone, fully connected layers, and one sigmoid a concept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from keras import applications, layers, ops
+
+from nblib.experiment import Experiment
+
+
+def _small_plain(include_top, weights, input_shape):
+    """Four times convolution and pooling, after VGG16."""
+    image = features = keras.Input(input_shape)
+    for filters in (16, 32, 64, 128):
+        features = layers.Conv2D(filters, 3, padding="same", activation="relu")(features)
+        features = layers.MaxPooling2D()(features)
+    return keras.Model(image, features, name="small_plain")
+
+
+def _small_residual(include_top, weights, input_shape):
+    """Four blocks with a shortcut around them, after ResNet50."""
+    image = keras.Input(input_shape)
+    features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
+    for filters in (32, 64, 128, 128):
+        shortcut = layers.Conv2D(filters, 1, strides=2, use_bias=False)(features)
+        block = layers.BatchNormalization()(features)
+        block = layers.Activation("relu")(block)
+        block = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(block)
+        block = layers.BatchNormalization()(block)
+        block = layers.Activation("relu")(block)
+        block = layers.Conv2D(filters, 3, padding="same", use_bias=False)(block)
+        features = layers.Add()([shortcut, block])
+    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    return keras.Model(image, features, name="small_residual")
+
+
+def _small_dense(include_top, weights, input_shape):
+    """Four blocks whose convolutions see all features before them, after DenseNet169."""
+    image = keras.Input(input_shape)
+    features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
+    for growth in (16, 16, 32, 32):
+        for _ in range(2):
+            new = layers.Activation("relu")(layers.BatchNormalization()(features))
+            new = layers.Conv2D(growth, 3, padding="same", use_bias=False)(new)
+            features = layers.Concatenate()([features, new])
+        features = layers.AveragePooling2D(2)(features)
+    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    return keras.Model(image, features, name="small_dense")
+
+
+def _between_minus_one_and_one(pixels):
+    return pixels / 127.5 - 1
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A convolutional network without its top, and what its weights expect of pixels in [0, 255]."""
+
+    build: Callable[..., keras.Model]
+    preprocess: Callable
+
+
+BACKBONES = {
+    "VGG16": Backbone(applications.VGG16, applications.vgg16.preprocess_input),
+    "ResNet50": Backbone(applications.ResNet50, applications.resnet50.preprocess_input),
+    "DenseNet169": Backbone(applications.DenseNet169, applications.densenet.preprocess_input),
+    "small_plain": Backbone(_small_plain, _between_minus_one_and_one),
+    "small_residual": Backbone(_small_residual, _between_minus_one_and_one),
+    "small_dense": Backbone(_small_dense, _between_minus_one_and_one),
+}
+
+
+def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
+    """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
+
+    It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
+    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones.
+
+    Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
+    ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
+
+    Raises:
+        FileNotFoundError: `weights` is a path and there is no such file.
+    """
+    keras.utils.set_random_seed(experiment.seed)
+    shape = (experiment.image_size, experiment.image_size, 3)
+    backbone = BACKBONES[experiment.backbone].build(
+        include_top=False, weights=_weights_of(experiment), input_shape=shape
+    )
+    pool = layers.Flatten(name="flatten") if experiment.pooling == "flatten" else layers.GlobalAveragePooling2D()
+    features = pool(backbone.output)
+    for number in range(1, experiment.fc_layers + 1):
+        features = layers.Dense(experiment.fc_units, activation="relu", name=f"fc{number}")(features)
+        features = layers.Dropout(experiment.dropout, name=f"dropout_{number}")(features)
+    # float32 whatever the precision of the rest: a loss over thousands of small probabilities needs it.
+    predictions = layers.Dense(sigmoids, activation="sigmoid", dtype="float32", name="predictions")(features)
+    return keras.Model(backbone.input, predictions, name=f"{backbone.name}_{sigmoids}_sigmoids")
+
+
+def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
+    """The network with its preprocessing in front: takes (N, size, size, 3) uint8, RGB, as decoded.
+
+    Pixels travel to the device as bytes, and nobody can forget the preprocessing.
+    """
+    pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
+    prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
+    return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
+
+
+def feature_geometry(experiment: Experiment) -> dict[str, object]:
+    """What the backbone makes of an image: layers with weights, parameters, shape of its last features."""
+    backbone = BACKBONES[experiment.backbone].build(
+        include_top=False, weights=None, input_shape=(experiment.image_size, experiment.image_size, 3)
+    )
+    height, width, channels = backbone.output_shape[1:]
+    return {
+        "backbone": experiment.backbone,
+        "layers with weights": sum(isinstance(layer, layers.Conv2D) for layer in backbone.layers),
+        "parameters": backbone.count_params(),
+        "feature map": f"{height} x {width} x {channels}",
+        "flattened": height * width * channels,
+        "averaged": channels,
+    }
+
+
+def _weights_of(experiment: Experiment) -> str | None:
+    weights = experiment.weights
+    if weights in (None, "imagenet") or Path(weights).is_file():
+        return weights
+    raise FileNotFoundError(
+        f"weights must be imagenet, null, or a file of backbone weights; there is no file {weights}."
+    )

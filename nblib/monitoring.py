@@ -1,0 +1,158 @@
+"""What watches a training: F1 over images as a Keras metric, callbacks, and the state a killed run goes on from."""
+
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import callbacks, metrics, ops
+
+from nblib.experiment import Experiment
+from nblib.files import replacing
+from nblib.runs import Run
+
+
+class SampleF1(metrics.Mean):
+    """Mean over images of each image's F1 at a threshold; images without a true concept are left out.
+
+    The same number as `nblib.metrics.sample_f1`, computed on the device while training.
+    Paper: section 4, "we implemented a training-time computation of the F1 score".
+    """
+
+    def __init__(self, threshold=0.5, name="f1", **options):
+        super().__init__(name=name, **options)
+        self.threshold = threshold
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch: y_true and y_pred, (N, K)."""
+        y_true = ops.cast(y_true, "float32")
+        selected = ops.cast(y_pred > self.threshold, "float32")
+        true = ops.sum(y_true, axis=-1)
+        hits = ops.sum(y_true * selected, axis=-1)
+        f1 = 2 * hits / ops.maximum(true + ops.sum(selected, axis=-1), 1)
+        return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
+
+
+class _FromFirstF1:
+    """Counts epochs from the first with an F1 above 0.
+
+    With labels this sparse no probability passes 0.5 in the first epochs, and F1 stays 0; a patience that ran from the
+    start would end a training, or cut its rate, before it begins. The paper does not say how it dealt with that.
+    """
+
+    begun = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.begun = self.begun or logs["val_f1"] > 0
+        if self.begun:
+            super().on_epoch_end(epoch, logs)
+
+
+class EarlyStopping(_FromFirstF1, callbacks.EarlyStopping):
+    """Keras' early stopping, its patience counted from the first epoch with an F1 above 0."""
+
+
+class ReduceLROnPlateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
+    """Keras' learning-rate reduction, its patience counted from the first epoch with an F1 above 0."""
+
+
+def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
+    """Early stopping on the F1 of the validation half, and learning-rate reduction where the experiment has it.
+
+    Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
+    """
+    watching = [EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)]
+    if experiment.lr_reduction_factor is not None:
+        monitor = experiment.lr_reduction_monitor
+        reduction = ReduceLROnPlateau(
+            monitor=f"val_{monitor}",
+            mode="max" if monitor == "f1" else "min",
+            factor=experiment.lr_reduction_factor,
+            patience=experiment.lr_reduction_patience,
+        )
+        watching.append(reduction)
+    return watching
+
+
+class RunKeeper(callbacks.Callback):
+    """Keeps a run on disk after every epoch, prints one line, and takes it up again where it was.
+
+    It comes last, so that the callbacks it is given have seen the epoch. What Keras' own callbacks have counted is not
+    part of any saved model: they are shown the recorded history again, which brings them to the same state.
+    """
+
+    def __init__(self, run: Run, watching: list[callbacks.Callback]):
+        super().__init__()
+        self.run = run
+        self.watching = watching
+        self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that were trained and kept."""
+        return len(self.rows)
+
+    def on_train_begin(self, logs=None):
+        """Brings model, optimiser and callbacks to where the kept state left them."""
+        for epoch, row in enumerate(self.rows):
+            for callback in self.watching:
+                callback.on_epoch_end(epoch, dict(row))
+        if self._values is not None:
+            for variable, value in zip(_variables(self.model), self._values, strict=True):
+                variable.assign(value)
+            self._values = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the time and the learning rate the epoch begins with."""
+        self._started = time.monotonic()
+        self._learning_rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keeps history, the best weights and all that is needed to go on, in this order."""
+        measured = {name: float(logs[name]) for name in ("loss", "f1", "val_loss", "val_f1")}
+        seconds = round(time.monotonic() - self._started, 2)
+        row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
+        self.rows.append(row)
+        if best_epoch(self.rows) == epoch + 1:
+            with replacing(self.run.folder / "best.weights.h5") as beside:
+                self.model.save_weights(beside)
+        self.run.keep_history(self.rows)
+        write_state(self.run.folder / "state.npz", self.rows, self.model)
+        print(epoch_line(row, self.params["epochs"]), flush=True)
+
+
+def best_epoch(rows: list[dict[str, float]]) -> int:
+    """The epoch, from 1, with the best F1 on the validation half: the first of equals, the last while it is 0."""
+    f1 = [row["val_f1"] for row in rows]
+    return len(f1) if max(f1) == 0 else int(np.argmax(f1)) + 1
+
+
+def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """One epoch in one line, for logs and stored notebooks."""
+    return (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
+        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
+        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
+    )
+
+
+def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:
+    """Writes all that a training needs to go on: history, and every value of model, dropout seeds and optimiser."""
+    values = {str(number): variable.numpy() for number, variable in enumerate(_variables(model))}
+    facts = json.dumps({"rows": rows, "stopped": bool(model.stop_training)})
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, facts=np.array(facts), **values)
+
+
+def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray] | None]:
+    """What `write_state` kept: history, whether early stopping had ended it, values; ([], False, None) for none."""
+    if not path.is_file():
+        return [], False, None
+    with np.load(path, allow_pickle=False) as kept:
+        facts = json.loads(str(kept["facts"]))
+        return facts["rows"], facts["stopped"], [kept[str(number)] for number in range(len(kept.files) - 1)]
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,49 @@
+"""NAdam with the schedule decay that Keras 2 had and Keras 3 left out."""
+
+from keras import ops, optimizers
+
+
+class NadamWithDecay(optimizers.Nadam):
+    """NAdam whose momentum at step t is `beta_1 * (1 - 0.5 * 0.96 ** (t * schedule_decay))`.
+
+    Keras 3 writes the same rule with `schedule_decay` fixed at 1; here it is an argument again, as in the Keras of the
+    paper. Everything else, arguments included, is Keras' own.
+
+    Paper: section 4, "NAdam optimizer, learning rate = 1e-5, schedule decay 0.9".
+    """
+
+    def __init__(self, learning_rate=1e-5, schedule_decay=0.9, name="nadam_with_decay", **options):
+        super().__init__(learning_rate=learning_rate, name=name, **options)
+        self.schedule_decay = schedule_decay
+
+    def _momentum(self, step, dtype):
+        """Momentum at `step`, counted from 1."""
+        exponent = ops.cast(step, dtype) * self.schedule_decay
+        return self.beta_1 * (1 - 0.5 * ops.power(ops.cast(0.96, dtype), exponent))
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        dtype = self._u_product.dtype
+        self.assign(self._u_product, self._u_product * self._momentum(self.iterations + 1, dtype))
+        # Past Nadam's own method, which would multiply the product by its own momentum.
+        super(optimizers.Nadam, self)._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves `variable` by one step, in place."""
+        dtype = variable.dtype
+        gradient, learning_rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
+        momentum_now = self._momentum(self.iterations + 1, dtype)
+        momentum_next = self._momentum(self.iterations + 2, dtype)
+        product_now = ops.cast(self._u_product, dtype)
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index], self._velocities[index]
+
+        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+        self.assign_add(square, (ops.square(gradient) - square) * (1 - self.beta_2))
+        mean_hat = momentum_next * mean / (1 - product_now * momentum_next)
+        mean_hat = mean_hat + (1 - momentum_now) * gradient / (1 - product_now)
+        square_hat = square / (1 - ops.power(ops.cast(self.beta_2, dtype), ops.cast(self.iterations + 1, dtype)))
+        self.assign_sub(variable, learning_rate * mean_hat / (ops.sqrt(square_hat) + self.epsilon))
+
+    def get_config(self):
+        """Arguments that make the same optimiser again."""
+        return {**super().get_config(), "schedule_decay": self.schedule_decay}

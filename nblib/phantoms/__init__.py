@@ -1,0 +1,226 @@
+"""The embedded sample: drawn radiology phantoms in the files of the 2020 task.
+
+SYNTHETIC: no picture shows a patient, none is for clinical use. What is drawn decides the concepts: the tables
+of `nblib.phantoms.concepts` list UMLS concepts as ROCO and ROCOv2 use them, studies and findings; this
+module draws them and writes images and concepts as the organisers did. As with concepts found in captions, a few are
+missed and a few are wrong, so no network can be perfect.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
+from tqdm.auto import tqdm
+
+from nblib.phantoms.canvas import MARKS, Canvas, box
+from nblib.phantoms.concepts import CONCEPTS, FINDINGS, MODALITIES, STUDIES, VAGUE
+from nblib.phantoms.drawings import DRAWINGS
+
+TASK_SHARES = {  # images of the training split, Paper: Table 1
+    "DRAN": 4_713,
+    "DRCO": 487,
+    "DRCT": 20_031,
+    "DRMR": 11_447,
+    "DRPE": 502,
+    "DRUS": 8_629,
+    "DRXR": 18_944,
+}
+SMALLEST_SHARE = 0.02  # DRCO and DRPE would otherwise be five images of 700
+SMALLEST_SAMPLE = 50  # below it a validation split cannot show every category
+MISSED, MISTAKEN = 0.08, 0.2  # chance that a concept is missed; that a picture gets one that is not there
+CUIS = {name: cui for cui, name in CONCEPTS.items()}
+
+
+# ---- pictures: from a canvas to an image with its concepts
+
+NOISE = {"DRAN": 0.04, "DRCT": 0.05, "DRMR": 0.05, "DRPE": 0.04, "DRUS": 0.03, "DRXR": 0.035}  # of grey 0..1
+
+
+def develop(canvas, study):
+    """Picture of the canvas as its modality shows it, in grey (mode L) or colour (RGB)."""
+    rng = canvas.rng
+    if study.category == "DRUS":
+        insonate(canvas, fan=study.drawing != "breast scan")
+    if study.category == "DRXR":
+        canvas.pixels = 1 - np.exp(-1.5 * np.clip(canvas.pixels, 0, None))
+        if rng.random() < 0.4:
+            canvas.write("L", 0.8, -0.9)
+    pixels = gaussian_filter(canvas.pixels, 0.6) + rng.normal(0, NOISE[study.category], canvas.pixels.shape)
+    pixels = np.clip(pixels, 0, 1) ** rng.uniform(0.8, 1.25) * rng.uniform(0.85, 1.0)
+    picture = TINTS[study.drawing](pixels) if study.drawing in TINTS else grey(pixels)
+    flows = study.drawing in ("kidney scan", "heart scan") and rng.random() < 0.3
+    return doppler(picture, rng) if flows else picture
+
+
+def insonate(canvas, fan):
+    """Turn tissue into its echo: speckle, weaker with depth, seen through a fan or a window."""
+    speckle = gaussian_filter(canvas.rng.rayleigh(0.8, canvas.pixels.shape), (0.7, 1.3))
+    depth = np.linspace(1.15, 0.65, canvas.pixels.shape[0])[:, None]
+    angles = np.deg2rad(np.linspace(-42, 42, 24))
+    arc = np.stack([1.44 * np.sin(angles), 2 * np.cos(angles) - 1.1], axis=1)
+    outline = np.array([*arc, (0.12, -0.95), (-0.12, -0.95)]) if fan else box(0, 0, 0.92, 0.92)
+    canvas.pixels *= speckle * depth * canvas.cover(outline)
+
+
+def grey(pixels):
+    return Image.fromarray((pixels * 255).astype(np.uint8))
+
+
+def inverted(pixels):
+    return grey(1 - pixels)
+
+
+def hot(pixels):
+    """Picture in black, red, yellow and white."""
+    return Image.fromarray((np.clip(3 * pixels[..., None] - (0, 1, 2), 0, 1) * 255).astype(np.uint8))
+
+
+def fused(pixels):
+    """Picture in grey with the hot tracer over it."""
+    tracer = np.clip((pixels - 0.42) / 0.5, 0, 1)
+    anatomy, glow = grey(pixels).convert("RGB"), hot(0.25 + 0.75 * tracer)
+    return Image.composite(glow, anatomy, grey(np.clip(4 * tracer, 0, 1)))
+
+
+TINTS = {"body tracer map": inverted, "brain tracer map": hot, "fused chest section": fused}
+
+
+def doppler(picture, rng):
+    """The scan with a box of blood flow in red (towards the probe) and blue (away)."""
+    picture, (width, height) = picture.convert("RGB"), picture.size
+    pen, corner = ImageDraw.Draw(picture), rng.uniform(0.3, 0.4, 2) * picture.size
+    pen.rectangle([*corner, corner[0] + 0.3 * width, corner[1] + 0.3 * height], outline=(230, 230, 60))
+    for colour in ((220, 40, 20), (30, 60, 220), (250, 120, 30)):
+        x, y = corner + rng.uniform(0.03, 0.2, 2) * picture.size
+        pen.ellipse([x, y, x + 0.09 * width, y + 0.06 * height], fill=colour)
+    return picture
+
+
+def draw_study(study, rng):
+    """One study with what was found in it: the picture, and the names of its concepts."""
+    findings = [finding for finding in FINDINGS[study.drawing] if rng.random() < finding.chance]
+    found = {name for finding in findings for name in finding.concepts.split("; ")}
+    longest, aspect = rng.integers(160, 257), rng.uniform(0.75, 1.0)
+    size = (longest, round(longest * aspect)) if rng.random() < 0.5 else (round(longest * aspect), longest)
+    canvas = Canvas(rng, tuple(map(int, size)), found)
+    DRAWINGS[study.drawing](canvas)
+    for finding in findings:
+        if finding.mark:
+            x, y = rng.normal((canvas.side * finding.x, finding.y), 0.03)
+            MARKS[finding.mark](canvas, x, y, finding.size * rng.uniform(0.75, 1.25), finding.value)
+    named = "; ".join([MODALITIES[study.category], *(row.concepts for row in (study, *findings))])
+    return develop(canvas, study), named.format(side="Left" if canvas.side > 0 else "Right").split("; ")
+
+
+def draw_picture(category, rng):
+    """A picture of this category and the names of its concepts; DRCO is two other studies side by side."""
+    if category != "DRCO":
+        return draw_study(pick_study(rng, category), rng)
+    (left, ours), (right, theirs) = (draw_study(pick_study(rng), rng) for _ in range(2))
+    right = right.resize((round(right.width * left.height / right.height), left.height))
+    panels = Image.new("RGB", (left.width + right.width + 4, left.height), "white")
+    panels.paste(left, (0, 0))
+    panels.paste(right, (left.width + 4, 0))
+    panels.thumbnail((256, 256))
+    return panels, ours + theirs
+
+
+def pick_study(rng, category=None):
+    """A study by its weight, of one category or of any."""
+    choice = [study for study in STUDIES if category in (None, study.category)]
+    weights = np.array([study.weight for study in choice], dtype=float)
+    return choice[rng.choice(len(choice), p=weights / weights.sum())]
+
+
+def annotate(names, rng):
+    """The CUIs a caption would have given: a few missed, rarely one too many, none twice, in no order."""
+    named = {name: None for name in names if rng.random() >= MISSED} or {names[0]: None}  # a set in order
+    if rng.random() < MISTAKEN:
+        named[str(rng.choice(VAGUE if rng.random() < 0.5 else list(CUIS)))] = None
+    return [CUIS[name] for name in rng.permutation(list(named))]
+
+
+# ---- the sample
+
+
+def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Path:
+    """The folder, filled with drawn images and their concepts in the layout of the 2020 task.
+
+    train/<CATEGORY>/*.jpg (70 %), val/<CATEGORY>/*.jpg (20 %), test/*.jpg (10 %, flat), concepts/<split>/*.csv,
+    string_concepts.csv, withheld/test_concepts.csv (the truth of test/, for scoring only) and README.txt.
+    The same arguments give the same bytes. Raises ValueError for fewer than 50 images and FileExistsError for
+    a folder that has something in it; all of it is written, or nothing.
+    """
+    folder = Path(folder)
+    if images < SMALLEST_SAMPLE:
+        raise ValueError(f"images must be at least {SMALLEST_SAMPLE} to show every category; received {images}.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not an empty folder. Remove it, or draw the sample into another one.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workplace:
+        draft = Path(workplace) / "sample"
+        write_sample(draft, images, seed)
+        if folder.exists():
+            folder.rmdir()
+        draft.rename(folder)
+    return folder
+
+
+def write_sample(folder, images, seed):
+    """Write images, concepts and a note into a new folder."""
+    plan = plan_sample(images, seed)
+    for split, category in set(plan):
+        image_path(folder, split, category, 0).parent.mkdir(parents=True, exist_ok=True)
+
+    def write_image(number, split, category):
+        rng = np.random.default_rng([seed, number])
+        picture, names = draw_picture(category, rng)
+        path = image_path(folder, split, category, number)
+        picture.save(path, quality=85, subsampling=0)
+        return split, category, path.stem, annotate(names, rng)
+
+    with ThreadPoolExecutor() as pool:
+        drawn = pool.map(write_image, range(1, images + 1), *zip(*plan, strict=True))
+        write_concepts(folder, list(tqdm(drawn, "draw", images, disable=None)))
+    note = (
+        f"SYNTHETIC sample: drawn by nblib.phantoms.draw_sample(images={images}, seed={seed}).\n"
+        "The pictures are phantoms, no patient is shown. For trying the notebooks, not for clinical use.\n"
+    )
+    (folder / "README.txt").write_text(note, encoding="utf-8", newline="\n")
+
+
+def image_path(folder, split, category, number):
+    """Where the task keeps this image: under its category, or flat in the test split."""
+    return folder / split / ("" if split == "test" else category) / f"PHANTOM_{number:05}.jpg"
+
+
+def plan_sample(images, seed):
+    """Split and category of each image, a list of pairs in random order."""
+    rng, test, val = np.random.default_rng(seed), round(0.1 * images), round(0.2 * images)
+    shares = np.array(list(TASK_SHARES.values())) / sum(TASK_SHARES.values())
+    shares = np.maximum(shares, SMALLEST_SHARE) / np.maximum(shares, SMALLEST_SHARE).sum()
+    plan = [("test", str(category)) for category in rng.choice(list(TASK_SHARES), test, p=shares)]
+    for split, size in (("train", images - test - val), ("val", val)):
+        counts = np.maximum(1, np.floor(shares * size)).astype(int)
+        counts[counts.argmax()] += size - counts.sum()
+        plan += [(split, category) for category in np.repeat(list(TASK_SHARES), counts).tolist()]
+    return [plan[position] for position in rng.permutation(images)]
+
+
+def write_concepts(folder, rows):
+    """Write the concept lists of train and val, the withheld truth of test, and the names of all concepts."""
+    used = sorted({cui for *_, cuis in rows for cui in cuis})
+    lines = {"string_concepts.csv": [f"{cui}\t{CONCEPTS[cui]}" for cui in used]}
+    for split, category, image_id, cuis in rows:
+        if split == "test":
+            name, line = "withheld/test_concepts.csv", f"{image_id}\t{';'.join(cuis)}"
+        else:
+            name = f"concepts/{split}/{category}_CLEF_{split.title()}.csv"
+            line = ",".join([f"{image_id}.jpg", *cuis])
+        lines.setdefault(name, []).append(line)
+    for name, texts in lines.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("\n".join(texts) + "\n", encoding="utf-8", newline="\n")

@@ -1,0 +1,154 @@
+"""Executed notebooks and finished runs -> HTML pages that can be read without Jupyter, and their index.
+
+Each page is one file that loads nothing from anywhere: figures are embedded, code is folded, parameters are a table.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import nbformat
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from pygments.formatters import HtmlFormatter
+
+from nblib.dataset import SYNTHETIC_MARK
+from nblib.experiment import notebook_parameters
+from nblib.files import replacing
+from nblib.paper import table_3
+from nblib.runs import Run, differences_from_paper, find_runs
+
+
+@dataclass(frozen=True)
+class Page:
+    """One executed notebook: its file, the page made of it, and how it ended (finished, failed, unfinished)."""
+
+    notebook: Path
+    file: str
+    title: str
+    folder: str
+    status: str
+    seconds: float | None
+    error: str | None
+
+
+def render_reports(runs: str | Path, reports: str | Path) -> Path:
+    """Renders every executed notebook below `runs` into `reports` and returns the path of the index.
+
+    Raises:
+        FileNotFoundError: there is no folder `runs`.
+    """
+    runs, reports = Path(runs), Path(reports)
+    if not runs.is_dir():
+        raise FileNotFoundError(f"no folder {runs}; run a notebook first, or name the folder of your runs.")
+    pages = []
+    for path in sorted(runs.rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in path.parts:
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        page = _page_of(notebook, path, runs)
+        pages.append(page)
+        _write(reports / page.file, "notebook.html.j2", title=page.title, page=page, cells=_cells(notebook))
+    rows = [_run_row(run, pages) for run in find_runs(runs)]
+    synthetic = any(row["data"] == SYNTHETIC_MARK for row in rows)
+    _write(reports / "index.html", "index.html.j2", runs=rows, pages=pages, synthetic=synthetic)
+    return reports / "index.html"
+
+
+def _page_of(notebook: NotebookNode, path: Path, runs: Path) -> Page:
+    inside = path.relative_to(runs)
+    failures = [cell for cell in notebook.cells if _error_of(cell)]
+    papermill = notebook.metadata.get("papermill", {})
+    finished = bool(papermill.get("end_time")) and not failures
+    return Page(
+        notebook=path,
+        file="_".join(inside.with_suffix("").parts) + ".html",
+        title=_title(notebook) or path.stem,
+        folder=str(inside.parent) if len(inside.parts) > 1 else "",
+        status="failed" if failures else "finished" if finished else "unfinished",
+        seconds=papermill.get("duration"),
+        error=_error_of(failures[0]) if failures else None,
+    )
+
+
+def _title(notebook: NotebookNode) -> str | None:
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            return cell.source.splitlines()[0].removeprefix("# ")
+    return None
+
+
+def _error_of(cell: NotebookNode) -> str | None:
+    errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+    return f"{errors[0].ename}: {errors[0].evalue}" if errors else None
+
+
+def _cells(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """What the page shows: markdown, one table of the parameters, and code with its outputs."""
+    shown, parameters_shown = [], False
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown" and not cell.source.startswith('<span id="papermill-error'):
+            shown.append({"kind": "markdown", "html": _html_of(cell)})
+        elif "parameters" in tags and not parameters_shown:
+            shown.append({"kind": "parameters", "parameters": notebook_parameters(sources)})
+            parameters_shown = True
+        elif cell.cell_type == "code" and not {"injected-parameters", "papermill-error-cell-tag"} & set(tags):
+            shown.append({"kind": "code", "html": _source(cell), "outputs": _outputs(cell)})
+    return shown
+
+
+def _source(cell: NotebookNode) -> jinja2.utils.markupsafe.Markup:
+    return _html_of(nbformat.v4.new_code_cell(cell.source))
+
+
+def _outputs(cell: NotebookNode) -> list[jinja2.utils.markupsafe.Markup]:
+    """The cell's outputs as HTML, each in its richest form but widgets: those need Jupyter."""
+    live = "application/vnd.jupyter.widget-view+json"
+    outputs = [output for output in cell.outputs if live not in output.get("data", {})]
+    pages = [nbformat.v4.new_code_cell("", outputs=[output]) for output in outputs]
+    notes = ["Interactive in JupyterLab."] if len(outputs) < len(cell.outputs) else []
+    return [_html_of(page, hide_input=True) for page in pages] + notes
+
+
+def _html_of(cell: NotebookNode, hide_input: bool = False) -> jinja2.utils.markupsafe.Markup:
+    body, _ = _exporter(hide_input).from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    return jinja2.utils.markupsafe.Markup(body)
+
+
+@cache
+def _exporter(hide_input: bool) -> HTMLExporter:
+    return HTMLExporter(
+        template_name="basic",
+        sanitize_html=True,
+        exclude_input=hide_input,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+
+
+def _run_row(run: Run, pages: list[Page]) -> dict[str, Any]:
+    experiment = run.experiment
+    paper = table_3()[f"test_f1_{experiment.validation_half}"].get(experiment.experiment_name)
+    return {
+        "name": experiment.experiment_name,
+        "half": experiment.validation_half,
+        "page": next((page.file for page in pages if page.notebook.parent == run.folder), None),
+        "scores": run.scores if run.finished else None,
+        "paper": paper if paper == paper else None,
+        "data": run.facts["data"],
+        "differences": differences_from_paper(experiment),
+    }
+
+
+def _write(path: Path, template: str, **content: Any) -> None:
+    folder = Path(__file__).parent / "templates"
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), autoescape=True)
+    style = (folder / "style.css").read_text(encoding="utf-8") + HtmlFormatter().get_style_defs(".highlight")
+    page = environment.get_template(template).render(style=jinja2.utils.markupsafe.Markup(style), **content)
+    with replacing(path) as beside:
+        beside.write_text(page, encoding="utf-8")

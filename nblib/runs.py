@@ -1,0 +1,214 @@
+"""The run folder: one experiment on one validation half, what is written when, and how it is read back.
+
+runs/<experiment_name>/<val1 or val2>/
+    experiment.json       first: its parameters, the data's fingerprint, versions, machine
+    vocabulary.txt        first: the concept of each sigmoid, one a line
+    history.csv           after every epoch: loss, F1, learning rate, seconds
+    best.weights.h5       after every epoch that is the best so far
+    state.npz             after every epoch: all that is needed to go on; gone once finished
+    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
+    scores.json           last: a run that has it is finished
+    notebook.ipynb        the executed notebook, when papermill was told to leave it here
+"""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nblib.concepts import ConceptVocabulary
+from nblib.dataset import Dataset
+from nblib.experiment import Experiment
+from nblib.files import replacing, write_json
+from nblib.paper import table_3
+
+# Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
+PAPER_CONDITIONS = (
+    "backbone", "image_size", "flipped_copies", "fc_layers", "fc_units", "dropout", "batch_size", "loss",
+    "lr_reduction_factor", "lr_reduction_patience", "lr_reduction_monitor",
+)  # fmt: skip
+UNIFORM_CONDITIONS = {
+    "weights": "imagenet", "pooling": "flatten", "learning_rate": 1e-5, "schedule_decay": 0.9, "limit_images": None,
+}  # fmt: skip
+
+VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder holds; attributes read from disk when asked for."""
+
+    folder: Path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Content of experiment.json: experiment, identity, data (its name), data_fingerprint, provenance."""
+        return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment as it was validated."""
+        return Experiment(**self.facts["experiment"])
+
+    @cached_property
+    def vocabulary(self) -> ConceptVocabulary:
+        """The concepts of its sigmoids."""
+        return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
+
+    @property
+    def finished(self) -> bool:
+        """True once its scores are written."""
+        return (self.folder / "scores.json").is_file()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Best epoch, F1 of the validation and test half, of the most frequent concepts, seconds."""
+        return json.loads((self.folder / "scores.json").read_text(encoding="utf-8"))
+
+    def has_probabilities(self, name: str) -> bool:
+        """Whether probabilities of `name` (val1, val2 or test) were predicted and kept."""
+        return self._probabilities_file(name).is_file()
+
+    def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """image_ids, (N,), and probabilities, (N, K) float32, of val1, val2 or test.
+
+        Raises:
+            FileNotFoundError: they were never predicted.
+        """
+        path = self._probabilities_file(name)
+        if not path.is_file():
+            raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
+                                    f"nblib.training.predict_test has not been called for it.")  # fmt: skip
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["image_ids"], kept["probabilities"]
+
+    def keep_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
+        """Writes what `probabilities(name)` reads."""
+        with replacing(self._probabilities_file(name)) as beside:
+            np.savez(beside, image_ids=np.asarray(image_ids, dtype=str), probabilities=probabilities)
+
+    def keep_history(self, rows: list[dict[str, float]]) -> None:
+        """Writes what `history` reads."""
+        with replacing(self.folder / "history.csv") as beside:
+            pd.DataFrame(rows).to_csv(beside, index=False)
+
+    def keep_scores(self, scores: dict[str, Any]) -> None:
+        """Writes what `scores` reads, and so marks the run as finished."""
+        write_json(self.folder / "scores.json", scores)
+
+    def _probabilities_file(self, name: str) -> Path:
+        return self.folder / "probabilities" / f"{name}.npz"
+
+
+def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabulary) -> Run:
+    """The run of this experiment on this data: a new folder, or the one that was begun or finished before.
+
+    Raises:
+        ValueError: the folder holds a run with other parameters or other data; two runs never mix.
+    """
+    run = Run(experiment.run_folder)
+    identity = experiment.identity(dataset.fingerprint)
+    if (run.folder / "experiment.json").is_file():
+        if run.facts["identity"] != identity:
+            raise ValueError(
+                f"{run.folder} holds another run: {_difference(run, experiment, dataset.fingerprint)}. "
+                f"Give this one another experiment_name or runs folder, or delete that folder."
+            )
+        return run
+    with replacing(run.folder / "vocabulary.txt") as beside:
+        beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
+    facts = {
+        "experiment": experiment.model_dump(),
+        "identity": identity,
+        "data": dataset.title,
+        "data_fingerprint": dataset.fingerprint,
+        "provenance": provenance(),
+    }
+    write_json(run.folder / "experiment.json", facts)
+    return run
+
+
+def find_runs(folder: str | Path) -> list[Run]:
+    """All runs below `folder`, finished or not, by name of experiment and half."""
+    return [Run(path.parent) for path in sorted(Path(folder).rglob("experiment.json"))]
+
+
+def results(runs: list[Run]) -> pd.DataFrame:
+    """One row a finished run: experiment_name, validation_half, its scores and its folder."""
+    rows = [
+        {
+            "experiment_name": run.experiment.experiment_name,
+            "validation_half": run.experiment.validation_half,
+            **run.scores,
+            "folder": str(run.folder),
+        }
+        for run in runs
+        if run.finished
+    ]
+    columns = ["experiment_name", "validation_half", "best_epoch", "validation_f1", "test_f1", "baseline_f1"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def differences_from_paper(experiment: Experiment) -> list[str]:
+    """In what the experiment's conditions differ from its row of Table 3, as short phrases; [] if in nothing.
+
+    Data and label space are not compared: they are told by the data's fingerprint and the vocabulary.
+    """
+    rows = table_3()
+    if experiment.experiment_name not in rows.index:
+        return ["not in Table 3"]
+    row = rows.loc[experiment.experiment_name]
+    differing = []
+    for name in PAPER_CONDITIONS:
+        theirs, ours = row[name], getattr(experiment, name)
+        theirs = None if pd.isna(theirs) else theirs
+        if name.startswith("lr_reduction_") and experiment.lr_reduction_factor is None:
+            ours = None
+        if theirs != ours:
+            differing.append(f"{name} {ours}, not {theirs}")
+    for name, theirs in UNIFORM_CONDITIONS.items():
+        ours = getattr(experiment, name)
+        if ours != theirs:
+            differing.append(f"{name} {ours}, not {theirs}")
+    return differing
+
+
+def provenance() -> dict[str, Any]:
+    """Where and with what a run is made: versions, commit, machine, start."""
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in VERSIONS_OF},
+        "commit": _commit(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str:
+    there, here = run.experiment.conditions(), experiment.conditions()
+    differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
+    if run.facts["data_fingerprint"] != data_fingerprint:
+        differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")
+    return "; ".join(differing)

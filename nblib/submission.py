@@ -1,0 +1,134 @@
+"""The file that goes to the challenge: write it, check it, score it.
+
+One line an image, `image_id<TAB>CUI;CUI;...`, no header, no extension. The separator of 2020 is not proven, so it is an
+option with tab as default; readers take tab, `|`, and CSV with the header `ID,CUIs`. Paper: section 2; PAPER_NOTES
+"Files of the 2020 task" and "The challenge's score".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nblib.dataset import Problem, read_concept_lines
+from nblib.files import replacing
+from nblib.selection import CAP
+
+SEPARATORS = {"tab": "\t", "pipe": "|", "csv": ","}
+
+
+def write_submission(
+    path: str | Path, image_ids: Iterable[str], concept_lists: Iterable[Iterable[str]], separator: str = "tab"
+) -> Path:
+    """Writes one line an image, whole or not at all, and returns the path.
+
+    Args:
+        path: where to; an older file there is replaced.
+        image_ids: of the test images, without extension.
+        concept_lists: the concepts of each, in the same order.
+        separator: tab, pipe, or csv (with the header `ID,CUIs`).
+
+    Raises:
+        ValueError: the separator is unknown, or there are not as many lists as images.
+    """
+    if separator not in SEPARATORS:
+        raise ValueError(f"separator must be one of {', '.join(SEPARATORS)}; received {separator!r}.")
+    rows = zip(image_ids, concept_lists, strict=True)
+    lines = [f"{image_id}{SEPARATORS[separator]}{';'.join(concepts)}" for image_id, concepts in rows]
+    if separator == "csv":
+        lines.insert(0, "ID,CUIs")
+    with replacing(path) as beside:
+        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def read_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """image_id -> concepts, upper-cased as the challenge does, of a submission or of a truth in the same form.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is empty, not text, or has an image twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; expected lines `image_id<TAB>CUI;CUI`.")
+    concepts_of = {}
+    for number, image_id, concepts in read_concept_lines(path):
+        if image_id in concepts_of:
+            raise ValueError(f"{path}:{number}: {image_id} stands there a second time; keep one line an image.")
+        concepts_of[image_id] = tuple(concept.upper() for concept in concepts)
+    if not concepts_of:
+        raise ValueError(f"{path} is empty; expected lines `image_id<TAB>CUI;CUI`.")
+    return concepts_of
+
+
+def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem]:
+    """Everything the challenge would reject, and what is suspicious (not serious).
+
+    Rejected: an image missing, unknown or repeated; a concept repeated on a line; over 100 concepts.
+
+    Args:
+        path: the submission.
+        image_ids: of the test images, each to be answered once.
+    """
+    path, expected = Path(path), set(image_ids)
+    if not path.is_file():
+        return [Problem(str(path), "there is no such file.")]
+    try:
+        lines = list(read_concept_lines(path))
+    except ValueError as error:
+        return [Problem(str(path), str(error))]
+    return [*_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
+
+
+def evaluate(
+    truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]
+) -> tuple[float, int]:  # fmt: skip
+    """The challenge's score and over how many images it is the mean.
+
+    Per image F1 over the union of true and submitted concepts; images without a true concept are left out; an unknown
+    CUI is a false positive; an empty answer to a non-empty truth scores 0.
+
+    Args:
+        truth: image_id -> true concepts, upper-cased (`read_submission`).
+        submission: image_id -> submitted concepts, upper-cased.
+
+    Raises:
+        ValueError: an image of the truth was not answered, or an unknown one was.
+    """
+    if truth.keys() != submission.keys():
+        missing, unknown = sorted(truth.keys() - submission.keys()), sorted(submission.keys() - truth.keys())
+        raise ValueError(
+            f"the submission must answer each image of the truth: {len(missing):,} missing {missing[:3]}, "
+            f"{len(unknown):,} unknown {unknown[:3]}."
+        )
+    scores = [_f1(set(true), set(submission[image_id])) for image_id, true in truth.items() if true]
+    return (float(np.mean(scores)) if scores else float("nan")), len(scores)
+
+
+def _f1(true: set[str], kept: set[str]) -> float:
+    return 2 * len(true & kept) / (len(true) + len(kept))
+
+
+def _line_problems(path: Path, lines: list, expected: set[str]) -> Iterator[Problem]:
+    seen = set()
+    for number, image_id, concepts in lines:
+        where = f"{path}:{number}"
+        if image_id in seen:
+            yield Problem(where, f"{image_id} stands there a second time; one line an image.")
+        seen.add(image_id)
+        if image_id not in expected:
+            yield Problem(where, f"{image_id!r} is none of the {len(expected):,} test images.")
+        if len(concepts) > CAP:
+            yield Problem(where, f"{len(concepts)} concepts; at most {CAP} are allowed.")
+        twice = [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]
+        if twice:
+            yield Problem(where, f"{', '.join(twice)} stands there more than once.")
+        if not concepts:
+            yield Problem(where, f"no concept for {image_id}; it scores 0 (`nomissing` avoids that).", serious=False)
+
+
+def _missing_images(path: Path, lines: list, expected: set[str]) -> Iterator[Problem]:
+    for image_id in sorted(expected - {image_id for _, image_id, _ in lines}):
+        yield Problem(str(path), f"{image_id} is missing; every test image needs a line.")

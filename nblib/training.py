@@ -1,0 +1,189 @@
+"""Train one experiment on one validation half: read, fit, predict, score; a killed run goes on where it was."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from nblib.concepts import ConceptVocabulary
+from nblib.dataset import Dataset, read_dataset, validation_halves
+from nblib.experiment import Experiment, project_path
+from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
+from nblib.losses import LOSSES
+from nblib.metrics import sample_f1
+from nblib.models import build_network, from_pixels
+from nblib.monitoring import RunKeeper, SampleF1, best_epoch, plateau_callbacks
+from nblib.optimizers import NadamWithDecay
+from nblib.runs import Run, open_run
+from nblib.selection import constant_list, most_frequent_concepts, select
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an experiment learns from (train) and is judged on (val1 and val2), in one label space."""
+
+    dataset: Dataset
+    vocabulary: ConceptVocabulary
+    train: Examples
+    val1: Examples
+    val2: Examples
+
+    def half(self, name: str) -> Examples:
+        """val1 or val2."""
+        return {"val1": self.val1, "val2": self.val2}[name]
+
+
+def load_training_data(experiment: Experiment) -> TrainingData:
+    """Pixels and labels of train, val1 and val2; pixels are decoded once for all runs of the same size.
+
+    `limit_images` keeps that many images of train, and as many of each half, drawn by the experiment's seed. The
+    vocabulary is always that of all of train and validation.
+
+    Raises:
+        FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
+    """
+    dataset = read_dataset(experiment.data_folder)
+    labelled = dataset.split("train", "val")
+    vocabulary = ConceptVocabulary.of(labelled["concepts"]).padded(experiment.sigmoids)
+    parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
+
+    def examples(images: pd.DataFrame) -> Examples:
+        images = _limited(images[images["concepts"].map(len) > 0], experiment)
+        pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+        return Examples(images["image_id"].to_numpy(str), pixels, vocabulary.encode(images["concepts"]))
+
+    return TrainingData(dataset, vocabulary, **{name: examples(part) for name, part in parts.items()})
+
+
+def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> Run:
+    """The finished run: trained, its best epoch's probabilities on both halves kept, scored on the test half.
+
+    A run that was finished before is returned as it is; one that was killed goes on after its last whole epoch and ends
+    with the same numbers.
+
+    Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
+
+    Raises:
+        ValueError: the run folder holds a run with other parameters or data.
+    """
+    run = open_run(experiment, data.dataset, data.vocabulary)
+    if run.finished:
+        return run
+    started = time.monotonic()
+    model = compile_model(from_pixels(network, experiment.backbone), experiment)
+    fit(model, experiment, data, run)
+    model.load_weights(run.folder / "best.weights.h5")
+    for name in ("val1", "val2"):
+        half = data.half(name)
+        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
+    run.keep_scores({**score(run, data), "seconds": round(time.monotonic() - started, 1)})
+    (run.folder / "state.npz").unlink(missing_ok=True)
+    return run
+
+
+def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
+    """`model` with the experiment's loss, NAdam and F1 over images. Paper: section 4."""
+    model.compile(
+        loss=LOSSES[experiment.loss],
+        optimizer=NadamWithDecay(experiment.learning_rate, experiment.schedule_decay),
+        metrics=[SampleF1()],
+        jit_compile=False,
+    )
+    return model
+
+
+def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run) -> None:
+    """Trains `model` until early stopping or the last epoch, from where the run's kept state is."""
+    keras.utils.set_random_seed(experiment.seed)
+    tf.config.experimental.enable_op_determinism()
+    model.optimizer.build(model.trainable_variables)
+    watching = plateau_callbacks(experiment)
+    keeper = RunKeeper(run, watching)
+    if keeper.stopped or keeper.epochs_done >= experiment.epochs:
+        return
+    steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
+    batches = partial(
+        training_batches,
+        data.train,
+        experiment.batch_size,
+        experiment.flipped_copies,
+        experiment.seed,
+        first_epoch=keeper.epochs_done,
+    )
+    model.fit(
+        _stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
+        steps_per_epoch=steps,
+        validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
+        initial_epoch=keeper.epochs_done,
+        epochs=experiment.epochs,
+        callbacks=[*watching, keeper],
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
+    """Probabilities, (N, K) float32, of `examples` in their order."""
+    return model.predict(_in_order(examples, batch_size), verbose=0)
+
+
+def score(run: Run, data: TrainingData) -> dict[str, float]:
+    """Best epoch, F1 at threshold 0.5 on both halves, and the F1 of the most frequent concepts on the test half."""
+    experiment = run.experiment
+    test_labels = data.half(experiment.test_half).labels
+    frequent = most_frequent_concepts(data.train.labels)
+
+    def f1(name: str) -> float:
+        return sample_f1(data.half(name).labels, select(run.probabilities(name)[1]))
+
+    history = run.history.to_dict("records")
+    return {
+        "best_epoch": best_epoch(history),
+        "epochs": len(history),
+        "validation_f1": f1(experiment.validation_half),
+        "test_f1": f1(experiment.test_half),
+        "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),
+    }
+
+
+def predict_test(run: Run) -> None:
+    """Predicts the test images with the run's best weights and keeps the probabilities in the run.
+
+    Raises:
+        ValueError: the data folder has no test images.
+    """
+    experiment = run.experiment
+    images = read_dataset(experiment.data_folder).split("test")
+    if images.empty:
+        raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
+    pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+    examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
+    network = build_network(experiment.model_copy(update={"weights": None}), len(run.vocabulary))
+    model = from_pixels(network, experiment.backbone)
+    model.load_weights(run.folder / "best.weights.h5")
+    run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+
+
+def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    if experiment.limit_images is None or experiment.limit_images >= len(images):
+        return images.reset_index(drop=True)
+    return images.sample(experiment.limit_images, random_state=experiment.seed).sort_index().reset_index(drop=True)
+
+
+def _in_order(examples: Examples, batch_size: int) -> tf.data.Dataset:
+    steps = batches_an_epoch(examples, batch_size, flipped_copies=False)
+    return _stream(partial(ordered_batches, examples, batch_size), examples, steps)
+
+
+def _stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
+    signature = (
+        tf.TensorSpec((None, *examples.pixels.shape[1:]), tf.uint8),
+        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
+    )
+    stream = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return stream.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
