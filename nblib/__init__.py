@@ -13,3 +13,5 @@ __version__ = "0.1.0"
 
 # TensorFlow reports every CPU feature and absent GPU library to stderr as it loads; stored notebooks need only errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Its CPU allocator keeps memory between steps instead of asking the system for it again and again.
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nblib.concepts import ConceptVocabulary, label_cardinality, label_density
+from nblib.concepts import label_statistics
 from nblib.dataset import count_images, inspect_dataset, listing
 from nblib.submission import check_submission, evaluate, read_submission
 
@@ -69,25 +69,13 @@ def stats(
     Example: `nblib stats data/sample --json`
     """
     dataset = inspect_dataset(data)
-    labelled = dataset.split("train", "val")
-    labelled = labelled[labelled["concepts"].map(len) > 0]
-    if labelled.empty:
-        raise ValueError(f"{data} has no labelled images; `nblib check {data}` says what was found.")
-    vocabulary = ConceptVocabulary.of(labelled["concepts"])
-    labels = vocabulary.encode(labelled["concepts"])
     table = count_images(dataset.images)
-    numbers = {
-        "labelled images": len(labelled),
-        "concept occurrences": int(labels.sum()),
-        "unique concepts": len(vocabulary),
-        "label cardinality": round(float(label_cardinality(labels)), 4),
-        "label density": round(float(label_density(labels)), 6),
-    }
+    numbers = label_statistics(dataset.split("train", "val")["concepts"]).to_dict()
     if as_json:
-        typer.echo(json.dumps({"images": table.T.to_dict(), **numbers}, indent=2))
+        typer.echo(json.dumps({"images by split": table.T.to_dict(), **numbers}, indent=2))
         return
     typer.echo(table.to_string())
-    typer.echo("\n" + "\n".join(f"{name:20} {value:>12,}" for name, value in numbers.items()))
+    typer.echo("\n" + "\n".join(f"{name:20} {value:>12,.6g}" for name, value in numbers.items()))
 
 
 @app.command("evaluate")

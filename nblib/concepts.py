@@ -97,3 +97,27 @@ def concept_counts(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
     counts = pd.Series(list(chain.from_iterable(concept_lists)), dtype=object).value_counts()
     counts = counts.rename_axis("concept").rename("images")
     return counts.sort_index().sort_values(ascending=False, kind="stable")
+
+
+def label_statistics(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
+    """Images, concept occurrences, unique concepts, label cardinality and density, by these names.
+
+    Paper: section 3.2, for train and validation together. Images without any concept do not count.
+
+    Raises:
+        ValueError: no image has a concept.
+    """
+    concept_lists = [concepts for concepts in concept_lists if len(concepts)]
+    if not concept_lists:
+        raise ValueError("no image has a concept, so there is nothing to count; `nblib check` says what was found.")
+    labels = ConceptVocabulary.of(concept_lists).encode(concept_lists)
+    return pd.Series(
+        {
+            "images": labels.shape[0],
+            "concept occurrences": int(labels.sum()),
+            "unique concepts": labels.shape[1],
+            "label cardinality": float(label_cardinality(labels)),
+            "label density": float(label_density(labels)),
+        },
+        dtype=object,
+    )

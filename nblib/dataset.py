@@ -118,9 +118,9 @@ def inspect_dataset(folder: str | Path) -> Dataset:
     lists = _find_lists(folder)
     listed, list_problems = _read_lists(lists, folder)
     table, match_problems = _match(images, listed)
-    names = read_names(folder / NAMES_FILE) if (folder / NAMES_FILE).is_file() else {}
+    names, name_problems = _find_names(folder)
     layout = "ImageCLEF 2020 (one list a category)" if lists and lists[0].category else "one list a split"
-    return Dataset(folder, layout, table, names, (*problems, *list_problems, *match_problems))
+    return Dataset(folder, layout, table, names, (*problems, *list_problems, *match_problems, *name_problems))
 
 
 def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -155,9 +155,12 @@ def listing(problems: list[Problem], longest: int = 20) -> str:
 
 
 def read_names(path: str | Path) -> dict[str, str]:
-    """CUI -> name, from a file of lines `CUI<TAB>name`."""
-    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    pairs = (line.split("\t", 1) for line in lines if "\t" in line)
+    """CUI -> name, from a file of lines `CUI<TAB>name`.
+
+    Raises:
+        ValueError: the file is not UTF-8 text.
+    """
+    pairs = (line.split("\t", 1) for line in _read_text(path).splitlines() if "\t" in line)
     return {cui.strip(): name.strip() for cui, name in pairs}
 
 
@@ -169,17 +172,17 @@ def read_concept_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, 
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 and try again.") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
         first, *fields = (part.strip() for part in re.split(r"[\t,;|]", line))
         if number == 1 and fields and fields[0].casefold() in {"cuis", "cui", "concepts"}:
             continue
         if first or any(fields):
             yield number, without_suffix(first), tuple(filter(None, fields))
+
+
+def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Problem:
+    """The error of reading `path` as a problem of that file."""
+    return Problem(str(path), str(error).removeprefix(f"{path}: "), serious)
 
 
 def without_suffix(name: str) -> str:
@@ -193,6 +196,13 @@ class _List:
     path: Path
     split: str
     category: str | None
+
+
+def _read_text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8 and try again.") from None
 
 
 def _split_named(*words: str) -> str | None:
@@ -236,6 +246,14 @@ def _find_lists(folder: Path) -> list[_List]:
     return by_category or by_split
 
 
+def _find_names(folder: Path) -> tuple[dict[str, str], list[Problem]]:
+    path = folder / NAMES_FILE
+    try:
+        return (read_names(path) if path.is_file() else {}), []
+    except ValueError as error:
+        return {}, [reading_problem(path, error, serious=False)]
+
+
 def _read_lists(lists: list[_List], folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
     rows, problems = [], []
     if not lists:
@@ -245,7 +263,7 @@ def _read_lists(lists: list[_List], folder: Path) -> tuple[pd.DataFrame, list[Pr
         try:
             lines = list(read_concept_lines(concept_list.path))
         except ValueError as error:
-            problems.append(Problem(str(concept_list.path), str(error)))
+            problems.append(reading_problem(concept_list.path, error))
             continue
         if not lines:
             problems.append(Problem(str(concept_list.path), "the list is empty; expected lines `image,CUI,CUI`."))
@@ -283,7 +301,7 @@ def _match(images: pd.DataFrame, listed: pd.DataFrame) -> tuple[pd.DataFrame, li
     images = images.drop_duplicates("image_id").set_index("image_id")
     listed = listed.drop_duplicates("image_id").set_index("image_id")
 
-    labelled = listed.join(images[["path", "split"]], rsuffix="_of_folder")
+    labelled = listed.join(images[["path", "split"]].rename(columns={"split": "split_of_folder"}))
     missing = labelled["path"].isna()
     elsewhere = ~missing & (labelled["split"] != labelled["split_of_folder"])
     problems += [
@@ -291,7 +309,7 @@ def _match(images: pd.DataFrame, listed: pd.DataFrame) -> tuple[pd.DataFrame, li
         for row in labelled[elsewhere].itertuples()
     ]
     problems += [
-        Problem(row.where, f"{row.Index} is listed, but there is no such image.", serious=False)
+        Problem(row.where, f"{row.Index} is listed, but there is no such image.")
         for row in labelled[missing].itertuples()
     ]
     unlisted = images[(images["split"] != "test") & ~images.index.isin(listed.index)]

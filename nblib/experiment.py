@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from nblib.paper import table_3
 
 BackboneName = Literal["VGG16", "ResNet50", "DenseNet169", "small_plain", "small_residual", "small_dense"]
 LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
@@ -31,11 +34,11 @@ class Experiment(BaseModel):
     most 50 epochs, `seed`, and `weight` choices other than ImageNet.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     experiment_name: str = Field("03_vgg16_flipped", pattern=r"^\w[\w.-]*$")
-    backbone: BackboneName = "VGG16"
     small_relative: bool = False
+    backbone: BackboneName = Field("VGG16", validate_default=True)
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
     flipped_copies: bool = True
@@ -66,13 +69,11 @@ class Experiment(BaseModel):
         except ValidationError as error:
             raise ValueError(_plain_sentences(error)) from None
 
-    @model_validator(mode="before")
+    @field_validator("backbone")
     @classmethod
-    def _use_small_relative(cls, parameters: dict[str, Any]) -> dict[str, Any]:
-        backbone = parameters.get("backbone", "VGG16")
-        if parameters.get("small_relative") and backbone in SMALL_RELATIVES:
-            return {**parameters, "backbone": SMALL_RELATIVES[backbone]}
-        return parameters
+    def _use_small_relative(cls, backbone: str, before: ValidationInfo) -> str:
+        small = before.data.get("small_relative", False)
+        return SMALL_RELATIVES.get(backbone, backbone) if small else backbone
 
     @model_validator(mode="after")
     def _small_backbones_start_at_random(self) -> "Experiment":
@@ -105,7 +106,20 @@ class Experiment(BaseModel):
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
+def paper_experiment(name: str) -> Experiment:
+    """The experiment of Table 3 with this name, to the letter; `params/table3` holds the same ten for papermill.
+
+    Raises:
+        ValueError: Table 3 has no such row.
+    """
+    rows = table_3()
+    refuse_unknown([name], known=rows.index, kind="experiment")
+    conditions = rows.loc[name, [column for column in rows if column in Experiment.model_fields]]
+    known = {key: value for key, value in conditions.items() if not pd.isna(value)}
+    return Experiment(experiment_name=name, **{"lr_reduction_factor": None, **known})
+
+
+def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "parameter") -> None:
     """Raises ValueError for the names that are not known, with the nearest known one for each."""
     known = list(known)
     unknown = [name for name in names if name not in known]
@@ -115,7 +129,7 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
     for name in unknown:
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
-        sentences.append(f"unknown parameter {name!r}: {hint}")
+        sentences.append(f"unknown {kind} {name!r}: {hint}")
     raise ValueError("\n".join(sentences))
 
 

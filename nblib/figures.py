@@ -17,6 +17,8 @@ from scipy import sparse
 from nblib.concepts import concept_counts
 from nblib.dataset import Dataset
 from nblib.images import decode_image
+from nblib.runs import Run
+from nblib.selection import select
 
 SPLIT_COLOURS = {"train": "C0", "val": "C1", "test": "C2"}
 
@@ -74,6 +76,25 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     return figure
 
 
+def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
+    """Images of the run's test half with what it selects at threshold 0.5: right, missed and wrong concepts."""
+    image_ids, probabilities = run.probabilities(run.experiment.test_half)
+    kept = run.vocabulary.decode(select(probabilities))
+    rows = dataset.images.set_index("image_id").loc[image_ids].assign(kept=kept)
+    rows = evenly(rows.sort_values("category"), number)
+    figure, all_axes = plt.subplots(1, len(rows), figsize=(3.4 * len(rows), 5.2), squeeze=False)
+    for ax, row in zip(all_axes.flat, rows.itertuples(), strict=True):
+        true, selected = set(row.concepts), set(row.kept)
+        told = [("right", true & selected), ("missed", true - selected), ("wrong", selected - true)]
+        lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in told for concept in sorted(some)]
+        ax.imshow(decode_image(row.path, size))
+        ax.set_title(f"{row.Index} ({row.category})", fontsize=9)
+        ax.set_xlabel("\n".join(lines[:12]), loc="left", fontsize=7.5, family="monospace")
+        ax.set(xticks=[], yticks=[])
+    figure.tight_layout()
+    return figure
+
+
 def draw_labels(labels: sparse.csr_array, ax: Axes | None = None) -> Axes:
     """The label matrix as a picture: a dot for each concept of each image. Paper: Table 2."""
     ax = ax or _axes(9, 4)
@@ -108,25 +129,28 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
 
 
 def draw_loss_slices(slices: pd.DataFrame) -> Figure:
-    """Each loss along a straight line through the space of answers, one panel a loss.
+    """Each loss on the straight way from an untrained network to the truth, one panel a loss, a line a label space.
 
     Args:
-        slices: tidy, with columns loss, position (0 = nothing predicted, 1 = the truth), value, and sigmoids.
+        slices: tidy, with columns loss, margin and value (`nblib.losses.loss_slices`) and sigmoids.
     """
     grid = sns.relplot(
-        slices, x="position", y="value", hue="sigmoids", col="loss", kind="line", palette="colorblind",
-        height=3.2, aspect=0.95, facet_kws={"sharey": False},
+        slices, x="margin", y="value", hue="sigmoids", col="loss", col_wrap=2, kind="line", palette="colorblind",
+        height=2.8, aspect=1.6, facet_kws={"sharey": False},
     )  # fmt: skip
-    grid.set_axis_labels("from the common prior (0) to the truth (1)", "loss").set_titles("{col_name}")
+    grid.set_axis_labels("margin: 0 untrained, 10 the truth", "loss").set_titles("{col_name}")
     return grid.figure
 
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """F1 of each run beside the paper's, by experiment: columns experiment_name, source, f1. Paper: Table 3."""
-    ax = ax or _axes(9, 0.6 + 0.55 * table["experiment_name"].nunique())
-    sns.barplot(table, y="experiment_name", x="f1", hue="source", errorbar=None, ax=ax)
-    ax.set(xlabel="F1 over the images of the test half (mean of the halves run)", ylabel="", xlim=(0, 1))
-    ax.legend(title="", loc="lower right")
+    """F1 of each run beside the most frequent concepts and the paper, from `nblib.runs.against_paper`. Paper: Table 3."""
+    told = {"test_f1": "here", "baseline_f1": "most frequent concepts, here", "paper_f1": "paper, its own data"}
+    tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
+    tidy = tidy.rename(columns=told).melt("run", list(told.values()), var_name="source", value_name="F1")
+    ax = ax or _axes(9, 1 + 0.55 * len(table))
+    sns.barplot(tidy.astype({"F1": float}), y="run", x="F1", hue="source", ax=ax)
+    ax.set(xlabel="F1 over the images of the test half", ylabel="", xlim=(0, 1))
+    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
     return ax
 
 

@@ -4,6 +4,8 @@ Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number an i
 Keras takes their mean. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
 """
 
+import numpy as np
+import pandas as pd
 from keras import losses, ops
 
 # Keras' fuzz factor, the paper's K.epsilon(): keeps 0 / 0 at 0, so that Listing 1.2's guard against NaN is not needed.
@@ -45,3 +47,21 @@ LOSSES = {
     "f1_times_bce": f1_times_bce,
     "f1_plus_bce": f1_plus_bce,
 }
+
+
+def loss_slices(labels: np.ndarray, margins: np.ndarray) -> pd.DataFrame:
+    """Every loss along the straight way from an untrained network to the truth: a tidy table (loss, margin, value).
+
+    Args:
+        labels: (N, K), dense, 0 and 1.
+        margins: how far along; at margin m the logit of a true concept is m and that of any other -m, so that all
+            probabilities are 0.5 at 0 and nearly the truth at 10.
+
+    Paper: section 4, experiments 9-10, the "huge plateau with a solitary hole" and the "wide bag".
+    """
+    truth = np.asarray(labels, dtype="float32")
+    rows = []
+    for margin in margins:
+        answer = ops.sigmoid((2 * truth - 1) * np.float32(margin))
+        rows += [(name, margin, float(ops.mean(loss(truth, answer)))) for name, loss in LOSSES.items()]
+    return pd.DataFrame(rows, columns=["loss", "margin", "value"])

@@ -1,4 +1,4 @@
-"""F1 over images: the score of the challenge. Exact and sparse; `nblib.models.SampleF1` monitors the same in Keras."""
+"""F1 over images: the score of the challenge. Exact and sparse; `nblib.monitoring.SampleF1` is the same in Keras."""
 
 import numpy as np
 from scipy import sparse

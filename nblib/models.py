@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from itertools import pairwise
 
 import keras
 from keras import applications, layers, ops
 
-from nblib.experiment import Experiment
+from nblib.experiment import Experiment, project_path
 
 
 def _small_plain(include_top, weights, input_shape):
@@ -109,26 +110,36 @@ def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
     return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 
-def feature_geometry(experiment: Experiment) -> dict[str, object]:
-    """What the backbone makes of an image: layers with weights, parameters, shape of its last features."""
-    backbone = BACKBONES[experiment.backbone].build(
-        include_top=False, weights=None, input_shape=(experiment.image_size, experiment.image_size, 3)
-    )
-    height, width, channels = backbone.output_shape[1:]
+def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
+    """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
+    (height, width, channels), convolutions, parameters = _geometry(experiment.backbone, experiment.image_size)
+    inputs = channels if experiment.pooling == "avg" else height * width * channels
+    widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
         "backbone": experiment.backbone,
-        "layers with weights": sum(isinstance(layer, layers.Conv2D) for layer in backbone.layers),
-        "parameters": backbone.count_params(),
+        "convolutions": convolutions,
         "feature map": f"{height} x {width} x {channels}",
-        "flattened": height * width * channels,
-        "averaged": channels,
+        "into the head": inputs,
+        "head": f"{experiment.fc_layers} x {experiment.fc_units}",
+        "backbone parameters": parameters,
+        "all parameters": parameters + sum((a + 1) * b for a, b in pairwise(widths)),
     }
 
 
+@cache
+def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]:
+    """Shape of the last feature map, number of convolutions, parameters."""
+    network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
+    convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
+    return network.output_shape[1:], convolutions, network.count_params()
+
+
 def _weights_of(experiment: Experiment) -> str | None:
-    weights = experiment.weights
-    if weights in (None, "imagenet") or Path(weights).is_file():
-        return weights
-    raise FileNotFoundError(
-        f"weights must be imagenet, null, or a file of backbone weights; there is no file {weights}."
-    )
+    if experiment.weights in (None, "imagenet"):
+        return experiment.weights
+    file = project_path(experiment.weights)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"weights must be imagenet, null, or a file of backbone weights; there is no file {file}."
+        )
+    return str(file)

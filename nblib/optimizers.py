@@ -31,18 +31,21 @@ class NadamWithDecay(optimizers.Nadam):
         """Moves `variable` by one step, in place."""
         dtype = variable.dtype
         gradient, learning_rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
-        momentum_now = self._momentum(self.iterations + 1, dtype)
-        momentum_next = self._momentum(self.iterations + 2, dtype)
-        product_now = ops.cast(self._u_product, dtype)
+        step = ops.cast(self.iterations + 1, dtype)
+        now, following = self._momentum(step, dtype), self._momentum(step + 1, dtype)
+        product = ops.cast(self._u_product, dtype)
         index = self._get_variable_index(variable)
         mean, square = self._momentums[index], self._velocities[index]
 
         self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
         self.assign_add(square, (ops.square(gradient) - square) * (1 - self.beta_2))
-        mean_hat = momentum_next * mean / (1 - product_now * momentum_next)
-        mean_hat = mean_hat + (1 - momentum_now) * gradient / (1 - product_now)
-        square_hat = square / (1 - ops.power(ops.cast(self.beta_2, dtype), ops.cast(self.iterations + 1, dtype)))
-        self.assign_sub(variable, learning_rate * mean_hat / (ops.sqrt(square_hat) + self.epsilon))
+        # Scalars are put together first: each pass over a hundred million weights costs.
+        of_mean = learning_rate * following / (1 - product * following)
+        of_gradient = learning_rate * (1 - now) / (1 - product)
+        of_square = 1 / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
+        self.assign_sub(
+            variable, (of_mean * mean + of_gradient * gradient) / (ops.sqrt(of_square * square) + self.epsilon)
+        )
 
     def get_config(self):
         """Arguments that make the same optimiser again."""

@@ -17,12 +17,14 @@ CATEGORIES = {
     "DRXR": "X-ray, 2D tomography",
 }
 
-# Section 3.2, train and validation together.
-IMAGES = 80_723
-CONCEPT_OCCURRENCES = 907_718
-CONCEPTS = 3_047
-LABEL_CARDINALITY = 11.24
-LABEL_DENSITY = 0.0037
+# Section 3.2, train and validation together; the names are those of `nblib.concepts.label_statistics`.
+LABEL_STATISTICS = {
+    "images": 80_723,
+    "concept occurrences": 907_718,
+    "unique concepts": 3_047,
+    "label cardinality": 11.24,
+    "label density": 0.0037,
+}
 
 # Section 2 says 3,534 test images, Table 1 says 3,354; the challenge scored 3,534.
 TEST_IMAGES = 3_534

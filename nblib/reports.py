@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 import nbformat
+from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
@@ -17,8 +18,9 @@ from pygments.formatters import HtmlFormatter
 from nblib.dataset import SYNTHETIC_MARK
 from nblib.experiment import notebook_parameters
 from nblib.files import replacing
-from nblib.paper import table_3
-from nblib.runs import Run, differences_from_paper, find_runs
+from nblib.runs import Run, differences_from_paper, find_runs, paper_f1
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -101,22 +103,27 @@ def _cells(notebook: NotebookNode) -> list[dict[str, Any]]:
     return shown
 
 
-def _source(cell: NotebookNode) -> jinja2.utils.markupsafe.Markup:
+def _source(cell: NotebookNode) -> Markup:
     return _html_of(nbformat.v4.new_code_cell(cell.source))
 
 
-def _outputs(cell: NotebookNode) -> list[jinja2.utils.markupsafe.Markup]:
-    """The cell's outputs as HTML, each in its richest form but widgets: those need Jupyter."""
-    live = "application/vnd.jupyter.widget-view+json"
-    outputs = [output for output in cell.outputs if live not in output.get("data", {})]
-    pages = [nbformat.v4.new_code_cell("", outputs=[output]) for output in outputs]
-    notes = ["Interactive in JupyterLab."] if len(outputs) < len(cell.outputs) else []
-    return [_html_of(page, hide_input=True) for page in pages] + notes
+def _outputs(cell: NotebookNode) -> list[Markup]:
+    """The cell's outputs as HTML; what libraries log is folded, and widgets, which need Jupyter, become a note."""
+    shown = []
+    for output in cell.outputs:
+        if WIDGET in output.get("data", {}):
+            shown.append("Interactive in JupyterLab.")
+            continue
+        html = _html_of(nbformat.v4.new_code_cell("", outputs=[output]), hide_input=True)
+        if output.get("name") == "stderr":
+            html = Markup("<details><summary>log</summary>{}</details>").format(html)
+        shown.append(html)
+    return shown
 
 
-def _html_of(cell: NotebookNode, hide_input: bool = False) -> jinja2.utils.markupsafe.Markup:
+def _html_of(cell: NotebookNode, hide_input: bool = False) -> Markup:
     body, _ = _exporter(hide_input).from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    return jinja2.utils.markupsafe.Markup(body)
+    return Markup(body)
 
 
 @cache
@@ -133,13 +140,12 @@ def _exporter(hide_input: bool) -> HTMLExporter:
 
 def _run_row(run: Run, pages: list[Page]) -> dict[str, Any]:
     experiment = run.experiment
-    paper = table_3()[f"test_f1_{experiment.validation_half}"].get(experiment.experiment_name)
     return {
         "name": experiment.experiment_name,
         "half": experiment.validation_half,
         "page": next((page.file for page in pages if page.notebook.parent == run.folder), None),
         "scores": run.scores if run.finished else None,
-        "paper": paper if paper == paper else None,
+        "paper": paper_f1(experiment),
         "data": run.facts["data"],
         "differences": differences_from_paper(experiment),
     }
@@ -149,6 +155,6 @@ def _write(path: Path, template: str, **content: Any) -> None:
     folder = Path(__file__).parent / "templates"
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), autoescape=True)
     style = (folder / "style.css").read_text(encoding="utf-8") + HtmlFormatter().get_style_defs(".highlight")
-    page = environment.get_template(template).render(style=jinja2.utils.markupsafe.Markup(style), **content)
+    page = environment.get_template(template).render(style=Markup(style), **content)
     with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -147,20 +148,56 @@ def find_runs(folder: str | Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(Path(folder).rglob("experiment.json"))]
 
 
-def results(runs: list[Run]) -> pd.DataFrame:
-    """One row a finished run: experiment_name, validation_half, its scores and its folder."""
-    rows = [
-        {
-            "experiment_name": run.experiment.experiment_name,
-            "validation_half": run.experiment.validation_half,
-            **run.scores,
-            "folder": str(run.folder),
-        }
-        for run in runs
-        if run.finished
+def open_finished(folder: str | Path) -> Run:
+    """The finished run in `folder`.
+
+    Raises:
+        FileNotFoundError: there is no run, or it is not finished; the finished ones nearby are named.
+    """
+    folder = Path(folder)
+    if Run(folder).finished:
+        return Run(folder)
+    nearby = [str(run.folder) for run in find_runs(folder.parent.parent) if run.finished]
+    raise FileNotFoundError(
+        f"no finished run in {folder}; finished are: {', '.join(nearby) or 'none, train one first'}."
+    )
+
+
+def comparable_runs(runs: list[Run], experiment: Experiment, varying: Iterable[str]) -> list[Run]:
+    """The finished runs whose conditions equal the experiment's in everything but name and what is `varying`."""
+
+    def fixed(conditions: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in conditions.items() if name not in {"experiment_name", *varying}}
+
+    return [
+        run for run in runs if run.finished and fixed(run.experiment.conditions()) == fixed(experiment.conditions())
     ]
-    columns = ["experiment_name", "validation_half", "best_epoch", "validation_f1", "test_f1", "baseline_f1"]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def against_paper(runs: list[Run]) -> pd.DataFrame:
+    """Our finished runs beside the paper's, one row a run: F1 on the test half, the paper's, and what differs.
+
+    Columns: experiment_name, validation_half, best_epoch, validation_f1, test_f1, baseline_f1 (the most frequent
+    concepts), paper_f1 (None where the paper has none), data, differs_in. Paper: Table 3.
+    """
+    columns = [
+        "experiment_name", "validation_half", "best_epoch", "validation_f1", "test_f1", "baseline_f1", "paper_f1",
+        "data", "differs_in",
+    ]  # fmt: skip
+    rows = []
+    for run in runs:
+        if run.finished:
+            experiment, scores = run.experiment, run.scores
+            measured = [scores[name] for name in columns[2:6]]
+            told = [paper_f1(experiment), run.facts["data"], "; ".join(differences_from_paper(experiment))]
+            rows.append([experiment.experiment_name, experiment.validation_half, *measured, *told])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def paper_f1(experiment: Experiment) -> float | None:
+    """What Table 3 reports for this experiment on this half; None where it reports nothing."""
+    reported = table_3()[f"test_f1_{experiment.validation_half}"].get(experiment.experiment_name)
+    return None if reported is None or pd.isna(reported) else float(reported)
 
 
 def differences_from_paper(experiment: Experiment) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nblib.dataset import Problem, read_concept_lines
+from nblib.dataset import Problem, read_concept_lines, reading_problem
 from nblib.files import replacing
 from nblib.selection import CAP
 
@@ -78,13 +78,11 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
     try:
         lines = list(read_concept_lines(path))
     except ValueError as error:
-        return [Problem(str(path), str(error))]
+        return [reading_problem(path, error)]
     return [*_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
 
 
-def evaluate(
-    truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]
-) -> tuple[float, int]:  # fmt: skip
+def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]) -> tuple[float, int]:
     """The challenge's score and over how many images it is the mean.
 
     Per image F1 over the union of true and submitted concepts; images without a true concept are left out; an unknown
@@ -105,6 +103,13 @@ def evaluate(
         )
     scores = [_f1(set(true), set(submission[image_id])) for image_id, true in truth.items() if true]
     return (float(np.mean(scores)) if scores else float("nan")), len(scores)
+
+
+def score_submissions(folder: str | Path, truth: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    """File name -> F1 of every `submission*.txt` in the folder of a run."""
+    return {
+        path.name: evaluate(truth, read_submission(path))[0] for path in sorted(Path(folder).glob("submission*.txt"))
+    }
 
 
 def _f1(true: set[str], kept: set[str]) -> float:

@@ -1,0 +1,60 @@
+# make help lists the targets; each sets up what it needs.
+
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+VENV    := .venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/ready
+export JUPYTER_PLATFORM_DIRS = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lab lock picture clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## make .venv from requirements.lock and install nblib into it
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, not " + sys.version.split()[0] + "; name one: make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $(READY)
+
+data/sample: | $(READY)
+	$(BIN)/nblib sample data/sample
+
+# Notebook, name of the executed copy below runs/sample, then parameters: plain papermill.
+papermill = mkdir -p $(dir runs/sample/$(2)) && $(BIN)/papermill notebooks/$(1).ipynb runs/sample/$(2).ipynb $(3)
+train     = $(call papermill,$(1),$(2)/$(3)/notebook,-f params/$(4).yaml -f params/sample.yaml -p validation_half $(3))
+
+demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample and render reports/index.html
+	$(call papermill,01_data_analysis,01_data_analysis,-p data data/sample)
+	$(call papermill,02_encoding,02_encoding,-p data data/sample)
+	$(call train,03_baseline_vgg16,03_vgg16_flipped,val1,table3/03_vgg16_flipped)
+	$(call train,03_baseline_vgg16,03_vgg16_flipped,val2,table3/03_vgg16_flipped)
+	$(call train,04_deeper_backbones,05_resnet50,val1,table3/05_resnet50)
+	$(call train,05_soft_f1_losses,one_minus_f1,val1,one_minus_f1)
+	$(call train,05_soft_f1_losses,09_vgg16_f1_times_bce,val1,table3/09_vgg16_f1_times_bce)
+	$(call papermill,06_submission,06_submission,-p run runs/sample/03_vgg16_flipped/val1)
+	$(call papermill,07_results,07_results,-p runs runs/sample)
+	$(BIN)/nblib report runs --to reports
+
+test: $(READY)  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: $(READY) data/sample  ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir . notebooks/01_data_analysis.ipynb
+
+lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+picture: $(READY)  ## make docs/report.png from a rendered report (needs Chromium)
+	$(BIN)/python docs/picture.py
+
+clean:  ## remove .venv, data/sample, runs and reports
+	rm -rf $(VENV) data/sample runs reports
