@@ -4,10 +4,9 @@ PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/ready
-export JUPYTER_PLATFORM_DIRS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lab lock picture clean
+.PHONY: help setup demo test lint strip lab lock picture clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +45,9 @@ test: $(READY)  ## run all tests
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+strip: $(READY)  ## remove outputs from the notebooks before a commit
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 lab: $(READY) data/sample  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir . notebooks/01_data_analysis.ipynb

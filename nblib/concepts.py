@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pandas as pd
@@ -75,11 +75,11 @@ class ConceptVocabulary:
 
     def decode(self, labels) -> list[tuple[str, ...]]:
         """Concepts of each row of `labels`, (N, K), sparse or dense, in the vocabulary's order."""
-        rows = sparse.csr_array(labels)
+        rows = sparse.csr_array(labels, copy=True)
         rows.eliminate_zeros()
         rows.sort_indices()
         names = np.array(self.concepts, dtype=object)
-        return [tuple(names[row]) for row in np.split(rows.indices, rows.indptr[1:-1])]
+        return [tuple(names[rows.indices[start:end]]) for start, end in pairwise(rows.indptr)]
 
 
 def label_cardinality(labels: sparse.csr_array) -> float:

@@ -123,6 +123,8 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     right.set(title="F1, validation half (dot: best epoch)", xlabel="epoch", ylabel="F1 over images")
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(histories) > 1:
+        left.set_yscale("log")  # different losses have different scales
     right.legend(fontsize=9)
     figure.tight_layout()
     return figure
@@ -143,7 +145,7 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """F1 of each run beside the most frequent concepts and the paper, from `nblib.runs.against_paper`. Paper: Table 3."""
+    """F1 of each run beside most frequent concepts and paper, from `nblib.runs.against_paper`. Paper: Table 3."""
     told = {"test_f1": "here", "baseline_f1": "most frequent concepts, here", "paper_f1": "paper, its own data"}
     tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
     tidy = tidy.rename(columns=told).melt("run", list(told.values()), var_name="source", value_name="F1")

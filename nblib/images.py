@@ -49,6 +49,7 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
         raise ValueError(f"{path} can't be read as an image ({error}); repair it or leave it out.") from None
     if resized.mode.startswith("I;16"):
         resized = Image.fromarray((np.asarray(resized) >> 8).astype(np.uint8))
+    resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
     return np.asarray(resized.convert("RGB"))
 
 

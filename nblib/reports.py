@@ -3,11 +3,13 @@
 Each page is one file that loads nothing from anywhere: figures are embedded, code is folded, parameters are a table.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bleach
 import jinja2
 import nbformat
 from markupsafe import Markup
@@ -20,6 +22,19 @@ from nblib.experiment import notebook_parameters
 from nblib.files import replacing
 from nblib.runs import Run, differences_from_paper, find_runs, paper_f1
 
+# What notebooks are shown with: text, tables, figures.
+TAGS = {
+    "a", "b", "blockquote", "br", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li", "ol", "p",
+    "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {
+    "*": ["class"],
+    "a": ["href"],
+    "img": ["src", "alt"],
+    "td": ["colspan", "rowspan"],
+    "th": ["colspan", "rowspan", "scope"],
+}
+PROTOCOLS = {"data", "http", "https"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -66,7 +81,7 @@ def _page_of(notebook: NotebookNode, path: Path, runs: Path) -> Page:
     finished = bool(papermill.get("end_time")) and not failures
     return Page(
         notebook=path,
-        file="_".join(inside.with_suffix("").parts) + ".html",
+        file="_".join(inside.with_suffix("").parts).removesuffix("_notebook") + ".html",
         title=_title(notebook) or path.stem,
         folder=str(inside.parent) if len(inside.parts) > 1 else "",
         status="failed" if failures else "finished" if finished else "unfinished",
@@ -123,14 +138,19 @@ def _outputs(cell: NotebookNode) -> list[Markup]:
 
 def _html_of(cell: NotebookNode, hide_input: bool = False) -> Markup:
     body, _ = _exporter(hide_input).from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    return Markup(body)
+    return _harmless(body)
+
+
+def _harmless(html: str) -> Markup:
+    """The HTML without scripts, styles of its own, event handlers or anything else that could act or load."""
+    without_style = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
+    return Markup(bleach.clean(without_style, TAGS, ATTRIBUTES, PROTOCOLS, strip=True))
 
 
 @cache
 def _exporter(hide_input: bool) -> HTMLExporter:
     return HTMLExporter(
         template_name="basic",
-        sanitize_html=True,
         exclude_input=hide_input,
         exclude_input_prompt=True,
         exclude_output_prompt=True,

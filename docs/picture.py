@@ -1,0 +1,28 @@
+"""Makes docs/report.png: a rendered report of the demo as a picture, by headless Chromium."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+TOP = Path(__file__).parent.parent
+REPORT = TOP / "reports" / "sample_05_soft_f1_losses.html"
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+
+
+def main(report: Path, picture: Path) -> None:
+    """Takes the picture and keeps it with few colours, small enough for a README."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None or not report.is_file():
+        sys.exit(f"Chromium and {report} are needed: install the one, run `make demo` for the other.")
+    with tempfile.TemporaryDirectory() as profile:
+        options = [f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1040,1560"]
+        subprocess.run([chromium, *QUIET, *options, report.as_uri()], check=True, capture_output=True)
+    Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else REPORT, TOP / "docs" / "report.png")

@@ -1,0 +1,78 @@
+import ast
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import nblib
+
+FOLDER = Path(nblib.__file__).parent
+
+# A module imports only from floors below its own; the last line is the ground.
+FLOORS = (
+    ("__main__",),
+    ("training", "widgets"),
+    ("monitoring", "figures", "reports"),
+    ("models", "runs", "submission"),
+    ("experiment", "dataset", "concepts", "images", "selection"),
+    ("files", "paper", "phantoms", "metrics", "losses", "optimizers"),
+)
+WITHOUT_KERAS = ("dataset", "concepts", "figures", "submission", "runs", "selection", "reports")
+
+MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+PACKAGES = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
+
+
+def imported_names(path):
+    """Dotted names that a file imports from nblib, also inside functions: `nblib.runs.Run`, `nblib.runs`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names]
+        yield from (name for name in names if name.startswith(("nblib.", ".")))
+
+
+def test_every_module_is_on_exactly_one_floor():
+    placed = Counter(module for floor in FLOORS for module in floor)
+    assert placed == Counter([*MODULES, *PACKAGES])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_floors_below_it(module):
+    height = next(number for number, floor in enumerate(FLOORS) if module in floor)
+    below = {name for floor in FLOORS[height + 1 :] for name in floor}
+    imported = {name.split(".")[1] for name in imported_names(FOLDER / f"{module}.py")}
+    assert imported <= below
+
+
+def test_the_imports_are_really_found():
+    assert "nblib.runs.open_run" in imported_names(FOLDER / "training.py")
+    assert "nblib.phantoms.draw_sample" in imported_names(FOLDER / "__main__.py")  # inside a function
+
+
+def test_the_package_itself_imports_none_of_its_modules():
+    assert list(imported_names(FOLDER / "__init__.py")) == []
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
+def test_imports_are_absolute(path):
+    assert not [name for name in imported_names(path) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "phantoms").glob("*.py")), ids=lambda path: path.stem)
+def test_phantoms_import_only_each_other(path):
+    assert all(name.startswith("nblib.phantoms.") for name in imported_names(path))
+
+
+def test_what_does_not_train_imports_neither_tensorflow_nor_keras():
+    imports = ", ".join(f"nblib.{module}" for module in WITHOUT_KERAS)
+    program = f"import json, sys, {imports}; print(json.dumps(sorted(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    loaded = set(json.loads(told))
+    assert {"numpy", "nblib.runs"} <= loaded
+    assert loaded.isdisjoint({"tensorflow", "keras"})

@@ -1,0 +1,242 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from nblib.experiment import Experiment, notebook_parameters, paper_experiment, project_path
+from nblib.paper import table_3
+
+# One other value for each parameter that decides the numbers.
+OTHER_CONDITIONS = {
+    "experiment_name": "mine",
+    "backbone": "ResNet50",
+    "small_relative": True,
+    "weights": "vgg16.weights.h5",
+    "image_size": 224,
+    "flipped_copies": False,
+    "pooling": "avg",
+    "fc_layers": 3,
+    "fc_units": 2048,
+    "dropout": 0.25,
+    "sigmoids": 3047,
+    "loss": "f1_times_bce",
+    "batch_size": 24,
+    "learning_rate": 2e-5,
+    "schedule_decay": 1.0,
+    "lr_reduction_factor": None,
+    "lr_reduction_patience": 3,
+    "lr_reduction_monitor": "loss",
+    "early_stopping_patience": 5,
+    "epochs": 10,
+    "validation_half": "val2",
+    "limit_images": 100,
+    "seed": 1,
+}
+
+
+def message_of(**parameters):
+    with pytest.raises(ValueError) as caught:
+        Experiment(**parameters)
+    return str(caught.value)
+
+
+def test_the_defaults_are_row_3_of_table_3():
+    row = table_3().loc["03_vgg16_flipped"]
+    shared = [name for name in row.index if name in Experiment.model_fields]
+    assert len(shared) == 11
+    assert {name: getattr(Experiment(), name) for name in shared} == row[shared].to_dict()
+    assert (Experiment().experiment_name, Experiment().learning_rate, Experiment().schedule_decay) == (
+        "03_vgg16_flipped", 1e-5, 0.9
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", table_3().index)
+def test_every_row_of_table_3_is_an_experiment(name):
+    experiment, row = paper_experiment(name), table_3().loc[name]
+    assert experiment.experiment_name == name
+    for condition in ("backbone", "image_size", "flipped_copies", "fc_layers", "fc_units", "batch_size", "loss"):
+        assert getattr(experiment, condition) == row[condition]
+    if math.isnan(row["lr_reduction_factor"]):
+        assert experiment.lr_reduction_factor is None
+    else:
+        assert experiment.lr_reduction_factor == row["lr_reduction_factor"]
+        assert experiment.lr_reduction_monitor == row["lr_reduction_monitor"]
+
+
+def test_an_experiment_that_is_not_in_table_3_is_refused_with_the_nearest_name():
+    with pytest.raises(ValueError, match=r"unknown experiment '05_resnet': did you mean '05_resnet50'\?"):
+        paper_experiment("05_resnet")
+
+
+def test_a_mistyped_parameter_is_refused_with_the_nearest_name():
+    assert message_of(learning_rates=1e-4) == "unknown parameter 'learning_rates': did you mean 'learning_rate'?"
+
+
+def test_every_unknown_parameter_has_its_own_line():
+    first, second = message_of(backbon="VGG16", qqq=1).splitlines()
+    assert first == "unknown parameter 'backbon': did you mean 'backbone'?"
+    assert second.startswith("unknown parameter 'qqq': known are experiment_name, small_relative, backbone, ")
+
+
+def test_a_number_that_yaml_read_as_text_is_a_number():
+    assert Experiment(learning_rate="1e-5").learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("image_size", 31),
+        ("image_size", 1025),
+        ("fc_layers", -1),
+        ("fc_units", 0),
+        ("dropout", 1),
+        ("dropout", -0.1),
+        ("batch_size", 0),
+        ("learning_rate", 0),
+        ("learning_rate", math.nan),
+        ("learning_rate", math.inf),
+        ("learning_rate", "fast"),
+        ("schedule_decay", -1),
+        ("lr_reduction_factor", 1),
+        ("lr_reduction_patience", 0),
+        ("lr_reduction_monitor", "accuracy"),
+        ("epochs", 1.5),
+        ("backbone", "VGG19"),
+        ("loss", "f1"),
+        ("pooling", "max"),
+        ("validation_half", "val3"),
+        ("limit_images", 0),
+        ("seed", 2**32),
+        ("flipped_copies", "perhaps"),
+        ("experiment_name", "../elsewhere"),
+        ("experiment_name", ""),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name, value):
+    message = message_of(**{name: value})
+    assert message.startswith(f"parameter '{name}': ")
+    assert message.endswith(f"; received {value!r}.")
+
+
+def test_all_wrong_values_are_named_at_once():
+    assert [line.split(":")[0] for line in message_of(epochs=0, seed=-1).splitlines()] == [
+        "parameter 'epochs'", "parameter 'seed'"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("backbone", "relative"),
+    [("VGG16", "small_plain"), ("ResNet50", "small_residual"), ("DenseNet169", "small_dense")],
+)
+def test_small_relative_swaps_the_backbone(backbone, relative):
+    assert Experiment(backbone=backbone, small_relative=True, weights=None).backbone == relative
+
+
+def test_small_relative_off_keeps_the_backbone():
+    assert Experiment(small_relative=False).backbone == Experiment(small_relative="false").backbone == "VGG16"
+
+
+def test_small_backbones_have_no_imagenet_weights():
+    assert message_of(small_relative=True) == (
+        "small_plain has no ImageNet weights: set weights to null (random start)."
+    )
+
+
+def test_an_experiment_is_itself_again_after_a_round_trip():
+    experiment = Experiment(small_relative=True, weights=None, dropout=0.25)
+    assert Experiment(**experiment.model_dump()) == experiment
+
+
+@pytest.mark.parametrize(("validation_half", "test_half"), [("val1", "val2"), ("val2", "val1")])
+def test_the_test_half_is_the_other_one(validation_half, test_half):
+    assert Experiment(validation_half=validation_half).test_half == test_half
+
+
+def test_the_other_conditions_below_leave_nothing_out():
+    assert {*OTHER_CONDITIONS, "data", "runs"} == set(Experiment.model_fields)
+
+
+@pytest.mark.parametrize("name", OTHER_CONDITIONS)
+def test_identity_changes_with_every_condition(name):
+    reference = Experiment(weights=None)
+    changed = Experiment(**{"weights": None, name: OTHER_CONDITIONS[name]})
+    assert changed.identity("data") != reference.identity("data")
+
+
+def test_identity_does_not_change_with_the_places_of_data_and_runs():
+    moved = Experiment(data="/elsewhere/data", runs="/elsewhere/runs")
+    assert moved.identity("data") == Experiment().identity("data")
+
+
+def test_identity_changes_with_the_data():
+    assert Experiment().identity("data") != Experiment().identity("other data")
+
+
+# ---- parameters of a notebook
+
+DECLARED = "# Parameters\ndata = 'data/sample'  # folder\nseed: int = 2020\nlearning_rate = -1e-5\nsigmoids = None"
+
+
+def test_declared_parameters_are_read_with_their_defaults():
+    cells = ["", DECLARED, "import nblib\nseed = 7"]
+    assert notebook_parameters(cells) == {
+        "data": "data/sample", "seed": 2020, "learning_rate": -1e-5, "sigmoids": None
+    }  # fmt: skip
+
+
+def test_injected_parameters_override_the_declared_ones():
+    cells = ["", DECLARED, "# Parameters\nseed = 1\nsigmoids = 3047\n", "print(1)"]
+    assert notebook_parameters(cells) == {
+        "data": "data/sample", "seed": 1, "learning_rate": -1e-5, "sigmoids": 3047
+    }  # fmt: skip
+
+
+def test_an_unknown_injected_parameter_is_refused_with_the_nearest_declared_one():
+    with pytest.raises(ValueError, match=r"unknown parameter 'learning_rat': did you mean 'learning_rate'\?"):
+        notebook_parameters(["", DECLARED, "# Parameters\nlearning_rat = 1e-4\n"])
+
+
+@pytest.mark.parametrize("value", ["Path('data')", "1 / 2", "seed + 1", "f'{seed}'"])
+def test_a_parameter_that_is_no_plain_value_is_refused(value):
+    with pytest.raises(ValueError, match="parameter 'folder' must be a plain value"):
+        notebook_parameters([f"# Parameters\nfolder = {value}"])
+
+
+@pytest.mark.parametrize("statement", ["import os", "print('x')", "a, b = 1, 2", "a: int", "a.b = 1"])
+def test_a_parameters_cell_holds_assignments_only(statement):
+    with pytest.raises(ValueError, match="holds assignments only"):
+        notebook_parameters([f"# Parameters\n{statement}"])
+
+
+def test_a_notebook_without_parameters_says_how_to_run_it():
+    with pytest.raises(ValueError, match="run the notebook from its top"):
+        notebook_parameters(["", "import nblib"])
+
+
+# ---- where things lie
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "notebooks" / "drafts").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("here", [".", "notebooks", "notebooks/drafts"])
+def test_a_relative_path_starts_at_the_project(project, monkeypatch, here):
+    monkeypatch.chdir(project / here)
+    assert project_path("data/sample") == project / "data" / "sample"
+    assert Experiment().data_folder == project / "data" / "sample"
+    assert Experiment(validation_half="val2").run_folder == project / "runs" / "03_vgg16_flipped" / "val2"
+
+
+def test_an_absolute_path_and_the_home_folder_stay_what_they_are(project, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/reader")
+    assert project_path("/elsewhere/data") == Path("/elsewhere/data")
+    assert project_path("~/data") == Path("/home/reader/data")
+
+
+def test_outside_of_any_project_a_relative_path_starts_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert project_path("data") == tmp_path / "data"

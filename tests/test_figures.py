@@ -1,0 +1,186 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from nblib import figures
+from nblib.concepts import ConceptVocabulary, concept_counts
+from nblib.dataset import count_images, validation_halves
+from nblib.experiment import Experiment
+from nblib.images import decode_image
+from nblib.runs import open_run
+
+
+def bar_heights(ax):
+    return [bar.get_height() for container in ax.containers for bar in container]
+
+
+def bar_widths(ax):
+    return [bar.get_width() for container in ax.containers for bar in container]
+
+
+@pytest.fixture(scope="module")
+def labelled(sample_dataset):
+    return sample_dataset.split("train", "val")
+
+
+def test_bars_by_category_are_the_counts_of_table_1(sample_dataset):
+    table = count_images(sample_dataset.images)
+    ax = figures.draw_images_by_category(table)
+    drawn = {
+        split.get_text(): sorted(bar.get_height() for bar in bars)
+        for split, bars in zip(ax.get_legend().get_texts(), ax.containers, strict=True)
+    }
+    counts = table.drop(columns="total")
+    assert drawn == {split: sorted(counts.loc[split][counts.loc[split] > 0]) for split in ("train", "val", "test")}
+
+
+def test_bars_of_the_top_concepts_are_their_counts_in_falling_order(labelled):
+    ax = figures.draw_top_concepts(labelled, top=30)
+    counts = concept_counts(labelled["concepts"]).head(30)
+    assert bar_heights(ax) == counts.tolist()
+    assert [label.get_text() for label in ax.get_xticklabels()] == counts.index.tolist()
+    assert ax.get_title() == "The 30 most frequent concepts"
+
+
+def test_fewer_concepts_than_asked_are_all_drawn():
+    images = pd.DataFrame({"concepts": [("C0000002", "C0000001"), ("C0000002",)]})
+    ax = figures.draw_top_concepts(images)
+    assert bar_heights(ax) == [2, 1]
+    assert ax.get_title() == "The 2 most frequent concepts"
+
+
+def drawn_histogram(ax):
+    """Number of concepts -> images, of the bars that can be seen."""
+    first, last = ax.get_xlim()
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in ax.patches]
+    return {round(middle): height for middle, height in bars if height and first <= middle <= last}
+
+
+def test_the_histogram_counts_images_by_number_of_concepts(labelled):
+    ax = figures.draw_concepts_per_image(labelled)
+    assert drawn_histogram(ax) == labelled["concepts"].map(len).value_counts().to_dict()
+    assert not ax.texts
+
+
+def test_the_histogram_is_cut_and_says_how_many_images_lie_beyond():
+    images = pd.DataFrame({"concepts": [("C",) * number for number in (1, 2, 2, 50, 51, 140)]})
+    ax = figures.draw_concepts_per_image(images, longest=50)
+    assert drawn_histogram(ax) == {1: 1, 2: 2, 50: 1}
+    assert [text.get_text() for text in ax.texts] == ["2 images with more than 50"]
+
+
+def test_the_pictures_are_the_decoded_images_with_their_concepts_below(sample_dataset):
+    images = sample_dataset.split("train").head(3)
+    axes = figures.draw_sample_images(sample_dataset, images, size=64).axes
+    assert len(axes) == 3
+    for ax, row in zip(axes, images.itertuples(), strict=True):
+        assert np.array_equal(ax.images[0].get_array(), decode_image(row.path, 64))
+        assert ax.get_title() == f"{row.image_id} ({row.category})"
+        below = ax.get_xlabel().splitlines()
+        assert [line.split()[0] for line in below[:8]] == list(row.concepts[:8])
+        assert sample_dataset.name_of(row.concepts[0])[:28] in below[0]
+
+
+def test_predictions_are_told_as_right_missed_and_wrong(sample_dataset, labelled, tmp_path):
+    """A run that always answers the first image's concepts: all right there, as many wrong as not shared elsewhere."""
+    experiment = Experiment(runs=str(tmp_path))
+    vocabulary = ConceptVocabulary.of(labelled["concepts"])
+    half = validation_halves(sample_dataset.images)[experiment.test_half]
+    answer = half["concepts"][0]
+    run = open_run(experiment, sample_dataset, vocabulary)
+    probabilities = np.repeat(vocabulary.encode([answer]).toarray().astype(np.float32), len(half), axis=0)
+    run.keep_probabilities(experiment.test_half, half["image_id"].to_numpy(str), probabilities)
+
+    figure = figures.draw_predictions(sample_dataset, run, number=len(half), size=32)
+    concepts_of = half.set_index("image_id")["concepts"]
+    assert sorted(ax.get_title().split()[0] for ax in figure.axes) == sorted(concepts_of.index)
+    for ax in figure.axes:
+        true = set(concepts_of[ax.get_title().split()[0]])
+        told = [line.split()[0] for line in ax.get_xlabel().splitlines()]
+        expected = [len(true & {*answer}), len(true - {*answer}), len({*answer} - true)]
+        words = ["right"] * expected[0] + ["missed"] * expected[1] + ["wrong"] * expected[2]
+        assert told == words[:12]
+
+
+def test_a_dot_is_drawn_for_each_concept_of_each_image(labelled):
+    labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
+    ax = figures.draw_labels(labels)
+    (dots,) = ax.lines
+    images, concepts = labels.toarray().nonzero()
+    assert sorted(zip(dots.get_ydata(), dots.get_xdata(), strict=True)) == sorted(zip(images, concepts, strict=True))
+
+
+HISTORY = pd.DataFrame(
+    {"epoch": [1, 2, 3], "loss": [0.3, 0.2, 0.1], "f1": [0.1, 0.3, 0.5], "val_loss": [0.4, 0.3, 0.35],
+     "val_f1": [0.1, 0.4, 0.2]}
+)  # fmt: skip
+
+
+def points_of(line):
+    return list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+
+
+def test_curves_of_one_run_show_training_too_and_mark_the_best_epoch():
+    left, right = figures.draw_training_curves({"mine": HISTORY}).axes
+    assert [points_of(line) for line in left.lines] == [
+        [(1, 0.4), (2, 0.3), (3, 0.35)], [(2, 0.3)], [(1, 0.3), (2, 0.2), (3, 0.1)]
+    ]  # fmt: skip
+    assert [points_of(line) for line in right.lines] == [
+        [(1, 0.1), (2, 0.4), (3, 0.2)], [(2, 0.4)], [(1, 0.1), (2, 0.3), (3, 0.5)]
+    ]  # fmt: skip
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["mine", "training images"]
+
+
+def test_curves_of_two_runs_show_their_validation_halves_only():
+    left, right = figures.draw_training_curves({"mine": HISTORY, "yours": HISTORY.head(2)}).axes
+    assert [len(line.get_xdata()) for line in left.lines] == [3, 1, 2, 1]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["mine", "yours"]
+
+
+def test_loss_slices_have_a_panel_a_loss_and_a_line_a_label_space():
+    rows = [(loss, sigmoids, margin, margin * sigmoids)
+            for loss in ("bce", "one_minus_f1") for sigmoids in (10, 3047) for margin in (0.0, 5.0, 10.0)]  # fmt: skip
+    figure = figures.draw_loss_slices(pd.DataFrame(rows, columns=["loss", "sigmoids", "margin", "value"]))
+    assert [ax.get_title() for ax in figure.axes] == ["bce", "one_minus_f1"]
+    for ax in figure.axes:
+        lines = [points_of(line) for line in ax.lines if len(line.get_xdata())]
+        assert lines == [[(0, 0), (5, 50), (10, 100)], [(0, 0), (5, 15235), (10, 30470)]]
+
+
+def test_bars_beside_the_paper_are_our_f1_the_baseline_and_the_papers():
+    table = pd.DataFrame(
+        {"experiment_name": ["03_vgg16_flipped", "mine"], "validation_half": ["val1", "val2"], "test_f1": [0.41, 0.42],
+         "baseline_f1": [0.31, 0.32], "paper_f1": [0.3475, None]}
+    )  # fmt: skip
+    ax = figures.draw_against_paper(table)
+    drawn = [[bar.get_width() for bar in bars if bar.get_width() > 0] for bars in ax.containers]
+    assert drawn == [[0.41, 0.42], [0.31, 0.32], [0.3475]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["03_vgg16_flipped, val1", "mine, val2"]
+
+
+def test_the_threshold_curve_is_the_function_it_was_given():
+    curve, paper = figures.draw_thresholds([0.1, 0.5, 0.9], lambda threshold: 1 - threshold).lines
+    assert points_of(curve) == [(0.1, 0.9), (0.5, 0.5), (0.9, pytest.approx(0.1))]
+    assert list(paper.get_xdata()) == [0.5, 0.5]
+
+
+def test_a_figure_is_drawn_on_the_axes_it_is_given(sample_dataset, labelled):
+    labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
+    drawings = [
+        lambda ax: figures.draw_images_by_category(count_images(sample_dataset.images), ax=ax),
+        lambda ax: figures.draw_top_concepts(labelled, ax=ax),
+        lambda ax: figures.draw_concepts_per_image(labelled, ax=ax),
+        lambda ax: figures.draw_labels(labels, ax=ax),
+        lambda ax: figures.draw_thresholds([0.5], float, ax=ax),
+    ]
+    for draw in drawings:
+        ax = plt.figure().add_subplot()
+        before = plt.get_fignums()
+        assert draw(ax) is ax
+        assert plt.get_fignums() == before
+
+
+def test_rows_are_taken_evenly_from_first_to_last():
+    images = pd.DataFrame({"image_id": list("abcdefghi")})
+    assert figures.evenly(images, 3)["image_id"].tolist() == ["a", "e", "i"]

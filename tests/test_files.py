@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from nblib.files import replacing, write_json
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_file_appears_when_the_block_ends_well(tmp_path):
+    target = tmp_path / "new" / "folder" / "scores.json"
+    with replacing(target) as beside:
+        beside.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert names_in(target.parent) == ["scores.json"]
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "scores.json"
+    target.write_text("old")
+    with replacing(target) as beside:
+        beside.write_text("ne")
+        assert target.read_text() == "old"
+        beside.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    target = tmp_path / "scores.json"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="killed"), replacing(target) as beside:
+        beside.write_text("half of the n")
+        raise RuntimeError("killed")
+    assert target.read_text() == "old"
+    assert names_in(tmp_path) == ["scores.json"]
+
+
+def test_the_file_beside_has_the_same_folder_and_suffix(tmp_path):
+    with replacing(tmp_path / "best.weights.h5") as beside:
+        assert beside.parent == tmp_path
+        assert beside.name.endswith("best.weights.h5") and beside.name != "best.weights.h5"
+        beside.touch()
+
+
+def test_a_folder_can_be_written_whole(tmp_path):
+    with replacing(tmp_path / "pages") as beside:
+        beside.mkdir()
+        (beside / "index.html").write_text("page")
+    assert (tmp_path / "pages" / "index.html").read_text() == "page"
+    assert names_in(tmp_path) == ["pages"]
+
+
+def test_half_a_folder_vanishes(tmp_path):
+    with pytest.raises(RuntimeError, match="killed"), replacing(tmp_path / "pages") as beside:
+        beside.mkdir()
+        (beside / "index.html").write_text("page")
+        raise RuntimeError("killed")
+    assert names_in(tmp_path) == []
+
+
+def test_json_is_read_back_as_it_was(tmp_path):
+    content = {"best_epoch": 9, "f1": 0.3475, "name": "Röntgen", "none": None}
+    write_json(tmp_path / "scores.json", content)
+    text = (tmp_path / "scores.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content
+    assert text.endswith("}\n")
+
+
+def test_what_json_cannot_hold_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "scores.json", {"f1": 1})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "scores.json", {"f1": object()})
+    assert json.loads((tmp_path / "scores.json").read_text()) == {"f1": 1}
+    assert names_in(tmp_path) == ["scores.json"]

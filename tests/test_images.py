@@ -1,0 +1,242 @@
+import io
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import sparse
+
+from nblib.images import (
+    Examples,
+    batches_an_epoch,
+    decode_image,
+    epoch_order,
+    keep_pixels,
+    ordered_batches,
+    training_batches,
+)
+
+
+def by_pillow(path, size):
+    """What Pillow makes of the file: RGB, then nearest neighbour."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.NEAREST))
+
+
+def made_image(mode, width=37, height=23):
+    rng = np.random.default_rng(len(mode) * 1000 + width)
+    colours = Image.fromarray(rng.integers(0, 256, (height, width, 4), dtype=np.uint8))
+    return colours if mode == "RGBA" else colours.convert("RGB").convert(mode)
+
+
+# ---- decode
+
+
+@pytest.mark.parametrize("size", [32, 57, 300])
+def test_decoding_the_sample_is_what_pillow_does(sample, size):
+    paths = sorted(sample.rglob("*.jpg"))[::10]
+    assert len(paths) == 12
+    for path in paths:
+        assert np.array_equal(decode_image(path, size), by_pillow(path, size))
+
+
+@pytest.mark.parametrize("size", [(37, 23), (1, 1), (5, 101)])
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("L", ".png"), ("RGB", ".png"), ("RGBA", ".png"), ("LA", ".png"), ("P", ".png"), ("1", ".png"), ("L", ".jpg"),
+     ("RGB", ".jpg"), ("CMYK", ".jpg")],
+)  # fmt: skip
+def test_every_mode_is_decoded_as_pillow_does(tmp_path, mode, suffix, size):
+    path = tmp_path / f"image{suffix}"
+    made_image(mode, *size).save(path)
+    with Image.open(path) as image:
+        assert image.mode == mode
+    decoded = decode_image(path, 29)
+    assert decoded.shape == (29, 29, 3) and decoded.dtype == np.uint8
+    assert np.array_equal(decoded, by_pillow(path, 29))
+
+
+def test_sixteen_bits_keep_their_upper_eight(tmp_path):
+    """Pillow's own conversion would clip everything above 255 to white."""
+    grey = np.random.default_rng(16).integers(0, 2**16, (23, 37), dtype=np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    Image.fromarray((grey // 256).astype(np.uint8)).save(tmp_path / "flat.png")
+    with Image.open(tmp_path / "deep.png") as image:
+        assert image.mode == "I;16"
+    assert np.array_equal(decode_image(tmp_path / "deep.png", 29), by_pillow(tmp_path / "flat.png", 29))
+
+
+def test_a_palette_with_transparency_is_decoded_without_its_transparency(tmp_path):
+    image = made_image("P")
+    image.save(tmp_path / "clear.png", transparency=bytes(range(200)))
+    image.save(tmp_path / "opaque.png")
+    assert np.array_equal(decode_image(tmp_path / "clear.png", 29), by_pillow(tmp_path / "opaque.png", 29))
+
+
+def broken_files():
+    stream = io.BytesIO()
+    made_image("RGB", 200, 200).save(stream, "JPEG")
+    return {"empty": b"", "text": b"no image at all", "truncated": stream.getvalue()[:4000]}
+
+
+@pytest.mark.parametrize("kind", broken_files())
+def test_a_file_that_is_no_image_is_named(tmp_path, kind):
+    path = tmp_path / "ROCO2_CLEF_00001.jpg"
+    path.write_bytes(broken_files()[kind])
+    with pytest.raises(ValueError, match=r"ROCO2_CLEF_00001\.jpg can't be read as an image"):
+        decode_image(path, 32)
+
+
+# ---- keep
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A table of five small images in a folder of their own."""
+    (tmp_path / "images").mkdir()
+    rows = []
+    for number in range(5):
+        path = tmp_path / "images" / f"IMAGE_{number}.png"
+        made_image("RGB", 20 + number, 17).save(path)
+        rows.append((path.stem, path))
+    return pd.DataFrame(rows, columns=["image_id", "path"])
+
+
+def kept_files(folder):
+    return sorted(folder.iterdir())
+
+
+def test_kept_pixels_are_the_decoded_images_in_their_order(sample_dataset, tmp_path):
+    table = sample_dataset.split("val")
+    pixels = keep_pixels(table, 33, tmp_path / "pixels")
+    assert pixels.shape == (len(table), 33, 33, 3) and pixels.dtype == np.uint8
+    assert np.array_equal(pixels, np.stack([decode_image(path, 33) for path in table["path"]]))
+
+
+def test_pixels_are_decoded_once_and_read_ever_after(images, tmp_path):
+    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    (kept,) = kept_files(tmp_path / "pixels")
+    before = kept.stat().st_mtime_ns
+    for path in images["path"]:
+        path.write_bytes(b"x" * path.stat().st_size)  # no image any more, of the same size: only kept pixels can serve
+    assert np.array_equal(keep_pixels(images, 16, tmp_path / "pixels"), first)
+    assert kept_files(tmp_path / "pixels") == [kept] and kept.stat().st_mtime_ns == before
+
+
+def test_kept_pixels_cannot_be_written_to(images, tmp_path):
+    pixels = keep_pixels(images, 16, tmp_path)
+    with pytest.raises(ValueError, match="read-only"):
+        pixels[0] = 0
+
+
+def test_a_changed_image_is_decoded_anew(images, tmp_path):
+    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    made_image("RGB", 60, 60).save(images["path"][2])
+    second = keep_pixels(images, 16, tmp_path / "pixels")
+    assert np.flatnonzero((first != second).any(axis=(1, 2, 3))).tolist() == [2]
+
+
+def test_another_order_or_size_is_another_file(images, tmp_path):
+    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    assert np.array_equal(keep_pixels(images[::-1], 16, tmp_path / "pixels"), first[::-1])
+    assert keep_pixels(images, 24, tmp_path / "pixels").shape == (5, 24, 24, 3)
+    assert len(kept_files(tmp_path / "pixels")) == 3
+
+
+def test_an_image_that_is_not_on_disk_is_named(images, tmp_path):
+    images["path"] = images["path"].where(images["image_id"] != "IMAGE_3", None)
+    with pytest.raises(FileNotFoundError, match="1 of 5 images are listed but not on disk, such as IMAGE_3"):
+        keep_pixels(images, 16, tmp_path / "pixels")
+
+
+def test_nothing_is_kept_when_an_image_cannot_be_read(images, tmp_path):
+    images["path"][4].write_bytes(b"broken")
+    with pytest.raises(ValueError, match=r"IMAGE_4\.png can't be read"):
+        keep_pixels(images, 16, tmp_path / "pixels")
+    assert kept_files(tmp_path / "pixels") == []
+
+
+# ---- epochs and batches
+
+
+def test_an_epoch_with_flipped_copies_has_every_image_once_as_it_is_and_once_flipped():
+    rows, flipped = epoch_order(7, flipped_copies=True, seed=1, epoch=0)
+    assert sorted(zip(rows.tolist(), flipped.tolist(), strict=True)) == [
+        (row, copy) for row in range(7) for copy in (False, True)
+    ]
+
+
+def test_an_epoch_without_flipped_copies_has_every_image_once():
+    rows, flipped = epoch_order(7, flipped_copies=False, seed=1, epoch=0)
+    assert sorted(rows) == list(range(7))
+    assert not flipped.any()
+
+
+def test_seed_and_epoch_decide_the_order():
+    def order(seed, epoch):
+        rows, flipped = epoch_order(50, flipped_copies=True, seed=seed, epoch=epoch)
+        return [*rows, *flipped]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+    assert order(1, 2) != order(2, 1)
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """Five examples whose pixels and labels tell their row; pixels mapped read-only as `keep_pixels` gives them."""
+    pixels = np.random.default_rng(5).integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
+    np.save(tmp_path / "pixels.npy", pixels)
+    labels = sparse.csr_array(np.eye(5, 8, dtype=np.uint8))
+    return Examples(np.array(list("abcde")), np.load(tmp_path / "pixels.npy", mmap_mode="r"), labels)
+
+
+def one_epoch(examples, batch_size, flipped_copies, **how):
+    batches = training_batches(examples, batch_size, flipped_copies, **how)
+    return list(islice(batches, batches_an_epoch(examples, batch_size, flipped_copies)))
+
+
+def test_flipped_examples_are_mirrored_left_to_right_and_keep_their_labels(examples):
+    before = np.array(examples.pixels)
+    batches = one_epoch(examples, 3, True, seed=1)
+    assert [len(pixels) for pixels, _ in batches] == [3, 3, 3, 1]
+    pixels, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    rows, flipped = epoch_order(5, True, seed=1, epoch=0)
+    for row, mirrored, image, label in zip(rows, flipped, pixels, labels, strict=True):
+        picture = Image.fromarray(before[row])
+        expected = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+        assert np.array_equal(image, np.asarray(expected))
+        assert label.tolist() == np.eye(5, 8)[row].tolist()
+    assert np.array_equal(examples.pixels, before)
+
+
+def test_batches_have_the_types_a_network_takes(examples):
+    pixels, labels = next(training_batches(examples, 2, True, seed=1))
+    assert (pixels.dtype, labels.dtype) == (np.uint8, np.float32)
+    pixels, labels = next(ordered_batches(examples, 2))
+    assert (pixels.dtype, labels.dtype) == (np.uint8, np.float32)
+
+
+def test_a_later_first_epoch_goes_on_where_the_earlier_ones_end(examples):
+    steps = batches_an_epoch(examples, 4, True)
+    onward = list(islice(training_batches(examples, 4, True, seed=1), 3 * steps))[2 * steps :]
+    resumed = one_epoch(examples, 4, True, seed=1, first_epoch=2)
+    for (pixels, labels), (same_pixels, same_labels) in zip(onward, resumed, strict=True):
+        assert np.array_equal(pixels, same_pixels) and np.array_equal(labels, same_labels)
+
+
+def test_ordered_batches_are_all_examples_once_in_their_order(examples):
+    batches = list(ordered_batches(examples, 2))
+    assert [len(pixels) for pixels, _ in batches] == [2, 2, 1]
+    assert np.array_equal(np.concatenate([pixels for pixels, _ in batches]), examples.pixels)
+    assert np.array_equal(np.concatenate([labels for _, labels in batches]), np.eye(5, 8))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "flipped_copies", "batches"),
+    [(1, False, 5), (2, False, 3), (5, False, 1), (3, True, 4), (32, True, 1)],
+)
+def test_batches_an_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
+    assert batches_an_epoch(examples, batch_size, flipped_copies) == batches

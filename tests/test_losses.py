@@ -1,0 +1,109 @@
+from typing import get_args
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nblib.experiment import LossName
+from nblib.losses import LOSSES, loss_slices, soft_f1
+
+EPSILON = 1e-7
+
+
+def listing_1_2(y_true, y_pred):
+    tp = np.sum(y_true * y_pred, axis=-1)
+    fp = np.sum((1 - y_true) * y_pred, axis=-1)
+    fn = np.sum(y_true * (1 - y_pred), axis=-1)
+    p = tp / (tp + fp + EPSILON)
+    r = tp / (tp + fn + EPSILON)
+    f1 = 2 * p * r / (p + r + EPSILON)
+    return 1 - np.mean(f1)
+
+
+def elementwise_bce(y_true, y_pred):
+    return -(y_true * np.log(y_pred) + (1 - y_true) * np.log(1 - y_pred))
+
+
+def listing_1_3(y_true, y_pred):
+    return listing_1_2(y_true, y_pred) * elementwise_bce(y_true, y_pred)
+
+
+# What the paper's functions give for a batch, once Keras has taken the mean of all they return.
+BATCH_VALUES = {
+    "bce": lambda y_true, y_pred: np.mean(elementwise_bce(y_true, y_pred)),
+    "one_minus_f1": listing_1_2,
+    "f1_times_bce": lambda y_true, y_pred: np.mean(listing_1_3(y_true, y_pred)),
+    "f1_plus_bce": lambda y_true, y_pred: listing_1_2(y_true, y_pred) + np.mean(elementwise_bce(y_true, y_pred)),
+}
+
+
+def random_batch(images, concepts, density, seed):
+    rng = np.random.default_rng(seed)
+    y_true = (rng.random((images, concepts)) < density).astype("float32")
+    return y_true, rng.uniform(0.001, 0.999, (images, concepts)).astype("float32")
+
+
+def test_losses_are_those_an_experiment_can_name():
+    assert set(LOSSES) == set(BATCH_VALUES) == set(get_args(LossName))
+
+
+@pytest.mark.parametrize(("images", "concepts", "density"), [(1, 5, 0.5), (8, 40, 0.1), (32, 3047, 0.004)])
+@pytest.mark.parametrize("name", LOSSES)
+def test_mean_over_the_batch_is_that_of_the_listings(name, images, concepts, density):
+    y_true, y_pred = random_batch(images, concepts, density, seed=images)
+    by_image = keras.ops.convert_to_numpy(LOSSES[name](y_true, y_pred))
+    assert by_image.shape == (images,)
+    expected = BATCH_VALUES[name](y_true.astype("float64"), y_pred.astype("float64"))
+    assert by_image.mean() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "f1"),
+    [
+        ([1, 1, 0, 0], [1, 0, 1, 0], 1 / 2),  # precision 1/2, recall 1/2
+        ([1, 1, 0], [0.8, 0.4, 0.4], 2 / 3),  # 1.2 true positives: precision 1.2/1.6, recall 1.2/2
+        ([0, 1, 1], [0, 1, 1], 1),
+        ([1, 0, 0], [0, 1, 1], 0),
+        ([0, 0, 0], [0.5, 0.5, 0.5], 0),
+        ([0, 0, 0], [0, 0, 0], 0),
+        ([1, 0, 1], [0, 0, 0], 0),
+    ],
+)
+def test_soft_f1_of_cases_worked_out_by_hand(y_true, y_pred, f1):
+    value = soft_f1(np.array([y_true]), keras.ops.convert_to_tensor([y_pred], "float32"))
+    assert keras.ops.convert_to_numpy(value) == pytest.approx([f1], abs=1e-6)
+
+
+@pytest.mark.parametrize("truth", [0.0, 1.0])
+@pytest.mark.parametrize("answer", [0.0, 1.0])
+@pytest.mark.parametrize("name", LOSSES)
+def test_values_and_gradients_are_finite_where_all_is_0_or_1(name, truth, answer):
+    y_true, y_pred = tf.fill((4, 10), truth), tf.Variable(tf.fill((4, 10), answer))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(LOSSES[name](y_true, y_pred))
+    assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, y_pred)).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_keras_reports_the_mean_of_the_listings_batch_values_while_fitting(name):
+    """Batches of 8 and 4: the F1 in the product and the sum is that of each batch, not of an image nor of all."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(20, activation="sigmoid")])
+    model.compile(loss=LOSSES[name], optimizer=keras.optimizers.SGD(0.0))
+    features = np.random.default_rng(2).normal(size=(12, 6)).astype("float32") * 2
+    y_true = random_batch(12, 20, 0.2, seed=3)[0]
+    reported = model.fit(features, y_true, batch_size=8, shuffle=False, verbose=0).history["loss"]
+
+    y_pred = model.predict(features, verbose=0).astype("float64")
+    first, second = (BATCH_VALUES[name](y_true[part], y_pred[part]) for part in (slice(0, 8), slice(8, 12)))
+    assert reported == [pytest.approx((8 * first + 4 * second) / 12, rel=1e-5)]
+
+
+def test_slices_begin_at_a_half_everywhere_and_end_at_the_truth():
+    table = loss_slices(np.array([[1, 0, 0, 0]]), np.array([0.0, 20.0])).set_index(["margin", "loss"])["value"]
+    # At 0: half a true positive, precision 0.5/2, recall 0.5/1, so F1 is 1/3; cross-entropy is ln 2.
+    untrained = {"bce": np.log(2), "one_minus_f1": 2 / 3, "f1_times_bce": np.log(2) * 2 / 3}
+    untrained["f1_plus_bce"] = np.log(2) + 2 / 3
+    assert table.loc[0.0].to_dict() == pytest.approx(untrained, rel=1e-5)
+    assert table.loc[20.0].to_dict() == pytest.approx(dict.fromkeys(LOSSES, 0.0), abs=1e-5)

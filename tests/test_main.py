@@ -1,0 +1,239 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from nblib.__main__ import app, main
+from nblib.dataset import read_dataset
+from nblib.submission import read_submission, write_submission
+
+COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report")
+
+
+@pytest.fixture
+def nblib(monkeypatch, capsys):
+    """Runs `nblib ...` as the installed command does; returns exit code, output and errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["nblib", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        return ended.value.code or 0, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def broken(sample, tmp_path):
+    """A copy of the sample with a bad CUI on the first line of its CT list."""
+    data = shutil.copytree(sample, tmp_path / "broken")
+    path = data / "concepts/train/DRCT_CLEF_Train.csv"
+    path.write_text(path.read_text().replace(",C", ",X", 1))
+    return data
+
+
+def test_the_commands_are_those_that_the_tests_know():
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_an_example(command):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exit_code == 0
+    assert f"Example: nblib {command} " in result.output
+
+
+def test_without_a_command_the_help_names_them_all():
+    result = CliRunner().invoke(app, [], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert all(command in result.output for command in COMMANDS)
+
+
+def test_python_m_nblib_is_the_same_command(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "nblib", "check", tmp_path / "nowhere"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"no data folder at {tmp_path}")
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_command_line_starts_without_tensorflow():
+    code = "import sys, nblib.__main__; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---- sample
+
+
+def test_sample_draws_a_data_set_fit_for_training(nblib, tmp_path):
+    code, out, _ = nblib("sample", tmp_path / "sample", "--images", "60", "--seed", "1")
+    assert (code, out) == (0, f"60 synthetic images in {tmp_path / 'sample'}\n")
+    assert len(read_dataset(tmp_path / "sample").images) == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--images", "3"], "images must be at least 50"), ([], "is not an empty folder. Remove it")],
+)
+def test_sample_says_in_one_sentence_why_it_does_not_draw(nblib, tmp_path, arguments, sentence):
+    folder = tmp_path / "sample"
+    if not arguments:
+        folder.mkdir()
+        (folder / "mine.txt").touch()
+    code, out, err = nblib("sample", folder, *arguments)
+    assert (code, out) == (1, "")
+    assert sentence in err and len(err.splitlines()) == 1
+
+
+# ---- check
+
+
+def test_check_of_good_data_says_so_and_ends_with_0(nblib, sample):
+    code, out, err = nblib("check", sample)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{sample}: ImageCLEF 2020 (one list a category), 120 images, ")
+    assert out.endswith("\nFit for training.\n")
+
+
+def test_check_tells_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    (data / "train" / "DRCT" / "UNLISTED.jpg").touch()
+    code, out, _ = nblib("check", data)
+    assert code == 0
+    assert "Good to know: 1\n" in out and "UNLISTED.jpg: the image is in no concept list" in out
+    assert "Training would be wrong" not in out
+
+
+def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
+    code, out, _ = nblib("check", broken)
+    assert code == 1
+    assert "Training would be wrong: 1\n" in out
+    assert f"- {broken}/concepts/train/DRCT_CLEF_Train.csv:1: 'X" in out
+    assert "Fit for training" not in out
+
+
+def test_check_of_data_without_pictures_does_not_call_it_fit(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    next(data.glob("train/*/*.jpg")).unlink()
+    code, out, _ = nblib("check", data)
+    assert code == 1
+    assert "is listed, but there is no such image." in out
+
+
+def test_check_of_an_empty_folder_ends_with_1(nblib, tmp_path):
+    code, out, _ = nblib("check", tmp_path)
+    assert code == 1
+    assert "no images; expected .jpg or .png files" in out and "no concept lists" in out
+
+
+# ---- stats
+
+
+def test_stats_as_json_are_the_counts_of_the_sample(nblib, sample, sample_dataset):
+    code, out, _ = nblib("stats", sample, "--json")
+    numbers = json.loads(out)
+    labelled = sample_dataset.split("train", "val")["concepts"]
+    assert code == 0
+    assert {split: counts["total"] for split, counts in numbers["images by split"].items()} == {
+        "train": 84, "val": 24, "test": 12
+    }  # fmt: skip
+    assert numbers["images"] == 108
+    assert numbers["concept occurrences"] == sum(map(len, labelled))
+    assert numbers["unique concepts"] == len({concept for concepts in labelled for concept in concepts})
+    assert numbers["label cardinality"] == pytest.approx(sum(map(len, labelled)) / 108)
+    assert numbers["label density"] == pytest.approx(numbers["label cardinality"] / numbers["unique concepts"])
+
+
+def test_stats_as_text_show_the_same_numbers(nblib, sample):
+    numbers = json.loads(nblib("stats", sample, "--json")[1])
+    _, out, _ = nblib("stats", sample)
+    (line,) = (line for line in out.splitlines() if line.startswith("concept occurrences"))
+    assert int(line.split()[-1].replace(",", "")) == numbers["concept occurrences"]
+    assert out.splitlines()[0].split() == ["DRAN", "DRCO", "DRCT", "DRMR", "DRPE", "DRUS", "DRXR", "unknown", "total"]
+
+
+def test_stats_of_real_labels_keep_every_digit_of_a_count(nblib, real_data):
+    _, out, _ = nblib("stats", real_data / "rocov2")
+    assert "234,247" in out and "69,866" in out
+
+
+def test_stats_without_labels_is_one_sentence(nblib, tmp_path):
+    code, _, err = nblib("stats", tmp_path)
+    assert code == 1
+    assert "no image has a concept" in err and "Traceback" not in err
+
+
+# ---- submissions
+
+
+@pytest.fixture
+def truth(sample):
+    return sample / "withheld" / "test_concepts.csv"
+
+
+def test_the_truth_scores_1(nblib, truth):
+    assert nblib("evaluate", truth, truth) == (0, "1.000000 mean F1 over 12 images\n", "")
+
+
+def test_half_of_the_answers_left_empty_scores_a_half(nblib, truth, tmp_path):
+    answer = {
+        image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_submission(truth).items())
+    }
+    path = write_submission(tmp_path / "submission.txt", answer.keys(), answer.values())
+    assert nblib("evaluate", truth, path) == (0, "0.500000 mean F1 over 12 images\n", "")
+
+
+def test_evaluate_names_the_file_that_is_not_there(nblib, truth, tmp_path):
+    code, out, err = nblib("evaluate", truth, tmp_path / "submission.txt")
+    assert (code, out) == (1, "")
+    assert err == f"no file {tmp_path / 'submission.txt'}; expected lines `image_id<TAB>CUI;CUI`.\n"
+
+
+def test_evaluate_refuses_answers_to_other_images(nblib, truth, tmp_path):
+    (tmp_path / "submission.txt").write_text("X\tC0000001\n")
+    code, _, err = nblib("evaluate", truth, tmp_path / "submission.txt")
+    assert code == 1
+    assert "12 missing" in err and "1 unknown ['X']" in err and "Traceback" not in err
+
+
+def test_check_submission_accepts_the_truth(nblib, sample, truth):
+    code, out, _ = nblib("check-submission", truth, "--data", sample)
+    assert (code, out) == (0, f"{truth}: accepted, 12 images answered\n")
+
+
+def test_check_submission_lists_what_would_be_rejected(nblib, sample, truth, tmp_path):
+    path = tmp_path / "submission.txt"
+    path.write_text("".join(truth.read_text().splitlines(keepends=True)[1:]) + "X\tC0000001\n")
+    code, out, _ = nblib("check-submission", path, "--data", sample)
+    assert code == 1
+    assert f"- {path}:12: 'X' is none of the 12 test images." in out
+    assert "is missing; every test image needs a line." in out
+    assert "accepted" not in out
+
+
+# ---- report and mistakes
+
+
+def test_report_names_a_folder_that_is_not_there(nblib, tmp_path):
+    code, _, err = nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")
+    assert code == 1
+    assert err.startswith(f"no folder {tmp_path / 'runs'}; ") and "Traceback" not in err
+
+
+def test_report_of_no_runs_is_an_index(nblib, tmp_path):
+    (tmp_path / "runs").mkdir()
+    code, out, _ = nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")
+    assert (code, out) == (0, f"open {tmp_path / 'reports' / 'index.html'}\n")
+    assert (tmp_path / "reports" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["check"], ["sample", "x", "--images", "many"]])
+def test_a_mistyped_command_line_ends_with_2(nblib, arguments):
+    code, _, err = nblib(*arguments)
+    assert code == 2
+    assert err.startswith("Usage: ") and "Error" in err

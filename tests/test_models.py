@@ -1,0 +1,208 @@
+from typing import get_args
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from nblib.experiment import SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
+from nblib.models import BACKBONES, build_network, describe_network, from_pixels
+from nblib.paper import table_3
+
+CONCEPTS = 3_047
+
+PARAMETERS = {
+    "01_vgg16_fc2048": 76_536_615,
+    "02_vgg16_fc4096": 146_744_103,
+    "03_vgg16_flipped": 146_744_103,
+    "04_vgg16_450px": 455_025_447,
+    "05_resnet50": 463_898_471,
+    "06_densenet169": 375_883_303,
+    "07_densenet169_flipped": 375_883_303,
+    "08_vgg16_3fc": 163_525_415,
+    "09_vgg16_f1_times_bce": 146_744_103,
+    "10_vgg16_f1_plus_bce": 146_744_103,
+}
+STATISTICS_OF_BATCH_NORMALISATION = {"VGG16": 0, "ResNet50": 53_120, "DenseNet169": 158_400}
+
+# Name, shape of the output and parameters of each layer that the listing prints.
+LISTING_1_1 = [
+    ("block1_conv1", (None, 227, 227, 64), 1_792),
+    ("block1_conv2", (None, 227, 227, 64), 36_928),
+    ("block1_pool", (None, 113, 113, 64), 0),
+    ("block5_conv3", (None, 14, 14, 512), 2_359_808),
+    ("block5_pool", (None, 7, 7, 512), 0),
+    ("flatten", (None, 25_088), 0),
+    ("fc1", (None, 4096), 102_764_544),
+    ("dropout_1", (None, 4096), 0),
+    ("fc2", (None, 4096), 16_781_312),
+    ("dropout_2", (None, 4096), 0),
+    ("predictions", (None, 3047), 12_483_559),
+]
+
+
+@pytest.fixture
+def without_values():
+    """Networks built inside are whole, only the numbers in their weights are never drawn: the largest needs 2 GB."""
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    keras.backend.clear_session()
+
+
+@pytest.fixture
+def half_precision():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def random_start(experiment):
+    return experiment.model_copy(update={"weights": None})
+
+
+def small(**conditions):
+    defaults = {"backbone": "small_plain", "weights": None, "image_size": 32, "fc_units": 16}
+    return Experiment(**{**defaults, **conditions})
+
+
+def count(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def random_pixels(size, images=2):
+    return np.random.default_rng(0).integers(0, 256, (images, size, size, 3), dtype=np.uint8)
+
+
+def test_backbones_are_those_an_experiment_can_name():
+    assert set(BACKBONES) == set(get_args(BackboneName))
+
+
+def test_every_backbone_of_the_paper_has_a_small_relative():
+    assert set(SMALL_RELATIVES) == set(table_3()["backbone"])
+    assert set(SMALL_RELATIVES.values()) == set(BACKBONES) - set(SMALL_RELATIVES)
+
+
+def test_vgg16_has_the_layers_of_listing_1_1(without_values):
+    network = build_network(random_start(paper_experiment("03_vgg16_flipped")), CONCEPTS)
+    described = [(layer.name, layer.output.shape, layer.count_params()) for layer in network.layers]
+    assert described[0][1:] == ((None, 227, 227, 3), 0)
+    assert described[1:4] == LISTING_1_1[:3]
+    assert len(described[4:-8]) == 13  # "[... 13 more layers ...]"
+    assert described[-8:] == LISTING_1_1[3:]
+
+
+def test_vgg16_has_the_parameter_count_of_listing_1_1_all_trainable(without_values):
+    network = build_network(random_start(paper_experiment("03_vgg16_flipped")), CONCEPTS)
+    assert network.count_params() == count(network.trainable_weights) == 146_744_103
+    assert network.non_trainable_weights == []
+
+
+@pytest.mark.parametrize("name", table_3().index)
+def test_networks_of_table_3_have_the_parameter_counts_of_the_notes(name, without_values):
+    experiment = random_start(paper_experiment(name))
+    network = build_network(experiment, CONCEPTS)
+    assert network.count_params() == PARAMETERS[name]
+    assert count(network.non_trainable_weights) == STATISTICS_OF_BATCH_NORMALISATION[experiment.backbone]
+    assert sum(layer.name.startswith("fc") for layer in network.layers) == experiment.fc_layers
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("05_resnet50", 61_245_287), ("06_densenet169", 48_727_591)])
+def test_averaging_the_features_first_leaves_few_parameters(name, parameters, without_values):
+    averaging = random_start(paper_experiment(name)).model_copy(update={"pooling": "avg"})
+    assert build_network(averaging, CONCEPTS).count_params() == parameters
+
+
+@pytest.mark.parametrize("backbone", SMALL_RELATIVES.values())
+def test_small_relatives_have_less_than_a_hundredth_of_the_parameters(backbone):
+    network = build_network(small(backbone=backbone, image_size=64, fc_units=64), 100)
+    assert network.count_params() < PARAMETERS["03_vgg16_flipped"] / 100
+
+
+@pytest.mark.parametrize(
+    ("backbone", "pooling"), [("VGG16", "flatten"), ("ResNet50", "avg"), ("small_residual", "flatten")]
+)
+def test_the_description_counts_what_the_built_network_has(backbone, pooling, without_values):
+    experiment = Experiment(backbone=backbone, weights=None, image_size=64, pooling=pooling, fc_layers=3)
+    network, described = build_network(experiment, 50), describe_network(experiment, 50)
+    assert described["all parameters"] == network.count_params()
+    assert described["into the head"] == network.get_layer("fc1").kernel.shape[0]
+
+
+def test_vgg16_is_described_with_its_13_convolutions_and_7_by_7_features(without_values):
+    described = describe_network(paper_experiment("03_vgg16_flipped"), CONCEPTS)
+    assert (described["convolutions"], described["feature map"]) == (13, "7 x 7 x 512")
+    assert (described["backbone parameters"], described["all parameters"]) == (14_714_688, 146_744_103)
+
+
+def test_each_relu_layer_has_its_dropout_and_sigmoids_come_last():
+    network = build_network(small(fc_layers=3, dropout=0.25), 7)
+    *head, predictions = network.layers[-7:]
+    assert [type(layer).__name__ for layer in head] == ["Dense", "Dropout"] * 3
+    assert [layer.activation.__name__ for layer in head[::2]] == ["relu"] * 3
+    assert [layer.rate for layer in head[1::2]] == [0.25] * 3
+    assert (predictions.activation.__name__, predictions.units) == ("sigmoid", 7)
+
+
+def test_without_fully_connected_layers_the_sigmoids_see_the_features():
+    network = build_network(small(fc_layers=0), 7)
+    assert network.get_layer("predictions").kernel.shape == (2 * 2 * 128, 7)
+
+
+def test_probabilities_are_float32_where_the_rest_computes_in_float16(half_precision):
+    network = build_network(small(), 7)
+    assert network.get_layer("fc1").compute_dtype == "float16"
+    assert network.output.dtype == "float32"
+
+
+# Scale and order of channels of the ImageNet weights: BGR less its mean, or RGB over 255, standardised.
+PREPROCESSING = {
+    "VGG16": keras.applications.vgg16.preprocess_input,
+    "ResNet50": keras.applications.resnet50.preprocess_input,
+    "DenseNet169": keras.applications.densenet.preprocess_input,
+    "small_plain": lambda pixels: pixels / 127.5 - 1,
+    "small_residual": lambda pixels: pixels / 127.5 - 1,
+    "small_dense": lambda pixels: pixels / 127.5 - 1,
+}
+
+
+@pytest.mark.parametrize("backbone", PREPROCESSING)
+def test_a_network_from_pixels_does_its_backbones_preprocessing(backbone):
+    network = build_network(small(backbone=backbone, image_size=64, fc_layers=0, pooling="avg"), 20)
+    pixels = random_pixels(64)
+    expected = network(PREPROCESSING[backbone](pixels.astype("float32")))
+    given, unprepared = from_pixels(network, backbone)(pixels), network(pixels.astype("float32"))
+    np.testing.assert_allclose(given, expected, rtol=0, atol=1e-6)
+    assert np.abs(given - unprepared).max() > 1e-3
+
+
+def test_the_seed_decides_the_weights():
+    first, again, other = (build_network(small(seed=seed), 5).get_weights() for seed in (1, 1, 2))
+    for ours, theirs in zip(first, again, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("backbone", ["VGG16", "small_plain"])
+def test_weights_that_are_not_there_are_refused_by_name(backbone, tmp_path):
+    absent = str(tmp_path / "absent.weights.h5")
+    with pytest.raises(FileNotFoundError, match=r"weights must be imagenet, null, or a file.*absent\.weights\.h5"):
+        build_network(small(backbone=backbone, weights=absent), 5)
+
+
+def test_weights_from_a_file_reach_the_backbone_wherever_the_kernel_runs(tmp_path, monkeypatch):
+    theirs = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    theirs.save_weights(tmp_path / "vgg16.weights.h5")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    network = build_network(small(backbone="VGG16", weights="vgg16.weights.h5"), 5)
+    np.testing.assert_array_equal(network.get_weights()[0], theirs.get_weights()[0])
+
+
+def test_imagenet_weights_reach_the_first_and_the_last_convolution(real_data):
+    weights = real_data.parent / "weights" / "vgg16_imagenet_notop.weights.h5"
+    network = build_network(small(backbone="VGG16", weights=str(weights)), 5)
+    with h5py.File(weights) as kept:
+        first, last = (kept[f"layers/{name}/vars/0"][()] for name in ("conv2d", "conv2d_12"))
+    np.testing.assert_array_equal(network.get_layer("block1_conv1").get_weights()[0], first)
+    np.testing.assert_array_equal(network.get_layer("block5_conv3").get_weights()[0], last)

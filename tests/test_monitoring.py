@@ -1,0 +1,163 @@
+import keras
+import numpy as np
+import pytest
+
+from nblib.experiment import paper_experiment
+from nblib.metrics import sample_f1
+from nblib.monitoring import (
+    EarlyStopping,
+    ReduceLROnPlateau,
+    SampleF1,
+    best_epoch,
+    epoch_line,
+    plateau_callbacks,
+    read_state,
+    write_state,
+)
+from nblib.optimizers import NadamWithDecay
+
+
+def small_model(seed=0):
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((4,)), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([*layers, keras.layers.Dense(3, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy", optimizer=NadamWithDecay(0.01))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def fit_steps(model, steps):
+    rng = np.random.default_rng(steps)
+    for _ in range(steps):
+        model.train_on_batch(rng.normal(size=(6, 4)), rng.integers(0, 2, (6, 3)))
+
+
+def watch(callback, epochs):
+    """Shows the callback epochs, (val_f1, val_loss), until it stops; gives the learning rate after each."""
+    model = small_model()
+    model.stop_training = False
+    callback.set_model(model)
+    callback.on_train_begin()
+    rates = []
+    for epoch, (f1, loss) in enumerate(epochs):
+        callback.on_epoch_end(epoch, {"val_f1": f1, "val_loss": loss})
+        rates.append(float(model.optimizer.learning_rate))
+        if model.stop_training:
+            break
+    return rates
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.2])
+def test_f1_on_the_device_is_the_score_over_uneven_batches(threshold):
+    rng = np.random.default_rng(0)
+    labels, probabilities = rng.random((23, 40)) < 0.08, rng.random((23, 40)).astype("float32") ** 2
+    labels[[3, 9, 22]] = False
+    assert labels.any(axis=1).sum() == 20
+    metric = SampleF1(threshold)
+    for start, end in ((0, 8), (8, 9), (9, 10), (10, 23)):  # the batch of image 9 has no true concept at all
+        metric.update_state(labels[start:end].astype("float32"), probabilities[start:end])
+    assert float(metric.result()) == pytest.approx(sample_f1(labels, probabilities > threshold), rel=1e-6)
+
+
+def test_a_probability_of_exactly_the_threshold_is_not_selected():
+    metric = SampleF1()
+    metric.update_state(np.ones((1, 2)), np.array([[0.5, 0.75]], "float32"))
+    assert float(metric.result()) == pytest.approx(2 / 3)  # one of two found, none wrong
+
+
+def test_keras_reports_the_score_over_all_images_not_the_mean_of_batches():
+    model = small_model()
+    model.compile(loss="binary_crossentropy", metrics=[SampleF1()])
+    rng = np.random.default_rng(4)
+    features, labels = rng.normal(size=(11, 4)), rng.integers(0, 2, (11, 3))
+    reported = model.evaluate(features, labels, batch_size=4, verbose=0, return_dict=True)["f1"]
+    assert reported == pytest.approx(sample_f1(labels, model.predict(features, verbose=0) > 0.5), rel=1e-6)
+
+
+def test_patience_is_counted_from_the_first_f1_above_0():
+    f1 = [0, 0, 0, 0, 0, 0.1, 0.05, 0.05, 0.05, 0.05]
+    rates = watch(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])
+    assert len(rates) == 9  # the best is the sixth; three epochs without a better one follow
+
+
+def test_a_better_f1_begins_the_patience_anew():
+    f1 = [0.1, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1, 0.1]
+    assert len(watch(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])) == 7
+
+
+def test_the_rate_is_cut_only_after_the_first_f1_above_0():
+    reduction = ReduceLROnPlateau(monitor="val_loss", mode="min", factor=0.5, patience=2)
+    epochs = [(0, 1), (0, 1), (0, 1), (0, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1)]
+    expected = [0.01] * 6 + [0.005, 0.005, 0.0025]
+    assert watch(reduction, epochs) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "monitor", "patience", "improving"),
+    [
+        ("01_vgg16_fc2048", "val_loss", 3, (0.1, 0.01)),
+        ("03_vgg16_flipped", "val_f1", 5, (0.9, 1)),
+        ("10_vgg16_f1_plus_bce", "val_f1", 5, (0.9, 1)),
+    ],
+)
+def test_the_rate_is_cut_as_table_3_says(name, monitor, patience, improving):
+    stopping, reduction = plateau_callbacks(paper_experiment(name))
+    assert (reduction.monitor, reduction.patience, reduction.factor) == (monitor, patience, 0.2)
+    plateau = [(0.1, 1)] * (patience + 1)
+    assert watch(reduction, plateau) == pytest.approx([0.01] * patience + [0.002])
+    assert watch(reduction, [*plateau[:-1], improving]) == pytest.approx([0.01] * (patience + 1))
+    assert isinstance(stopping, EarlyStopping)
+
+
+@pytest.mark.parametrize("name", ["05_resnet50", "06_densenet169", "07_densenet169_flipped"])
+def test_nothing_in_table_3_is_no_cut_of_the_rate(name):
+    assert [type(callback) for callback in plateau_callbacks(paper_experiment(name))] == [EarlyStopping]
+
+
+def test_training_stops_early_by_the_f1_of_the_validation_half():
+    experiment = paper_experiment("03_vgg16_flipped").model_copy(update={"early_stopping_patience": 4})
+    falling_loss = [(0.1, 1 / epoch) for epoch in range(1, 20)]
+    assert len(watch(plateau_callbacks(experiment)[0], falling_loss)) == 5
+
+
+@pytest.mark.parametrize(
+    ("f1", "epoch"),
+    [([0.1, 0.3, 0.2], 2), ([0.1, 0.3, 0.3], 2), ([0, 0, 0], 3), ([0, 0, 0.1, 0.1], 3), ([0], 1)],
+)
+def test_the_best_epoch_is_the_first_of_equals_and_the_last_while_all_are_0(f1, epoch):
+    assert best_epoch([{"val_f1": value} for value in f1]) == epoch
+
+
+def test_an_epoch_is_told_in_one_line():
+    row = {"epoch": 7, "loss": 0.12344, "f1": 0.3, "val_loss": 0.2, "val_f1": 0.34567, "learning_rate": 1e-5}
+    line = epoch_line({**row, "seconds": 12.34}, epochs=50)
+    expected = "epoch  7/50   loss 0.1234   f1 0.3000   val_loss 0.2000   val_f1 0.3457   rate 1.0e-05   12.3 s"
+    assert line == expected
+
+
+def test_a_kept_state_gives_back_history_and_every_value(tmp_path):
+    model, rows = small_model(), [{"epoch": 1, "val_f1": 0.1 + 0.2}, {"epoch": 2, "val_f1": 1 / 3}]
+    fit_steps(model, 3)
+    model.stop_training = True
+    write_state(tmp_path / "state.npz", rows, model)
+    kept_rows, stopped, values = read_state(tmp_path / "state.npz")
+    assert (kept_rows, stopped) == (rows, True)
+    variables = [*model.variables, *model.optimizer.variables]
+    assert int(model.optimizer.iterations) == 3 and len(values) == len(variables)
+    for value, variable in zip(values, variables, strict=True):
+        np.testing.assert_array_equal(value, variable.numpy())
+
+
+def test_the_state_includes_what_dropout_and_batch_normalisation_remember():
+    names = {variable.path.split("/")[-1] for variable in small_model().variables}
+    assert {"seed_generator_state", "moving_mean", "moving_variance"} <= names
+
+
+def test_without_a_kept_state_nothing_is_taken_up(tmp_path):
+    assert read_state(tmp_path / "state.npz") == ([], False, None)
+
+
+def test_no_half_written_state_is_left_when_writing_fails(tmp_path):
+    with pytest.raises(TypeError):
+        write_state(tmp_path / "state.npz", [{"epoch": object()}], small_model())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,159 @@
+"""The notebooks: as they stand in git, and executed by plain papermill on a small sample."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+TOP = Path(__file__).parent.parent
+NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
+NAMES = ["01_data_analysis", "02_encoding", "03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses",
+         "06_submission", "07_results"]  # fmt: skip
+SMALL = {"small_relative": True, "weights": None, "image_size": 32, "fc_units": 16, "epochs": 2, "learning_rate": 1e-3}
+
+
+def papermill(notebook, output, **parameters):
+    """Runs a notebook with plain papermill in a process of its own, as a user does from the top folder."""
+    command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb", str(output), "--no-progress-bar"]
+    for name, value in parameters.items():
+        command += ["-y", json.dumps({name: str(value) if isinstance(value, Path) else value})]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    return subprocess.run(command, cwd=TOP, capture_output=True, text=True, env=environment)
+
+
+def outputs_of(path):
+    """All text an executed notebook shows."""
+    texts = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            texts += [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+    return "\n".join(texts)
+
+
+def test_the_notebooks_are_the_ordered_seven():
+    assert [path.stem for path in NOTEBOOKS] == NAMES
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestInGit:
+    def cells(self, path):
+        return nbformat.read(path, as_version=4).cells
+
+    def test_has_no_outputs(self, path):
+        code = [cell for cell in self.cells(path) if cell.cell_type == "code"]
+        assert not any(cell.outputs or cell.execution_count for cell in code)
+
+    def test_opens_with_a_title_then_parameters(self, path):
+        first, second, *_ = self.cells(path)
+        assert first.source.startswith(f"# {path.stem[:2]} ")
+        assert second.metadata.tags == ["parameters"]
+        assert second.source.startswith("# Parameters")
+
+    def test_every_parameter_is_explained(self, path):
+        lines = self.cells(path)[1].source.splitlines()[1:]
+        assert all("  # " in line for line in lines)
+
+    def test_ends_with_a_result_and_what_is_next(self, path):
+        headings = [line for cell in self.cells(path) if cell.cell_type == "markdown"
+                    for line in cell.source.splitlines() if line.startswith("## ")]  # fmt: skip
+        assert headings[-2:] == ["## Result", "## Next"]
+
+    def test_keeps_its_kernel_so_that_jupyterlab_does_not_ask(self, path):
+        assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+    def test_has_short_cells_that_define_nothing(self, path):
+        for cell in self.cells(path)[2:]:
+            if cell.cell_type == "code":
+                assert len(cell.source.splitlines()) <= 16, cell.source
+                assert not any(line.startswith(("def ", "class ", "!", "%pip")) for line in cell.source.splitlines())
+
+
+@pytest.fixture(scope="module")
+def executed(sample, tmp_path_factory):
+    """Folder with the executed notebooks 01 to 07 and one small run."""
+    folder = tmp_path_factory.mktemp("executed")
+    runs = folder / "runs"
+    run = runs / "03_vgg16_flipped" / "val1"
+    steps = {
+        "01_data_analysis": {"data": sample},
+        "02_encoding": {"data": sample},
+        "03_baseline_vgg16": {"data": sample, "runs": runs, **SMALL},
+        "05_soft_f1_losses": {"data": sample, "runs": runs, **SMALL, "lr_reduction_factor": None},
+        "04_deeper_backbones": {"data": sample, "runs": runs, **SMALL},
+        "06_submission": {"run": run},
+        "07_results": {"runs": runs},
+    }
+    for notebook, parameters in steps.items():
+        done = papermill(notebook, folder / f"{notebook}.ipynb", **parameters)
+        assert done.returncode == 0, f"{notebook}\n{done.stderr[-3000:]}"
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_headless(executed, name):
+    cells = nbformat.read(executed / f"{name}.ipynb", as_version=4).cells
+    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+def test_01_shows_the_papers_numbers_beside_ours(executed):
+    shown = outputs_of(executed / "01_data_analysis.ipynb")
+    assert "907718" in shown and "20031" in shown and "Positron emission tomography" in shown
+
+
+def test_03_shows_the_sizes_of_the_papers_networks(executed):
+    shown = outputs_of(executed / "03_baseline_vgg16.ipynb")
+    for parameters in ("76536615", "146744103", "455025447", "163525415"):
+        assert parameters in shown
+
+
+def test_04_shows_the_sizes_of_the_deeper_networks(executed):
+    shown = outputs_of(executed / "04_deeper_backbones.ipynb")
+    for parameters in ("463898471", "375883303", "61245287", "48727591"):
+        assert parameters in shown
+
+
+def test_06_writes_submissions_that_are_accepted(executed):
+    shown = outputs_of(executed / "06_submission.ipynb")
+    assert "submission.txt: accepted" in shown and "submission_nomissing.txt: accepted" in shown
+    lines = (executed / "runs" / "03_vgg16_flipped" / "val1" / "submission_nomissing.txt").read_text().splitlines()
+    assert all(line.split("\t")[1] for line in lines)
+
+
+def test_07_shows_every_run_beside_the_paper(executed):
+    shown = outputs_of(executed / "07_results.ipynb")
+    assert "3 of 3 runs are finished" in shown and "0.3475" in shown and "synthetic phantoms" in shown
+
+
+def test_running_again_reads_the_finished_run_instead_of_training(executed, sample, tmp_path):
+    history = executed / "runs" / "03_vgg16_flipped" / "val1" / "history.csv"
+    before = history.stat().st_mtime_ns
+    parameters = {"data": sample, "runs": executed / "runs", **SMALL}
+    assert papermill("03_baseline_vgg16", tmp_path / "again.ipynb", **parameters).returncode == 0
+    assert history.stat().st_mtime_ns == before
+    assert "epoch 1/2" not in outputs_of(tmp_path / "again.ipynb")
+
+
+def test_a_mistyped_parameter_stops_the_run_and_names_the_right_one(tmp_path):
+    done = papermill("03_baseline_vgg16", tmp_path / "stopped.ipynb", epoch=3)
+    assert done.returncode != 0
+    assert "unknown parameter 'epoch': did you mean 'epochs'?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["01_data_analysis", "02_encoding", "07_results"])
+def test_what_does_not_train_does_not_load_tensorflow(name):
+    sources = [cell.source for cell in nbformat.read(TOP / "notebooks" / f"{name}.ipynb", as_version=4).cells
+               if cell.cell_type == "code" and "import" in cell.source]  # fmt: skip
+    imports = [line for source in sources for line in source.splitlines() if line.startswith(("from ", "import "))]
+    program = "\n".join([*imports, "import sys", "sys.exit('tensorflow' in sys.modules)"])
+    assert subprocess.run([sys.executable, "-c", program], cwd=TOP).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["01_data_analysis", "02_encoding"])
+def test_runs_whole_on_real_images(real_data, tmp_path, name):
+    done = papermill(name, tmp_path / "real.ipynb", data=real_data / "openrad")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "openrad" in outputs_of(tmp_path / "real.ipynb") or "4,073 of 4,073" in outputs_of(tmp_path / "real.ipynb")

@@ -1,0 +1,106 @@
+import keras
+import numpy as np
+import pytest
+
+from nblib.optimizers import NadamWithDecay
+
+STEPS = 50
+SHAPES = ((3,), (2, 4), ())
+
+
+class Keras2Nadam:
+    """NAdam of Keras 2.2, `keras/optimizers.py`, line for line in NumPy."""
+
+    def __init__(self, params, lr, schedule_decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.params = [np.array(p, "float64") for p in params]
+        self.ms = [np.zeros_like(p) for p in self.params]
+        self.vs = [np.zeros_like(p) for p in self.params]
+        self.lr, self.schedule_decay, self.epsilon = lr, schedule_decay, epsilon
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.iterations, self.m_schedule = 0, 1.0
+
+    def update(self, grads):
+        t = self.iterations = self.iterations + 1
+        momentum_cache_t = self.beta_1 * (1.0 - 0.5 * (0.96 ** (t * self.schedule_decay)))
+        momentum_cache_t_1 = self.beta_1 * (1.0 - 0.5 * (0.96 ** ((t + 1) * self.schedule_decay)))
+        m_schedule_new = self.m_schedule * momentum_cache_t
+        m_schedule_next = self.m_schedule * momentum_cache_t * momentum_cache_t_1
+        self.m_schedule = m_schedule_new
+        for i, g in enumerate(grads):
+            g_prime = g / (1.0 - m_schedule_new)
+            self.ms[i] = self.beta_1 * self.ms[i] + (1.0 - self.beta_1) * g
+            m_t_prime = self.ms[i] / (1.0 - m_schedule_next)
+            self.vs[i] = self.beta_2 * self.vs[i] + (1.0 - self.beta_2) * np.square(g)
+            v_t_prime = self.vs[i] / (1.0 - self.beta_2**t)
+            m_t_bar = (1.0 - momentum_cache_t) * g_prime + momentum_cache_t_1 * m_t_prime
+            self.params[i] = self.params[i] - self.lr * m_t_bar / (np.sqrt(v_t_prime) + self.epsilon)
+
+
+def random_start(seed=0):
+    rng = np.random.default_rng(seed)
+    start = [rng.normal(size=shape).astype("float32") for shape in SHAPES]
+    gradients = [[rng.normal(size=shape).astype("float32") for shape in SHAPES] for _ in range(STEPS)]
+    return start, gradients
+
+
+def path_of(optimizer, start, gradients):
+    """Values of all variables after each step, in one row a step."""
+    variables = [keras.Variable(value) for value in start]
+    path = []
+    for step in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient) for gradient in step], variables)
+        path.append(np.concatenate([np.ravel(variable.numpy()) for variable in variables]))
+    return np.array(path)
+
+
+@pytest.mark.parametrize("schedule_decay", [0.9, 0.004, 0.0])
+def test_every_step_is_that_of_keras_2(schedule_decay):
+    start, gradients = random_start()
+    old = Keras2Nadam(start, lr=0.01, schedule_decay=schedule_decay)
+    expected = []
+    for step in gradients:
+        old.update(step)
+        expected.append(np.concatenate([np.ravel(value) for value in old.params]))
+    path = path_of(NadamWithDecay(0.01, schedule_decay), start, gradients)
+    np.testing.assert_allclose(path, expected, rtol=0, atol=5e-6)
+
+
+def test_a_decay_of_1_is_the_nadam_of_keras_3_and_0_9_is_not():
+    start, gradients = random_start(seed=1)
+    gradients = gradients[:20]
+    theirs = path_of(keras.optimizers.Nadam(0.01), start, gradients)
+    np.testing.assert_allclose(path_of(NadamWithDecay(0.01, 1.0), start, gradients), theirs, rtol=0, atol=5e-6)
+    assert np.abs(path_of(NadamWithDecay(0.01, 0.9), start, gradients) - theirs).max() > 1e-4
+
+
+def test_defaults_are_the_papers():
+    optimizer = NadamWithDecay()
+    assert float(optimizer.learning_rate) == pytest.approx(1e-5)
+    assert (optimizer.schedule_decay, optimizer.beta_1, optimizer.beta_2) == (0.9, 0.9, 0.999)
+    assert optimizer.epsilon == 1e-7
+
+
+def test_what_is_saved_makes_the_same_optimiser_again():
+    optimizer = NadamWithDecay(0.25, schedule_decay=0.5, beta_1=0.75, clipnorm=2.0)
+    saved = keras.optimizers.serialize(optimizer)
+    again = keras.optimizers.deserialize(saved, custom_objects={"NadamWithDecay": NadamWithDecay})
+    assert type(again) is NadamWithDecay
+    assert again.get_config() == optimizer.get_config()
+    assert (again.schedule_decay, again.beta_1, again.clipnorm) == (0.5, 0.75, 2.0)
+
+
+def test_all_that_a_step_depends_on_is_among_its_variables():
+    """A killed run keeps `optimizer.variables`; the product of momentums must be one of them."""
+    start, gradients = random_start(seed=2)
+    whole = path_of(NadamWithDecay(0.01), start, gradients[:20])
+
+    variables = [keras.Variable(value) for value in start]
+    first, second = NadamWithDecay(0.01), NadamWithDecay(0.01)
+    for step in gradients[:8]:
+        first.apply(step, variables)
+    second.build(variables)
+    for theirs, ours in zip(first.variables, second.variables, strict=True):
+        ours.assign(theirs)
+    for step in gradients[8:20]:
+        second.apply(step, variables)
+    np.testing.assert_array_equal(np.concatenate([np.ravel(v.numpy()) for v in variables]), whole[-1])

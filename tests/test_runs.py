@@ -1,0 +1,187 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from nblib.concepts import ConceptVocabulary
+from nblib.dataset import read_dataset
+from nblib.experiment import Experiment, paper_experiment
+from nblib.paper import table_3
+from nblib.runs import Run, against_paper, differences_from_paper, find_runs, open_run, paper_f1
+
+SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
+
+
+@pytest.fixture(scope="module")
+def vocabulary(sample_dataset):
+    return ConceptVocabulary.of(sample_dataset.images["concepts"])
+
+
+@pytest.fixture
+def experiment(sample, tmp_path):
+    return Experiment(
+        experiment_name="small", backbone="small_plain", weights=None, data=str(sample), runs=str(tmp_path / "runs")
+    )
+
+
+@pytest.fixture
+def run(experiment, sample_dataset, vocabulary):
+    return open_run(experiment, sample_dataset, vocabulary)
+
+
+def with_other(experiment, **conditions):
+    return Experiment(**{**experiment.model_dump(), **conditions})
+
+
+def test_a_new_run_says_what_it_is_made_of_and_with(run, experiment, sample_dataset, vocabulary, tmp_path):
+    assert run.folder == tmp_path / "runs" / "small" / "val1"
+    read = Run(run.folder)
+    assert (read.experiment, read.vocabulary) == (experiment, vocabulary)
+    assert (read.facts["data"], read.facts["data_fingerprint"]) == (sample_dataset.title, sample_dataset.fingerprint)
+    assert {"started", "python", "tensorflow", "keras", "numpy", "commit", "machine"} <= set(read.facts["provenance"])
+    assert not read.finished and not read.has_probabilities("val1")
+
+
+def test_a_run_opened_again_is_left_as_it_is(run, experiment, sample_dataset, vocabulary):
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    again = open_run(experiment, sample_dataset, vocabulary)
+    assert again == run
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+
+
+def test_a_run_whose_data_were_moved_is_the_same_run(run, experiment, sample_dataset, vocabulary, tmp_path):
+    shutil.copytree(sample_dataset.folder, tmp_path / "elsewhere")
+    moved = read_dataset(tmp_path / "elsewhere")
+    assert open_run(with_other(experiment, data=str(tmp_path / "elsewhere")), moved, vocabulary) == run
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"dropout": 0.25}, r"dropout 0\.5 there, 0\.25 here\. "),
+        ({"seed": 1, "loss": "f1_times_bce"}, r"loss 'bce' there, 'f1_times_bce' here; seed 2020 there, 1 here\. "),
+        ({"limit_images": 5}, r"limit_images None there, 5 here\. "),
+    ],
+)
+def test_changed_parameters_are_refused_and_named(changed, sentence, run, experiment, sample_dataset, vocabulary):
+    with pytest.raises(ValueError, match=rf"small/val1 holds another run: {sentence}Give this one another"):
+        open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
+
+
+def test_changed_data_are_refused_and_named(run, experiment, sample_dataset, vocabulary, tmp_path):
+    shutil.copytree(sample_dataset.folder, tmp_path / "changed")
+    next((tmp_path / "changed" / "test").iterdir()).unlink()
+    changed = read_dataset(tmp_path / "changed")
+    sentence = rf"holds another run: data {sample_dataset.fingerprint} there, {changed.fingerprint} here\. "
+    with pytest.raises(ValueError, match=sentence):
+        open_run(experiment, changed, vocabulary)
+
+
+def test_the_halves_of_an_experiment_are_two_runs(run, experiment, sample_dataset, vocabulary, tmp_path):
+    other = open_run(with_other(experiment, validation_half="val2"), sample_dataset, vocabulary)
+    assert find_runs(tmp_path / "runs") == [run, other]
+    assert [found.experiment.validation_half for found in find_runs(tmp_path)] == ["val1", "val2"]
+
+
+def test_a_folder_without_runs_has_none(tmp_path):
+    assert find_runs(tmp_path) == find_runs(tmp_path / "absent") == []
+
+
+def test_a_history_is_read_as_it_was_kept(run):
+    rows = [{"epoch": 1, "val_f1": 1 / 3, "learning_rate": 1e-5}, {"epoch": 2, "val_f1": 0.1, "learning_rate": 2e-6}]
+    run.keep_history(rows[:1])
+    run.keep_history(rows)
+    assert run.history.to_dict("records") == rows
+
+
+def test_scores_mark_a_run_as_finished(run):
+    run.keep_scores(SCORES)
+    assert run.finished and run.scores == SCORES
+
+
+def test_probabilities_are_read_as_they_were_kept(run):
+    image_ids = np.array(["first", "the_second", "3"], dtype=object)
+    probabilities = np.random.default_rng(0).random((3, 7)).astype("float32")
+    run.keep_probabilities("val2", image_ids, probabilities)
+    kept_ids, kept = run.probabilities("val2")
+    assert run.has_probabilities("val2") and not run.has_probabilities("val1")
+    assert kept_ids.tolist() == image_ids.tolist() and kept.dtype == np.float32
+    np.testing.assert_array_equal(kept, probabilities)
+
+
+def test_probabilities_are_read_without_pickle(run):
+    run.keep_probabilities("test", np.array(["a"], dtype=object), np.ones((1, 2), "float32"))
+    with np.load(run.folder / "probabilities" / "test.npz", allow_pickle=False) as kept:
+        assert set(kept) == {"image_ids", "probabilities"} and kept["image_ids"].dtype.kind == "U"
+
+
+def test_absent_probabilities_are_told_with_what_to_do(run):
+    with pytest.raises(FileNotFoundError, match=r"no probabilities of test in .*small/val1: .*predict_test"):
+        run.probabilities("test")
+
+
+def test_finished_runs_stand_beside_the_paper(run, experiment, sample_dataset, vocabulary):
+    ninth = with_other(experiment, experiment_name="09_vgg16_f1_times_bce", validation_half="val2")
+    finished = open_run(ninth, sample_dataset, vocabulary)
+    finished.keep_scores(SCORES)
+    (row,) = against_paper([run, finished]).to_dict("records")
+    assert (row["experiment_name"], row["validation_half"]) == ("09_vgg16_f1_times_bce", "val2")
+    assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
+    assert row["data"] == "synthetic phantoms"
+    assert "loss bce, not f1_times_bce" in row["differs_in"].split("; ")
+
+
+def test_unfinished_runs_give_an_empty_table_with_its_columns(run):
+    table = against_paper([run])
+    assert table.empty and {"experiment_name", "test_f1", "paper_f1", "differs_in"} <= set(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "f1"),
+    [("01_vgg16_fc2048", "val1", 0.333), ("01_vgg16_fc2048", "val2", 0.335), ("04_vgg16_450px", "val2", 0.3417)],
+)
+def test_the_papers_f1_is_that_of_the_half(name, half, f1):
+    assert paper_f1(with_other(paper_experiment(name), validation_half=half)) == f1
+
+
+def test_where_the_paper_crashed_or_has_no_such_row_it_has_no_f1(experiment):
+    assert paper_f1(paper_experiment("04_vgg16_450px")) is None
+    assert paper_f1(experiment) is None
+
+
+@pytest.mark.parametrize("name", table_3().index)
+def test_the_rows_of_table_3_differ_from_the_paper_in_nothing(name):
+    row = table_3().loc[name].dropna().to_dict()
+    conditions = {key: value for key, value in row.items() if key in Experiment.model_fields}
+    reduction = {} if "lr_reduction_factor" in row else {"lr_reduction_factor": None}
+    assert differences_from_paper(Experiment(experiment_name=name, **conditions, **reduction)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "differences"),
+    [
+        ({"image_size": 64, "fc_units": 128}, ["image_size 64, not 227", "fc_units 128, not 4096"]),
+        ({"lr_reduction_monitor": "loss"}, ["lr_reduction_monitor loss, not f1"]),
+        ({"pooling": "avg", "learning_rate": 1e-3}, ["pooling avg, not flatten", "learning_rate 0.001, not 1e-05"]),
+        ({"limit_images": 10}, ["limit_images 10, not None"]),
+        ({"weights": None}, ["weights None, not imagenet"]),
+        ({"seed": 1, "epochs": 3, "early_stopping_patience": 2, "validation_half": "val2"}, []),
+    ],
+)
+def test_a_changed_condition_is_named_what_the_paper_leaves_open_is_not(changed, differences):
+    assert differences_from_paper(with_other(paper_experiment("03_vgg16_flipped"), **changed)) == differences
+
+
+def test_cutting_the_rate_where_the_paper_does_not_is_a_difference():
+    experiment = with_other(paper_experiment("05_resnet50"), lr_reduction_factor=0.2)
+    assert "lr_reduction_factor 0.2, not None" in differences_from_paper(experiment)
+
+
+def test_an_experiment_of_ones_own_is_not_in_table_3(experiment):
+    assert differences_from_paper(experiment) == ["not in Table 3"]
+
+
+def test_experiment_json_is_plain_json(run):
+    facts = json.loads((run.folder / "experiment.json").read_text(encoding="utf-8"))
+    assert facts["experiment"]["backbone"] == "small_plain" and len(facts["identity"]) == 16

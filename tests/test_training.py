@@ -1,0 +1,230 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from nblib.experiment import Experiment
+from nblib.images import decode_image
+from nblib.models import build_network, from_pixels
+from nblib.runs import Run, open_run
+from nblib.training import compile_model, fit, load_training_data, predict_test, train
+
+EPOCHS = 12
+KILLED_AFTER = 5
+
+TRAIN_IN_A_PROCESS_OF_ITS_OWN = """
+import json, sys
+from nblib.experiment import Experiment
+from nblib.models import build_network
+from nblib.training import load_training_data, train
+experiment = Experiment(**json.loads(sys.argv[1]))
+data = load_training_data(experiment)
+train(experiment, data, build_network(experiment, len(data.vocabulary)))
+"""
+
+
+def small(sample, runs, **conditions):
+    """An experiment of seconds, with all in play that a killed run must take up again."""
+    defaults = dict(
+        experiment_name="small",
+        backbone="small_plain",
+        weights=None,
+        image_size=32,
+        flipped_copies=True,
+        fc_units=32,
+        dropout=0.25,
+        loss="f1_times_bce",
+        batch_size=8,
+        learning_rate=2e-3,
+        lr_reduction_factor=0.5,
+        lr_reduction_patience=1,
+        epochs=EPOCHS,
+        limit_images=40,
+        data=str(sample),
+        runs=str(runs),
+    )
+    return Experiment(**{**defaults, **conditions})
+
+
+def train_anew(experiment):
+    data = load_training_data(experiment)
+    return train(experiment, data, build_network(experiment, len(data.vocabulary)))
+
+
+@pytest.fixture(scope="module")
+def run(sample, tmp_path_factory):
+    """A run that was never killed."""
+    return train_anew(small(sample, tmp_path_factory.mktemp("whole")))
+
+
+def measured(run):
+    return run.history.drop(columns="seconds")
+
+
+def scored(run):
+    return {name: value for name, value in run.scores.items() if name != "seconds"}
+
+
+def assert_same_numbers(run, other):
+    pd.testing.assert_frame_equal(measured(run), measured(other), check_exact=True)
+    assert scored(run) == scored(other)
+    for half in ("val1", "val2"):
+        for ours, theirs in zip(run.probabilities(half), other.probabilities(half), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_finished_run_has_all_its_files_and_no_other(run):
+    files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
+    kept = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json"}
+    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", *kept}
+
+
+def test_history_has_one_row_an_epoch_and_the_loss_falls(run):
+    history = run.history
+    columns = ["epoch", "loss", "f1", "val_loss", "val_f1", "learning_rate", "seconds"]
+    assert list(history) == columns and history["epoch"].tolist() == list(range(1, EPOCHS + 1))
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0] / 2
+
+
+@pytest.mark.parametrize(("half", "score"), [("val1", "validation_f1"), ("val2", "test_f1")])
+def test_scores_are_those_of_scikit_learn_on_the_kept_probabilities(run, half, score, sample):
+    image_ids, probabilities = run.probabilities(half)
+    concepts = load_training_data(run.experiment).dataset.images.set_index("image_id")["concepts"]
+    labels = MultiLabelBinarizer(classes=run.vocabulary.concepts).fit_transform(concepts[image_ids])
+    expected = f1_score(labels, probabilities > 0.5, average="samples", zero_division=0)
+    assert run.scores[score] == pytest.approx(expected)
+    assert 0 < expected < 1
+
+
+def test_the_kept_probabilities_are_those_of_the_best_epoch(run):
+    history = run.history.set_index("epoch")["val_f1"]
+    assert run.scores["best_epoch"] == history.idxmax() > 1
+    assert run.scores["validation_f1"] == pytest.approx(history.max(), abs=1e-6)
+    assert run.scores["epochs"] == len(history)
+
+
+def test_the_same_seed_gives_the_same_bits(run, sample, tmp_path):
+    assert_same_numbers(run, train_anew(small(sample, tmp_path)))
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(run, sample, tmp_path):
+    experiment = small(sample, tmp_path)
+    command = [sys.executable, "-c", TRAIN_IN_A_PROCESS_OF_ITS_OWN, json.dumps(experiment.model_dump())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith(f"epoch  {KILLED_AFTER}/"):
+                process.kill()
+                break
+    assert process.returncode == -signal.SIGKILL
+    killed = pd.read_csv(experiment.run_folder / "history.csv")
+    assert KILLED_AFTER <= len(killed) < EPOCHS and not (experiment.run_folder / "scores.json").exists()
+
+    finished = train_anew(experiment)
+    assert_same_numbers(finished, run)
+    assert finished.history["seconds"].iloc[: len(killed)].tolist() == killed["seconds"].tolist()
+    assert not (finished.folder / "state.npz").exists()
+    rates = run.history["learning_rate"]
+    assert rates.iloc[0] > rates.iloc[len(killed) - 1] > rates.iloc[-1]  # cut before and after the kill
+
+
+def test_a_finished_run_is_returned_untouched(run):
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    assert train_anew(run.experiment) == run
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+
+
+def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_further(sample, tmp_path):
+    """At a rate this low nothing changes: the first epoch stays the best, two more follow, the fourth does not."""
+    experiment = small(sample, tmp_path, learning_rate=1e-12, early_stopping_patience=2, lr_reduction_factor=None)
+    data = load_training_data(experiment)
+    unscored = open_run(experiment, data.dataset, data.vocabulary)
+    network = build_network(experiment, len(data.vocabulary))
+    fit(compile_model(from_pixels(network, experiment.backbone), experiment), experiment, data, unscored)
+    assert unscored.history["val_f1"].gt(0).all() and unscored.history["epoch"].tolist() == [1, 2, 3]
+    assert (unscored.folder / "state.npz").exists() and not unscored.finished
+
+    finished = train_anew(experiment)
+    pd.testing.assert_frame_equal(finished.history, unscored.history, check_exact=True)
+    assert (finished.scores["best_epoch"], finished.scores["epochs"]) == (1, 3)
+
+
+def test_halves_are_of_validation_and_share_no_image(sample, tmp_path):
+    data = load_training_data(small(sample, tmp_path, limit_images=None))
+    names = {split: set(data.dataset.split(split)["image_id"]) for split in ("train", "val")}
+    val1, val2 = set(data.half("val1").image_ids), set(data.half("val2").image_ids)
+    assert set(data.train.image_ids) == names["train"]
+    assert val1 | val2 == names["val"] and not val1 & val2
+
+
+def test_pixels_and_labels_are_those_of_the_image_beside_them(sample, tmp_path):
+    data = load_training_data(small(sample, tmp_path, limit_images=10))
+    images = data.dataset.images.set_index("image_id")
+    for examples in (data.train, data.val1, data.val2):
+        rows = images.loc[examples.image_ids]
+        np.testing.assert_array_equal(examples.pixels, [decode_image(path, 32) for path in rows["path"]])
+        assert data.vocabulary.decode(examples.labels) == [tuple(sorted(concepts)) for concepts in rows["concepts"]]
+
+
+def test_a_limit_keeps_that_many_images_and_the_whole_vocabulary(sample, tmp_path):
+    whole = load_training_data(small(sample, tmp_path, limit_images=None))
+    limited = load_training_data(small(sample, tmp_path, limit_images=10))
+    assert [len(part) for part in (limited.train, limited.val1, limited.val2)] == [10, 10, 10]
+    assert set(limited.train.image_ids) < set(whole.train.image_ids)
+    assert limited.vocabulary == whole.vocabulary
+
+    again, other = (load_training_data(small(sample, tmp_path, limit_images=10, seed=seed)) for seed in (2020, 3))
+    assert again.train.image_ids.tolist() == limited.train.image_ids.tolist()
+    assert set(other.train.image_ids) != set(limited.train.image_ids)
+
+
+def test_a_limit_above_the_number_of_images_keeps_all(sample, tmp_path):
+    whole = load_training_data(small(sample, tmp_path, limit_images=None))
+    limited = load_training_data(small(sample, tmp_path, limit_images=10_000))
+    assert limited.train.image_ids.tolist() == whole.train.image_ids.tolist()
+
+
+def test_images_without_a_concept_are_left_out(sample, tmp_path):
+    folder = shutil.copytree(sample, tmp_path / "data")
+    concepts = next(folder.glob("concepts/train/DRCT*.csv"))
+    first, *others = concepts.read_text(encoding="utf-8").splitlines()
+    file_name = first.split(",")[0]
+    concepts.write_text("\n".join([file_name, *others]) + "\n", encoding="utf-8")
+    data = load_training_data(small(folder, tmp_path, limit_images=None))
+    listed = set(data.dataset.split("train")["image_id"])
+    assert listed - set(data.train.image_ids) == {file_name.removesuffix(".jpg")}
+
+
+def test_padding_gives_that_many_sigmoids(sample, tmp_path):
+    padded = train_anew(small(sample, tmp_path, sigmoids=300, epochs=1, limit_images=10))
+    assert padded.probabilities("val1")[1].shape == (10, 300)
+    assert len(padded.vocabulary) == 300 and padded.vocabulary.concepts[-1].startswith("UNUSED")
+
+
+def test_test_images_keep_their_order_and_the_best_weights_judge_them(run, tmp_path):
+    run = Run(shutil.copytree(run.folder, tmp_path / "copy"))
+    predict_test(run)
+    image_ids, probabilities = run.probabilities("test")
+    images = load_training_data(run.experiment).dataset.split("test")
+    assert image_ids.tolist() == images["image_id"].tolist() and len(images) == 12
+
+    model = from_pixels(build_network(run.experiment, len(run.vocabulary)), run.experiment.backbone)
+    model.load_weights(run.folder / "best.weights.h5")
+    expected = model(np.stack([decode_image(path, 32) for path in images["path"]]))
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
+    neighbours = np.abs(np.diff(probabilities, axis=0)).max(axis=1)
+    assert neighbours.min() > 1e-3  # so that images changed about would be seen
+
+
+def test_without_test_images_there_is_nothing_to_predict(sample, tmp_path):
+    folder = shutil.copytree(sample, tmp_path / "data", ignore=shutil.ignore_patterns("test"))
+    experiment = small(folder, tmp_path)
+    data = load_training_data(experiment)
+    with pytest.raises(ValueError, match="has no test images"):
+        predict_test(open_run(experiment, data.dataset, data.vocabulary))
