@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 TOP = Path(__file__).parent.parent
-REPORT = TOP / "reports" / "sample_05_soft_f1_losses.html"
+REPORT = TOP / "reports" / "sample_09_vgg16_f1_times_bce_val1.html"
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
 
 
@@ -19,7 +19,7 @@ def main(report: Path, picture: Path) -> None:
     if chromium is None or not report.is_file():
         sys.exit(f"Chromium and {report} are needed: install the one, run `make demo` for the other.")
     with tempfile.TemporaryDirectory() as profile:
-        options = [f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1040,1560"]
+        options = [f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1040,1880"]
         subprocess.run([chromium, *QUIET, *options, report.as_uri()], check=True, capture_output=True)
     Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 

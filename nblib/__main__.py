@@ -75,7 +75,7 @@ def stats(
         typer.echo(json.dumps({"images by split": table.T.to_dict(), **numbers}, indent=2))
         return
     typer.echo(table.to_string())
-    typer.echo("\n" + "\n".join(f"{name:20} {value:>12,.6g}" for name, value in numbers.items()))
+    typer.echo("\n" + "\n".join(f"{name:20} {round(value, 6):>12,}" for name, value in numbers.items()))
 
 
 @app.command("evaluate")

@@ -157,6 +157,13 @@ def test_stats_as_text_show_the_same_numbers(nblib, sample):
     assert out.splitlines()[0].split() == ["DRAN", "DRCO", "DRCT", "DRMR", "DRPE", "DRUS", "DRXR", "unknown", "total"]
 
 
+def test_a_million_occurrences_are_printed_to_the_last_digit(nblib, tmp_path):
+    concepts = ",".join(f"C{number:07}" for number in range(1_001))
+    (tmp_path / "train_concepts.csv").write_text("".join(f"IMAGE_{row},{concepts}\n" for row in range(1_000)))
+    _, out, _ = nblib("stats", tmp_path)
+    assert "1,001,000" in out
+
+
 def test_stats_of_real_labels_keep_every_digit_of_a_count(nblib, real_data):
     _, out, _ = nblib("stats", real_data / "rocov2")
     assert "234,247" in out and "69,866" in out
