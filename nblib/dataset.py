@@ -164,8 +164,8 @@ def read_names(path: str | Path) -> dict[str, str]:
     return {cui.strip(): name.strip() for cui, name in pairs}
 
 
-def read_concept_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """Line number, image_id (extension removed) and concepts of each line of a concept list or a submission.
+def read_concept_lines(path: str | Path, keep_suffix: bool = False) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+    """Line number, image_id (without extension, unless kept) and concepts of each line of a concept list or submission.
 
     Takes the form of every year: fields parted by tab, comma, semicolon or `|`, with or without a header `ID,CUIs`.
 
@@ -177,7 +177,7 @@ def read_concept_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, 
         if number == 1 and fields and fields[0].casefold() in {"cuis", "cui", "concepts"}:
             continue
         if first or any(fields):
-            yield number, without_suffix(first), tuple(filter(None, fields))
+            yield number, first if keep_suffix else without_suffix(first), tuple(filter(None, fields))
 
 
 def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Problem:

@@ -31,7 +31,7 @@ class Experiment(BaseModel):
             was mistyped, the nearest right one.
 
     Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
-    most 50 epochs, `seed`, and `weight` choices other than ImageNet.
+    most 50 epochs, `seed`, and `weights` other than ImageNet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nblib.dataset import Problem, read_concept_lines, reading_problem
+from nblib.dataset import CUI_FORM, Problem, read_concept_lines, reading_problem, without_suffix
 from nblib.files import replacing
 from nblib.selection import CAP
 
@@ -66,7 +66,8 @@ def read_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
 def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem]:
     """Everything the challenge would reject, and what is suspicious (not serious).
 
-    Rejected: an image missing, unknown or repeated; a concept repeated on a line; over 100 concepts.
+    Rejected: an image missing, unknown (also one written with its extension) or repeated; a concept repeated on a
+    line; over 100 concepts.
 
     Args:
         path: the submission.
@@ -76,7 +77,7 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
     if not path.is_file():
         return [Problem(str(path), "there is no such file.")]
     try:
-        lines = list(read_concept_lines(path))
+        lines = list(read_concept_lines(path, keep_suffix=True))
     except ValueError as error:
         return [reading_problem(path, error)]
     return [*_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
@@ -124,12 +125,16 @@ def _line_problems(path: Path, lines: list, expected: set[str]) -> Iterator[Prob
             yield Problem(where, f"{image_id} stands there a second time; one line an image.")
         seen.add(image_id)
         if image_id not in expected:
-            yield Problem(where, f"{image_id!r} is none of the {len(expected):,} test images.")
+            hint = "; write it without extension." if without_suffix(image_id) in expected else "."
+            yield Problem(where, f"{image_id!r} is none of the {len(expected):,} test images{hint}")
         if len(concepts) > CAP:
             yield Problem(where, f"{len(concepts)} concepts; at most {CAP} are allowed.")
         twice = [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]
         if twice:
             yield Problem(where, f"{', '.join(twice)} stands there more than once.")
+        unknown = [concept for concept in concepts if not CUI_FORM.fullmatch(concept.upper())]
+        if unknown:
+            yield Problem(where, f"{', '.join(unknown[:3])}: no CUI; counts as a wrong concept.", serious=False)
         if not concepts:
             yield Problem(where, f"no concept for {image_id}; it scores 0 (`nomissing` avoids that).", serious=False)
 

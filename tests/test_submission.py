@@ -231,3 +231,18 @@ def test_the_score_on_the_labels_of_rocov2_is_that_of_scikit_learn(real_data):
     expected = f1_score(y_true, y_pred, average="samples", zero_division=0)
     assert evaluate(truth, answer) == (pytest.approx(expected, abs=1e-12), len(judged))
     assert len(judged) < 9_904
+
+
+def test_check_rejects_an_image_with_its_extension_and_says_what_to_do(tmp_path):
+    path = tmp_path / "submission.txt"
+    path.write_text("IMAGE_1.jpg\tC0040405\n")
+    problems = check_submission(path, ["IMAGE_1"])
+    assert [problem.where for problem in problems] == [f"{path}:1", str(path)]
+    assert "write it without extension" in problems[0].what
+
+
+def test_check_mentions_what_is_no_cui_without_rejecting_it(tmp_path):
+    path = tmp_path / "submission.txt"
+    path.write_text("IMAGE_1\tC0040405;C12\n")
+    (problem,) = check_submission(path, ["IMAGE_1"])
+    assert "C12" in problem.what and not problem.serious
