@@ -135,11 +135,11 @@ def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]
 
 
 def _weights_of(experiment: Experiment) -> str | None:
-    if experiment.weights in (None, "imagenet"):
-        return experiment.weights
-    file = project_path(experiment.weights)
-    if not file.is_file():
+    weights = experiment.weights
+    if weights in (None, "imagenet"):
+        return weights
+    if not project_path(weights).is_file():
         raise FileNotFoundError(
-            f"weights must be imagenet, null, or a file of backbone weights; there is no file {file}."
+            f"weights must be imagenet, null, or a file of backbone weights; there is no file {project_path(weights)}."
         )
-    return str(file)
+    return str(project_path(weights))
