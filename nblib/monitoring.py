@@ -16,7 +16,7 @@ from nblib.runs import Run
 class SampleF1(metrics.Mean):
     """Mean over images of each image's F1 at a threshold; images without a true concept are left out.
 
-    The same number as `nblib.metrics.sample_f1`, computed on the device while training.
+    The same number as `nblib.metrics.sample_f1` (0 instead of NaN if no image has one), computed on the device.
     Paper: section 4, "we implemented a training-time computation of the F1 score".
     """
 
@@ -106,7 +106,7 @@ class RunKeeper(callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the time and the learning rate the epoch begins with."""
         self._started = time.monotonic()
-        self._learning_rate = float(self.model.optimizer.learning_rate)
+        self._learning_rate = float(f"{float(self.model.optimizer.learning_rate):.7g}")  # float32 holds no more
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps history, the best weights and all that is needed to go on, in this order."""
