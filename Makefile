@@ -33,7 +33,8 @@ demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample an
 	$(call train,03_baseline_vgg16,03_vgg16_flipped,val1,table3/03_vgg16_flipped)
 	$(call train,03_baseline_vgg16,03_vgg16_flipped,val2,table3/03_vgg16_flipped)
 	$(call train,04_deeper_backbones,05_resnet50,val1,table3/05_resnet50)
-	$(call train,05_soft_f1_losses,one_minus_f1,val1,one_minus_f1)
+	$(call train,05_soft_f1_losses,one_minus_f1,val1,one_minus_f1) -p epochs 5
+	$(call train,05_soft_f1_losses,10_vgg16_f1_plus_bce,val1,table3/10_vgg16_f1_plus_bce)
 	$(call train,05_soft_f1_losses,09_vgg16_f1_times_bce,val1,table3/09_vgg16_f1_times_bce)
 	$(call papermill,06_submission,06_submission,-p run runs/sample/03_vgg16_flipped/val1)
 	$(call papermill,07_results,07_results,-p runs runs/sample)

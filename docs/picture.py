@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 TOP = Path(__file__).parent.parent
-REPORT = TOP / "reports" / "sample_09_vgg16_f1_times_bce_val1.html"
+REPORT = TOP / "reports" / "pages" / "sample--09_vgg16_f1_times_bce--val1.html"
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
 
 

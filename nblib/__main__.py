@@ -29,7 +29,7 @@ def _describe() -> None:
 def sample(
     folder: Annotated[Path, typer.Argument(help="A new folder to draw into.", show_default=False)],
     images: Annotated[int, typer.Option(help="How many images in all.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 2020,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.", min=0)] = 2020,
 ) -> None:
     """Draw a synthetic sample in the layout of the 2020 task.
 

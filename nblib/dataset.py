@@ -118,6 +118,7 @@ def inspect_dataset(folder: str | Path) -> Dataset:
     lists = _find_lists(folder)
     listed, list_problems = _read_lists(lists, folder)
     table, match_problems = _match(images, listed)
+    match_problems += _split_problems(table, folder)
     names, name_problems = _find_names(folder)
     layout = "ImageCLEF 2020 (one list a category)" if lists and lists[0].category else "one list a split"
     return Dataset(folder, layout, table, names, (*problems, *list_problems, *match_problems, *name_problems))
@@ -286,6 +287,12 @@ def _line_problems(where: str, image_id: str, concepts: tuple[str, ...]) -> Iter
         yield Problem(where, f"{', '.join(twice)} stands there more than once; counted once.", serious=False)
     if not concepts:
         yield Problem(where, f"{image_id} has no concept; it is left out of training and of the score.", serious=False)
+
+
+def _split_problems(table: pd.DataFrame, folder: Path) -> Iterator[Problem]:
+    labelled = set(table.loc[table["concepts"].map(len) > 0, "split"])
+    for split in sorted({"train", "val"} - labelled):
+        yield Problem(str(folder), f"no image with concepts in {split}; training needs train and val.")
 
 
 def _match(images: pd.DataFrame, listed: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:

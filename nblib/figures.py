@@ -17,7 +17,7 @@ from scipy import sparse
 from nblib.concepts import concept_counts
 from nblib.dataset import Dataset
 from nblib.images import decode_image
-from nblib.runs import Run
+from nblib.runs import Run, best_epoch
 from nblib.selection import select
 
 SPLIT_COLOURS = {"train": "C0", "val": "C1", "test": "C2"}
@@ -28,13 +28,13 @@ def use_style() -> None:
     sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"figure.dpi": 90})
 
 
-def draw_images_by_category(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def draw_images_by_category(table: pd.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
     """Bars of images by category and split, from `nblib.dataset.count_images`. Paper: Table 1."""
     ax = ax or _axes(8, 3.5)
     tidy = table.drop(columns="total").rename_axis("split").reset_index()
     tidy = tidy.melt("split", var_name="category", value_name="images")
     sns.barplot(tidy[tidy["images"] > 0], x="category", y="images", hue="split", palette=SPLIT_COLOURS, ax=ax)
-    ax.set(title="Images by category and split")
+    ax.set(title=title or "Images by category and split")
     return ax
 
 
@@ -69,9 +69,10 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
         ax.imshow(decode_image(row.path, size))
         names = [f"{concept}  {dataset.name_of(concept)[:28]}" for concept in row.concepts[:8]]
         more = [f"and {len(row.concepts) - 8} more"] if len(row.concepts) > 8 else []
-        ax.set_title(f"{row.image_id} ({row.category})", fontsize=9)
-        ax.set_xlabel("\n".join(names + more), loc="left", fontsize=8)
+        ax.set_title(_caption(row.image_id, row.category), fontsize=9, parse_math=False)
+        ax.set_xlabel("\n".join(names + more), loc="left", fontsize=8, parse_math=False)
         ax.set(xticks=[], yticks=[])
+    figure.suptitle(dataset.title)
     figure.tight_layout()
     return figure
 
@@ -88,9 +89,10 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
         told = [("right", true & selected), ("missed", true - selected), ("wrong", selected - true)]
         lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in told for concept in sorted(some)]
         ax.imshow(decode_image(row.path, size))
-        ax.set_title(f"{row.Index} ({row.category})", fontsize=9)
-        ax.set_xlabel("\n".join(lines[:12]), loc="left", fontsize=7.5, family="monospace")
+        ax.set_title(_caption(row.Index, row.category), fontsize=9, parse_math=False)
+        ax.set_xlabel("\n".join(lines[:12]), loc="left", fontsize=7.5, family="monospace", parse_math=False)
         ax.set(xticks=[], yticks=[])
+    figure.suptitle(dataset.title)
     figure.tight_layout()
     return figure
 
@@ -113,7 +115,7 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
     for (name, history), colour in zip(histories.items(), sns.color_palette("colorblind", len(histories)), strict=True):
-        best = history.loc[history["val_f1"].idxmax()]
+        best = history.iloc[best_epoch(history["val_f1"]) - 1]
         for ax, measure in ((left, "loss"), (right, "f1")):
             ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
             ax.plot(best["epoch"], best[f"val_{measure}"], "o", color=colour)
@@ -146,7 +148,8 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """F1 of each run beside most frequent concepts and paper, from `nblib.runs.against_paper`. Paper: Table 3."""
-    told = {"test_f1": "here", "baseline_f1": "most frequent concepts, here", "paper_f1": "paper, its own data"}
+    data = ", ".join(sorted(table["data"].unique()))
+    told = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
     tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
     tidy = tidy.rename(columns=told).melt("run", list(told.values()), var_name="source", value_name="F1")
     ax = ax or _axes(9, 1 + 0.55 * len(table))
@@ -164,6 +167,10 @@ def draw_thresholds(thresholds: Sequence[float], f1: Callable[[float], float], a
     ax.set(xlabel="threshold", ylabel="F1 over images", title="F1 by threshold, test half")
     ax.legend()
     return ax
+
+
+def _caption(image_id: str, category: str | None) -> str:
+    return f"{image_id} ({category})" if category else image_id
 
 
 def _axes(width: float, height: float) -> Axes:

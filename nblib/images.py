@@ -57,8 +57,8 @@ def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarr
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
 
     Args:
-        images: a tidy table with image_id and path, one row an image; a change of names, order or file sizes is
-            another file.
+        images: a tidy table with image_id and path, one row an image; a change of names, order, sizes or
+            dates of the files is another file.
         size: pixels a side.
         folder: where the kept files are.
 
@@ -122,5 +122,6 @@ def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) 
 
 
 def _pixel_key(images: pd.DataFrame) -> str:
-    facts = "\n".join(f"{row.image_id} {row.path.stat().st_size}" for row in images.itertuples())
+    rows = zip(images["image_id"], (path.stat() for path in images["path"]), strict=True)
+    facts = "\n".join(f"{image_id} {stat.st_size} {stat.st_mtime_ns}" for image_id, stat in rows)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]

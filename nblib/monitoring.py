@@ -6,11 +6,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 from keras import callbacks, metrics, ops
 
 from nblib.experiment import Experiment
 from nblib.files import replacing
-from nblib.runs import Run
+from nblib.runs import Run, best_epoch
 
 
 class SampleF1(metrics.Mean):
@@ -94,7 +95,8 @@ class RunKeeper(callbacks.Callback):
         return len(self.rows)
 
     def on_train_begin(self, logs=None):
-        """Brings model, optimiser and callbacks to where the kept state left them."""
+        """Brings model, optimiser and callbacks to where the kept state left them, and the log as well."""
+        print_epochs(pd.DataFrame(self.rows), self.params["epochs"])
         for epoch, row in enumerate(self.rows):
             for callback in self.watching:
                 callback.on_epoch_end(epoch, dict(row))
@@ -114,7 +116,7 @@ class RunKeeper(callbacks.Callback):
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
-        if best_epoch(self.rows) == epoch + 1:
+        if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
             with replacing(self.run.folder / "best.weights.h5") as beside:
                 self.model.save_weights(beside)
         self.run.keep_history(self.rows)
@@ -122,10 +124,10 @@ class RunKeeper(callbacks.Callback):
         print(epoch_line(row, self.params["epochs"]), flush=True)
 
 
-def best_epoch(rows: list[dict[str, float]]) -> int:
-    """The epoch, from 1, with the best F1 on the validation half: the first of equals, the last while it is 0."""
-    f1 = [row["val_f1"] for row in rows]
-    return len(f1) if max(f1) == 0 else int(np.argmax(f1)) + 1
+def print_epochs(history: pd.DataFrame, epochs: int) -> None:
+    """Prints the line of every epoch of a history, as a training does while it goes."""
+    for row in history.to_dict("records"):
+        print(epoch_line(row, epochs), flush=True)
 
 
 def epoch_line(row: dict[str, float], epochs: int) -> str:

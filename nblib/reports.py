@@ -27,13 +27,7 @@ TAGS = {
     "a", "b", "blockquote", "br", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li", "ol", "p",
     "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {
-    "*": ["class"],
-    "a": ["href"],
-    "img": ["src", "alt"],
-    "td": ["colspan", "rowspan"],
-    "th": ["colspan", "rowspan", "scope"],
-}
+ATTRIBUTES = {"*": ["class"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 PROTOCOLS = {"data", "http", "https"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -64,8 +58,8 @@ def render_reports(runs: str | Path, reports: str | Path) -> Path:
     for path in sorted(runs.rglob("*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
             continue
-        notebook = nbformat.read(path, as_version=4)
-        page = _page_of(notebook, path, runs)
+        notebook, error = _read(path)
+        page = _page_of(notebook, path, runs, error)
         pages.append(page)
         _write(reports / page.file, "notebook.html.j2", title=page.title, page=page, cells=_cells(notebook))
     rows = [_run_row(run, pages) for run in find_runs(runs)]
@@ -74,19 +68,27 @@ def render_reports(runs: str | Path, reports: str | Path) -> Path:
     return reports / "index.html"
 
 
-def _page_of(notebook: NotebookNode, path: Path, runs: Path) -> Page:
+def _read(path: Path) -> tuple[NotebookNode, str | None]:
+    """The notebook, or an empty one and why it can't be read: a half-written one must not hide the others."""
+    try:
+        return nbformat.read(path, as_version=4), None
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
+        return nbformat.v4.new_notebook(), f"{path.name} can't be read as a notebook: {error}"[:500]
+
+
+def _page_of(notebook: NotebookNode, path: Path, runs: Path, error: str | None) -> Page:
     inside = path.relative_to(runs)
-    failures = [cell for cell in notebook.cells if _error_of(cell)]
+    failures = [each for each in (error, *map(_error_of, notebook.cells)) if each]
     papermill = notebook.metadata.get("papermill", {})
     finished = bool(papermill.get("end_time")) and not failures
     return Page(
         notebook=path,
-        file="_".join(inside.with_suffix("").parts).removesuffix("_notebook") + ".html",
+        file="pages/" + "--".join(inside.with_suffix("").parts).removesuffix("--notebook") + ".html",
         title=_title(notebook) or path.stem,
         folder=str(inside.parent) if len(inside.parts) > 1 else "",
         status="failed" if failures else "finished" if finished else "unfinished",
         seconds=papermill.get("duration"),
-        error=_error_of(failures[0]) if failures else None,
+        error=failures[0] if failures else None,
     )
 
 
@@ -111,11 +113,19 @@ def _cells(notebook: NotebookNode) -> list[dict[str, Any]]:
         if cell.cell_type == "markdown" and not cell.source.startswith('<span id="papermill-error'):
             shown.append({"kind": "markdown", "html": _html_of(cell)})
         elif "parameters" in tags and not parameters_shown:
-            shown.append({"kind": "parameters", "parameters": notebook_parameters(sources)})
+            shown.append({"kind": "parameters", "parameters": _parameters(sources)})
             parameters_shown = True
         elif cell.cell_type == "code" and not {"injected-parameters", "papermill-error-cell-tag"} & set(tags):
             shown.append({"kind": "code", "html": _source(cell), "outputs": _outputs(cell)})
     return shown
+
+
+def _parameters(sources: list[str]) -> dict[str, Any]:
+    """What the notebook ran with; empty where that can't be told, as in one that was stopped for its parameters."""
+    try:
+        return notebook_parameters(sources)
+    except (ValueError, SyntaxError):
+        return {}
 
 
 def _source(cell: NotebookNode) -> Markup:
@@ -143,8 +153,16 @@ def _html_of(cell: NotebookNode, hide_input: bool = False) -> Markup:
 
 def _harmless(html: str) -> Markup:
     """The HTML without scripts, styles of its own, event handlers or anything else that could act or load."""
-    without_style = re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL)
-    return Markup(bleach.clean(without_style, TAGS, ATTRIBUTES, PROTOCOLS, strip=True))
+    without_code = re.sub(r"<(style|script)\b.*?</\1\s*>", "", html, flags=re.DOTALL | re.IGNORECASE)
+    attributes = {**ATTRIBUTES, "a": _stays_inside, "img": _stays_inside}
+    return Markup(bleach.clean(without_code, TAGS, attributes, PROTOCOLS, strip=True))
+
+
+def _stays_inside(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute loads nothing: links that wait for a click, and pictures that are part of the page."""
+    if tag == "img":
+        return name == "alt" or (name == "src" and value.startswith("data:image/"))
+    return name == "href" and not value.startswith(("data:", "//"))
 
 
 @cache

@@ -80,6 +80,14 @@ class Run:
         """Best epoch, F1 of the validation and test half, of the most frequent concepts, seconds."""
         return json.loads((self.folder / "scores.json").read_text(encoding="utf-8"))
 
+    def require(self, dataset: Dataset) -> None:
+        """Raises ValueError unless the run was trained on exactly these data."""
+        if dataset.fingerprint != self.facts["data_fingerprint"]:
+            raise ValueError(
+                f"{self.folder} was trained on data {self.facts['data_fingerprint']}; {dataset.folder} now holds "
+                f"{dataset.fingerprint}. Restore the data, or train again under another name."
+            )
+
     def has_probabilities(self, name: str) -> bool:
         """Whether probabilities of `name` (val1, val2 or test) were predicted and kept."""
         return self._probabilities_file(name).is_file()
@@ -113,6 +121,12 @@ class Run:
 
     def _probabilities_file(self, name: str) -> Path:
         return self.folder / "probabilities" / f"{name}.npz"
+
+
+def best_epoch(validation_f1: Iterable[float]) -> int:
+    """The epoch, from 1, with the best F1 on the validation half: the first of equals, the last while it is 0."""
+    f1 = list(validation_f1)
+    return len(f1) if max(f1) == 0 else f1.index(max(f1)) + 1
 
 
 def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabulary) -> Run:
@@ -163,15 +177,14 @@ def open_finished(folder: str | Path) -> Run:
     )
 
 
-def comparable_runs(runs: list[Run], experiment: Experiment, varying: Iterable[str]) -> list[Run]:
-    """The finished runs whose conditions equal the experiment's in everything but name and what is `varying`."""
+def comparable_runs(runs: list[Run], run: Run, varying: Iterable[str]) -> list[Run]:
+    """The finished runs on the same data whose conditions equal those of `run` but for name and what is `varying`."""
 
-    def fixed(conditions: dict[str, Any]) -> dict[str, Any]:
+    def fixed(other: Run) -> dict[str, Any]:
+        conditions = {**other.experiment.conditions(), "data_fingerprint": other.facts["data_fingerprint"]}
         return {name: value for name, value in conditions.items() if name not in {"experiment_name", *varying}}
 
-    return [
-        run for run in runs if run.finished and fixed(run.experiment.conditions()) == fixed(experiment.conditions())
-    ]
+    return [other for other in runs if other.finished and fixed(other) == fixed(run)]
 
 
 def against_paper(runs: list[Run]) -> pd.DataFrame:

@@ -74,13 +74,15 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
         image_ids: of the test images, each to be answered once.
     """
     path, expected = Path(path), set(image_ids)
+    if not expected:
+        return [Problem(str(path), "there are no test images to answer; is it the right data folder?")]
     if not path.is_file():
         return [Problem(str(path), "there is no such file.")]
     try:
         lines = list(read_concept_lines(path, keep_suffix=True))
     except ValueError as error:
         return [reading_problem(path, error)]
-    return [*_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
+    return [*_form_problems(path), *_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
 
 
 def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]) -> tuple[float, int]:
@@ -115,6 +117,16 @@ def score_submissions(folder: str | Path, truth: dict[str, tuple[str, ...]]) -> 
 
 def _f1(true: set[str], kept: set[str]) -> float:
     return 2 * len(true & kept) / (len(true) + len(kept))
+
+
+def _form_problems(path: Path) -> Iterator[Problem]:
+    """Lines that are not `image_id`, the file's one separator, and concepts joined by semicolons."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    separator = next((mark for mark in SEPARATORS.values() if lines and mark in lines[0]), "\t")
+    for number, line in enumerate(lines, start=1):
+        others = {mark for mark in SEPARATORS.values() if mark in line} - {separator}
+        if line.strip() and (others or line.count(separator) != 1):
+            yield Problem(f"{path}:{number}", f"expected image_id, one {separator!r}, and concepts joined by `;`.")
 
 
 def _line_problems(path: Path, lines: list, expected: set[str]) -> Iterator[Problem]:

@@ -16,9 +16,9 @@ from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batche
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
-from nblib.monitoring import RunKeeper, SampleF1, best_epoch, plateau_callbacks
+from nblib.monitoring import RunKeeper, SampleF1, plateau_callbacks, print_epochs
 from nblib.optimizers import NadamWithDecay
-from nblib.runs import Run, open_run
+from nblib.runs import Run, best_epoch, open_run
 from nblib.selection import constant_list, most_frequent_concepts, select
 
 
@@ -53,6 +53,8 @@ def load_training_data(experiment: Experiment) -> TrainingData:
 
     def examples(images: pd.DataFrame) -> Examples:
         images = _limited(images[images["concepts"].map(len) > 0], experiment)
+        if images.empty:
+            raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
         pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
         return Examples(images["image_id"].to_numpy(str), pixels, vocabulary.encode(images["concepts"]))
 
@@ -72,6 +74,8 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> R
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
     if run.finished:
+        print_epochs(run.history, experiment.epochs)
+        (run.folder / "state.npz").unlink(missing_ok=True)  # left by a kill in the last moment
         return run
     model = compile_model(from_pixels(network, experiment.backbone), experiment)
     fit(model, experiment, data, run)
@@ -139,14 +143,14 @@ def score(run: Run, data: TrainingData) -> dict[str, float]:
     def f1(name: str) -> float:
         return sample_f1(data.half(name).labels, select(run.probabilities(name)[1]))
 
-    history = run.history.to_dict("records")
+    history = run.history
     return {
-        "best_epoch": best_epoch(history),
+        "best_epoch": best_epoch(history["val_f1"]),
         "epochs": len(history),
         "validation_f1": f1(experiment.validation_half),
         "test_f1": f1(experiment.test_half),
         "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),
-        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "seconds": round(float(history["seconds"].sum()), 1),
     }
 
 
@@ -154,10 +158,12 @@ def predict_test(run: Run) -> None:
     """Predicts the test images with the run's best weights and keeps the probabilities in the run.
 
     Raises:
-        ValueError: the data folder has no test images.
+        ValueError: the data folder has no test images, or other data than the run was trained on.
     """
     experiment = run.experiment
-    images = read_dataset(experiment.data_folder).split("test")
+    dataset = read_dataset(experiment.data_folder)
+    run.require(dataset)
+    images = dataset.split("test")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")

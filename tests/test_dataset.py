@@ -314,7 +314,12 @@ def test_a_folder_without_images_is_found(folder):
 def test_an_empty_folder_is_no_data_set_but_can_be_inspected(tmp_path):
     dataset = inspect_dataset(tmp_path)
     assert dataset.images.empty
-    assert [problem.serious for problem in dataset.problems] == [True, True]
+    assert [problem.what.split(";")[0] for problem in dataset.problems] == [
+        "no images",
+        "no concept lists",
+        "no image with concepts in train",
+        "no image with concepts in val",
+    ]
 
 
 def test_a_missing_folder_is_an_error_that_says_what_to_do(tmp_path):

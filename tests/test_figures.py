@@ -151,12 +151,13 @@ def test_loss_slices_have_a_panel_a_loss_and_a_line_a_label_space():
 def test_bars_beside_the_paper_are_our_f1_the_baseline_and_the_papers():
     table = pd.DataFrame(
         {"experiment_name": ["03_vgg16_flipped", "mine"], "validation_half": ["val1", "val2"], "test_f1": [0.41, 0.42],
-         "baseline_f1": [0.31, 0.32], "paper_f1": [0.3475, None]}
+         "baseline_f1": [0.31, 0.32], "paper_f1": [0.3475, None], "data": "synthetic phantoms"}
     )  # fmt: skip
     ax = figures.draw_against_paper(table)
     drawn = [[bar.get_width() for bar in bars if bar.get_width() > 0] for bars in ax.containers]
     assert drawn == [[0.41, 0.42], [0.31, 0.32], [0.3475]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["03_vgg16_flipped, val1", "mine, val2"]
+    assert ax.get_legend().get_texts()[0].get_text() == "synthetic phantoms"
 
 
 def test_the_threshold_curve_is_the_function_it_was_given():

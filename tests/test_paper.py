@@ -77,7 +77,13 @@ def test_table_1_is_that_of_the_notes_cell_by_cell():
 
 
 def test_table_1_counts_all_images_of_section_3():
-    assert paper.table_1()["total"].sum() == paper.LABEL_STATISTICS["images"] == 80_723
+    labelled = paper.table_1().loc[["train", "val"], "total"]
+    assert labelled.sum() == paper.LABEL_STATISTICS["images"] == 80_723
+
+
+def test_table_1_has_of_the_test_split_only_the_number_of_section_2():
+    test = paper.table_1().loc["test"]
+    assert test["total"] == 3534 and test.drop("total").isna().all()
 
 
 def test_table_1_has_the_categories_of_table_5():

@@ -1,6 +1,7 @@
 """Reports: complete, self-contained, and safe to open."""
 
 import re
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -17,6 +18,11 @@ def runs(tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
     table = f"<style scoped>td {{}}</style><table><tr><td onclick='alert(2)'>kept {SCRIPT}</td></tr></table>"
+    loads = (
+        "<img src='https://evil.example/a.png'><img src='//evil.example/b.png'><img src='../../secret.png'>"
+        "<a href='data:text/html,<b>x</b>'>data</a><a href='https://umls.example/C1'>a link</a>"
+    )
+    table += loads
     widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
     parameters = new_code_cell(f"# Parameters\nexperiment_name = {SCRIPT!r}", metadata={"tags": ["parameters"]})
     good = new_notebook(
@@ -31,27 +37,47 @@ def runs(tmp_path):
     )
     error = new_output("error", ename="ValueError", evalue=SCRIPT, traceback=["a traceback"])
     failed = new_notebook(cells=[new_markdown_cell("# 02 Fails"), new_code_cell("1 / 0", outputs=[error])])
+    injected = new_code_cell("# Parameters\nepoch = 3", metadata={"tags": ["injected-parameters"]})
+    stopped = new_notebook(cells=[new_markdown_cell("# 03 Stopped"), parameters, injected])
     nbformat.write(good, folder / "01_good.ipynb")
     nbformat.write(failed, folder / "02_failed.ipynb")
+    nbformat.write(stopped, folder / "03_stopped.ipynb")
+    (folder / "04_half_written.ipynb").write_text('{"cells": [')
+    nbformat.write(failed, folder / "javascript:alert(1);#.ipynb")
     return folder
 
 
 @pytest.fixture
 def pages(runs, tmp_path):
     render_reports(runs, tmp_path / "reports")
-    return {path.name: path.read_text() for path in (tmp_path / "reports").iterdir()}
+    return {path.name: path.read_text() for path in (tmp_path / "reports").rglob("*.html")}
 
 
 def test_every_notebook_has_a_page_and_the_index_links_it(pages):
-    assert set(pages) == {"index.html", "01_good.html", "02_failed.html"}
-    assert re.findall(r'href="([^"]+)"', pages["index.html"]) == ["01_good.html", "02_failed.html"]
+    names = ["01_good.html", "02_failed.html", "03_stopped.html", "04_half_written.html", "javascript:alert(1);#.html"]
+    assert set(pages) == {"index.html", *names}
+    links = re.findall(r'href="([^"]+)"', pages["index.html"])
+    assert [unquote(link) for link in links] == [f"pages/{name}" for name in names]
+    assert links[-1] == "pages/javascript%3Aalert%281%29%3B%23.html"
 
 
 def test_nothing_in_a_page_can_run_or_load(pages):
     for page in pages.values():
         assert "<script" not in page
         assert "onclick" not in page
-        assert not re.search(r'(src|href)="(https?:)?//', page)
+        assert not re.search(r'(?<!a )(src|href)="(?!data:image/|pages/|\.\./index|https://umls\.example)', page)
+        assert "default-src 'none'" in page
+
+
+def test_pictures_from_elsewhere_and_links_that_hold_code_are_left_out(pages):
+    page = pages["01_good.html"]
+    assert "evil.example" not in page and "secret.png" not in page and "data:text/html" not in page
+    assert 'href="https://umls.example/C1"' in page
+
+
+def test_a_notebook_that_cannot_be_read_or_was_stopped_does_not_hide_the_others(pages):
+    assert "can&#39;t be read as a notebook" in pages["04_half_written.html"]
+    assert "03 Stopped" in pages["03_stopped.html"]
 
 
 def test_text_that_looks_like_code_is_shown_as_text(pages):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
 from nblib.experiment import Experiment, paper_experiment
 from nblib.paper import table_3
-from nblib.runs import Run, against_paper, differences_from_paper, find_runs, open_run, paper_f1
+from nblib.runs import (
+    Run,
+    against_paper,
+    comparable_runs,
+    differences_from_paper,
+    find_runs,
+    open_finished,
+    open_run,
+    paper_f1,
+)
 
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
 
@@ -185,3 +195,34 @@ def test_an_experiment_of_ones_own_is_not_in_table_3(experiment):
 def test_experiment_json_is_plain_json(run):
     facts = json.loads((run.folder / "experiment.json").read_text(encoding="utf-8"))
     assert facts["experiment"]["backbone"] == "small_plain" and len(facts["identity"]) == 16
+
+
+def finished(experiment, dataset, vocabulary):
+    run = open_run(experiment, dataset, vocabulary)
+    run.keep_scores(SCORES)
+    return run
+
+
+def test_comparable_are_finished_runs_on_the_same_data_that_vary_in_nothing_else(
+    experiment, sample_dataset, vocabulary, tmp_path
+):
+    run = finished(experiment, sample_dataset, vocabulary)
+    other_loss = finished(with_other(experiment, experiment_name="l", loss="f1_plus_bce"), sample_dataset, vocabulary)
+    finished(with_other(experiment, experiment_name="d", dropout=0.1), sample_dataset, vocabulary)
+    open_run(with_other(experiment, experiment_name="unfinished"), sample_dataset, vocabulary)
+    other_data = replace(sample_dataset, images=sample_dataset.images.iloc[1:])
+    finished(with_other(experiment, experiment_name="other_data"), other_data, vocabulary)
+    assert comparable_runs(find_runs(tmp_path), run, varying=["loss"]) == [other_loss, run]
+
+
+def test_a_run_goes_only_with_the_data_it_was_trained_on(run, sample_dataset):
+    run.require(sample_dataset)
+    with pytest.raises(ValueError, match="was trained on data"):
+        run.require(replace(sample_dataset, images=sample_dataset.images.iloc[1:]))
+
+
+def test_an_unfinished_run_is_not_opened_and_the_finished_ones_are_named(run, experiment, sample_dataset, vocabulary):
+    done = finished(with_other(experiment, experiment_name="done"), sample_dataset, vocabulary)
+    assert open_finished(done.folder) == done
+    with pytest.raises(FileNotFoundError, match=f"finished are: {done.folder}"):
+        open_finished(run.folder)

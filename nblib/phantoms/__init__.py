@@ -160,8 +160,8 @@ def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Pat
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is not an empty folder. Remove it, or draw the sample into another one.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workplace:
-        draft = Path(workplace) / "sample"
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as draft_folder:
+        draft = Path(draft_folder) / "sample"
         write_sample(draft, images, seed)
         if folder.exists():
             folder.rmdir()
