@@ -66,10 +66,12 @@ def insonate(canvas, fan):
 
 
 def grey(pixels):
+    """Picture in grey (mode L) of pixels (height, width) in 0..1."""
     return Image.fromarray((pixels * 255).astype(np.uint8))
 
 
 def inverted(pixels):
+    """Picture in grey (mode L) with black and white exchanged: what takes up the tracer is dark."""
     return grey(1 - pixels)
 
 
@@ -89,7 +91,7 @@ TINTS = {"body tracer map": inverted, "brain tracer map": hot, "fused chest sect
 
 
 def doppler(picture, rng):
-    """The scan with a box of blood flow in red (towards the probe) and blue (away)."""
+    """The scan with a box of blood flow in red and orange (towards the probe) and blue (away)."""
     picture, (width, height) = picture.convert("RGB"), picture.size
     pen, corner = ImageDraw.Draw(picture), rng.uniform(0.3, 0.4, 2) * picture.size
     pen.rectangle([*corner, corner[0] + 0.3 * width, corner[1] + 0.3 * height], outline=(230, 230, 60))
@@ -116,7 +118,7 @@ def draw_study(study, rng):
 
 
 def draw_picture(category, rng):
-    """A picture of this category and the names of its concepts; DRCO is two other studies side by side."""
+    """A picture of this category and the names of its concepts; DRCO is two of other categories side by side."""
     if category != "DRCO":
         return draw_study(pick_study(rng, category), rng)
     (left, ours), (right, theirs) = (draw_study(pick_study(rng), rng) for _ in range(2))
@@ -136,7 +138,7 @@ def pick_study(rng, category=None):
 
 
 def annotate(names, rng):
-    """The CUIs a caption would have given: a few missed, rarely one too many, none twice, in no order."""
+    """The CUIs a caption would have given: a few missed, sometimes one too many, none twice, in no order."""
     named = {name: None for name in names if rng.random() >= MISSED} or {names[0]: None}  # a set in order
     if rng.random() < MISTAKEN:
         named[str(rng.choice(VAGUE if rng.random() < 0.5 else list(CUIS)))] = None
@@ -152,7 +154,7 @@ def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Pat
     train/<CATEGORY>/*.jpg (70 %), val/<CATEGORY>/*.jpg (20 %), test/*.jpg (10 %, flat), concepts/<split>/*.csv,
     string_concepts.csv, withheld/test_concepts.csv (the truth of test/, for scoring only) and README.txt.
     The same arguments give the same bytes. Raises ValueError for fewer than 50 images and FileExistsError for
-    a folder that has something in it; all of it is written, or nothing.
+    a file or a folder that has something in it; all of it is written, or nothing.
     """
     folder = Path(folder)
     if images < SMALLEST_SAMPLE:
@@ -211,7 +213,7 @@ def plan_sample(images, seed):
 
 
 def write_concepts(folder, rows):
-    """Write the concept lists of train and val, the withheld truth of test, and the names of all concepts."""
+    """Write the concept lists of train and val, the withheld truth of test, and the names of the concepts used."""
     used = sorted({cui for *_, cuis in rows for cui in cuis})
     lines = {"string_concepts.csv": [f"{cui}\t{CONCEPTS[cui]}" for cui in used]}
     for split, category, image_id, cuis in rows:

@@ -42,13 +42,14 @@ def both(points):
 
 
 class Canvas:
-    """A grey picture in the making: x, y run from -1 to 1 (left to right, top to bottom), grey from 0 to 1.
+    """A grey picture in the making: x, y run from -1 to 1 (left to right, top to bottom), grey about 0 to 1.
 
-    A slight turn, scale and shift of everything, and of every outline by itself, make no two patients alike.
+    A slight turn, scale and shift of all outlines, and a scale and shift of each, make no two patients alike.
     `side` is 1 if the picture's sided finding is on the right of the picture (the patient's left), else -1.
     """
 
     def __init__(self, rng, size, found):
+        """Black canvas of a size (width, height) in pixels; found holds the names of the concepts to show."""
         self.rng, self.size, self.found = rng, size, found
         self.side = int(rng.choice([-1, 1]))
         self.pixels = np.zeros(size[::-1], dtype=np.float32)
@@ -80,13 +81,13 @@ class Canvas:
         self.pixels += self.cover(outlines, soft, width) * value * self.rng.normal(1, 0.06)
 
     def texture(self, amount, grain):
-        """Cloudy unevenness of a standard deviation of about amount, with grain in pixels."""
+        """Multiply grey by clouds around 1 of a standard deviation of about 2/3 amount, with grain in pixels."""
         cells = self.rng.normal(0, amount, [side // grain + 2 for side in self.pixels.shape])
         clouds = zoom(cells, grain, order=1)[: self.pixels.shape[0], : self.pixels.shape[1]]
         self.pixels *= 1 + clouds.astype(np.float32)
 
     def write(self, text, x, y):
-        """Put a letter on the film."""
+        """Write text in white, its top left corner at x, y."""
         mask = Image.new("L", self.size)
         at = tuple(((np.array((x, y)) + 1) / 2 * self.size).tolist())
         ImageDraw.Draw(mask).text(at, text, fill=255, font=ImageFont.load_default(size=max(self.size) / 14))
@@ -97,57 +98,68 @@ class Canvas:
 
 
 def spot(canvas, x, y, size, value):
+    """Draw a soft-edged oval of this grey with a half axis of this size."""
     canvas.paint(oval(x, y, size, size * canvas.rng.uniform(0.7, 1.1), canvas.rng.uniform(0, 90)), value, 0.02)
 
 
 def rim(canvas, x, y, size, value):
+    """Draw a lesion with a rim of this grey and a dimmer centre, in a soft halo."""
     canvas.paint(oval(x, y, size * 1.6, size * 1.7), 0.6 * canvas.pixels.mean(), 0.08)
     canvas.paint(oval(x, y, size, size), value)
     canvas.paint(oval(x, y, size * 0.5, size * 0.45), 0.45 * value, 0.03)
 
 
 def haze(canvas, x, y, size, value):
+    """Draw a soft opacity with a half width of this size, its grey added to the tissue behind it."""
     canvas.expose(oval(x, y, size, size * 1.3), value, 0.12)
 
 
 def pool(canvas, x, y, size, value):
+    """Draw fluid under a sagging surface with a half width of this size."""
     level = curve((x - size, y - 0.1), (x, y + 0.22), (x + size, y - 0.2))
     canvas.paint(np.concatenate([level, [(x + size, y + 0.35), (x - size, y + 0.35)]]), value, 0.03)
 
 
 def crescent(canvas, x, y, size, value):
+    """Draw a crescent of blood under the skull, on the side of x; y and size change nothing."""
     outer = curve((x, -0.83), (1.7 * x, -0.65), (1.8 * x, 0.0), (1.4 * x, 0.55))
     inner = curve((1.4 * x, 0.55), (1.3 * x, -0.1), (x, -0.83))
     canvas.paint(np.concatenate([outer, inner]), value)
 
 
 def crack(canvas, x, y, size, value):
+    """Draw a fracture: a slanting zigzag line with a half width of this size."""
     steps = np.linspace(-1, 1, 6)
     zigzag = np.stack([x + steps * size, y + 0.4 * size * steps + canvas.rng.normal(0, 0.02, 6)], axis=1)
     canvas.paint(zigzag, value, width=0.04)
 
 
 def plate(canvas, x, y, size, value):
+    """Draw an upright bone plate with a half length of this size and three screws across it."""
     rods = [box(x + dx, y + dy * size, 0.12, 0.018) for dx, dy in ((0, -0.7), (0, 0), (0, 0.7))]
     canvas.paint([box(x, y, 0.03, size), *rods], value)
 
 
 def hip_prosthesis(canvas, x, y, size, value):
+    """Draw a hip prosthesis: a ball with a radius of this size, and a stem down the femur."""
     out = canvas.side
     canvas.paint(oval(x, y - 0.08, size, size), value)
     canvas.paint(curve((x, y), (x + out * 0.16, y + 0.1), (x + out * 0.17, y + 0.75)), value, width=0.1)
 
 
 def wire(canvas, x, y, size, value):
+    """Draw a catheter from the top of the picture to its tip at x, y; size sets how thick it is."""
     canvas.expose(curve((2.5 * x, -1), (4 * x, -0.7), (x, -0.5), (x, y)), 0.5 * value, width=size * 1.5)
 
 
 def pacemaker(canvas, x, y, size, value):
+    """Draw a pacemaker with a half width of this size, and its lead into the heart."""
     canvas.paint(oval(x, y, size, size * 0.8), value)
     canvas.paint(curve((x, y), (0.2 * x, -0.6), (0, -0.1), (0.2, 0.35)), value, width=0.025)
 
 
 def stone(canvas, x, y, size, value):
+    """Draw an oval of this grey, a stone or a solid mass, and the acoustic shadow below it."""
     shadow = np.array([(x - size, y), (x + size, y), (x + 2 * size, 1.2), (x - 2 * size, 1.2)])
     canvas.paint(shadow, 0.06, 0.03)
     canvas.paint(oval(x, y, size, size * 0.6), value)

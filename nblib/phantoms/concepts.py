@@ -160,7 +160,7 @@ class Finding:
     """Something a study may show: its concepts, its chance in 0..1, and a mark from `nblib.phantoms.canvas.MARKS`.
 
     x (times the side of the picture, -1 or 1), y, size and grey value say where and how the mark is drawn.
-    Without a mark the drawing of the study shows the finding itself. {side} stands for Right or Left.
+    Without a mark it is left to the drawing of the study to show the finding. {side} stands for Right or Left.
     """
 
     concepts: str

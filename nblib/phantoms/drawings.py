@@ -11,6 +11,7 @@ from nblib.phantoms.canvas import both, box, curve, oval, ribbon
 
 
 def head_section(canvas):
+    """Draw a CT section of the head: scalp, skull, brain, falx and lateral ventricles."""
     for a, b, value in ((0.84, 0.94, 0.35), (0.8, 0.9, 1.0), (0.7, 0.8, 0.42)):  # scalp, skull, brain
         canvas.paint(oval(0, 0, a, b), value)
     canvas.texture(0.12, 6)
@@ -19,7 +20,7 @@ def head_section(canvas):
 
 
 def ventricles(canvas):
-    """Outlines of the lateral ventricles, wide in hydrocephalus."""
+    """Outlines of the lateral ventricles, wide in hydrocephalus, a list of four (48, 2)."""
     wide = 2.3 if "Hydrocephalus" in canvas.found else 1.0
     front = oval(0.12 * wide, -0.18, 0.06 * wide, 0.21, -19)
     back = oval(0.12 * wide, 0.21, 0.06 * wide, 0.21, 23)
@@ -27,17 +28,20 @@ def ventricles(canvas):
 
 
 def trunk(canvas, height):
+    """Draw the trunk in section, an oval of this half height: fat around soft tissue."""
     canvas.paint(oval(0, 0, 0.97, height), 0.22)
     canvas.paint(oval(0, 0, 0.9, height - 0.1), 0.45)
 
 
 def vertebra(canvas, y):
+    """Draw a vertebra in section: its body at y, its processes and the spinal canal."""
     processes = curve((-0.3, y + 0.2), (0, y + 0.05), (0.3, y + 0.2), (0, y + 0.42))
     canvas.paint([oval(0, y, 0.14, 0.13), processes], 0.92)
     canvas.paint(oval(0, y + 0.17, 0.05, 0.05), 0.42)
 
 
 def chest_section(canvas):
+    """Draw a CT section of the chest: ribs, lungs with their vessels, heart, aorta and a vertebra."""
     trunk(canvas, 0.8)
     blood = 0.85 if "Contrast Media" in canvas.found else 0.48
     for y in (-0.3, 0.0, 0.3):
@@ -53,6 +57,7 @@ def chest_section(canvas):
 
 
 def abdomen_section(canvas):
+    """Draw a CT section of the abdomen: liver, stomach, kidneys, aorta, vena cava and a vertebra; a spleen if found."""
     trunk(canvas, 0.82)
     contrast = 0.18 if "Contrast Media" in canvas.found else 0.0
     canvas.paint(oval(0, -0.1, 0.75, 0.55), 0.36 if "Ascites" in canvas.found else 0.18, soft=0.02)
@@ -72,6 +77,7 @@ def abdomen_section(canvas):
 
 
 def pelvis_section(canvas):
+    """Draw a CT section of the pelvis: hip bones, femoral heads, sacrum, bladder and rectum."""
     trunk(canvas, 0.72)
     canvas.paint(both(oval(0.66, 0.05, 0.07, 0.3, 35)), 0.95)
     canvas.paint(both(oval(0.68, 0.12, 0.11, 0.12)), 0.85, soft=0.02)
@@ -85,6 +91,7 @@ def pelvis_section(canvas):
 
 
 def brain_section(canvas):
+    """Draw an MR section of the brain, T1 or T2 by chance: cortex with sulci, white matter, nuclei and ventricles."""
     water, cortex, white = (1.0, 0.6, 0.42) if canvas.rng.random() < 0.5 else (0.08, 0.42, 0.62)  # T2, T1
     layers = ((0.86, 0.95, 0.75), (0.79, 0.88, 0.05), (0.73, 0.82, 0.8 * water), (0.71, 0.8, cortex))
     for a, b, value in layers:
@@ -101,6 +108,7 @@ def brain_section(canvas):
 
 
 def brain_profile(canvas):
+    """Draw a sagittal MR section of the head, facing left: brain, corpus callosum, brain stem and cerebellum."""
     scalp = curve((-0.9, 0.1), (-0.9, -1.1), (0.85, -1.1), (0.85, 0.1))
     face = curve((0.7, 0.4), (0.3, 0.5), (0.3, 1.1), (-0.6, 1.1), (-0.5, 0.6), (-1.1, 0.5))
     canvas.paint(np.concatenate([scalp, face]), 0.5)
@@ -118,6 +126,7 @@ def brain_profile(canvas):
 
 
 def spine_profile(canvas):
+    """Draw a sagittal MR section of the spine: seven vertebrae, the disks between them, spinal canal and cord."""
     canvas.pixels += np.linspace(0.1, 0.4, canvas.size[0], dtype=np.float32)
     heights, bend = np.linspace(-0.9, 0.75, 7), canvas.rng.uniform(0.1, 0.25)
     spine = np.stack([-0.1 - bend * np.cos(heights * 2), heights], axis=1)
@@ -135,6 +144,7 @@ def spine_profile(canvas):
 
 
 def knee_profile(canvas):
+    """Draw a sagittal MR section of the knee: femur, tibia, patella, cartilage, menisci, ligament and tendons."""
     canvas.paint(box(0, 0, 0.85, 1.2), 0.3, soft=0.05)
     canvas.paint([box(-0.55, -0.6, 0.2, 0.5), box(-0.5, 0.7, 0.22, 0.4)], 0.2, soft=0.08)
     canvas.paint([box(0.05, -0.75, 0.2, 0.5), oval(0.0, -0.2, 0.36, 0.26)], 0.72, soft=0.02)
@@ -151,7 +161,7 @@ def knee_profile(canvas):
 
 
 def thorax(canvas, heart):
-    """Draw ribs, lungs, spine and diaphragm, and a heart of this half width."""
+    """Draw ribs, lungs, spine and diaphragm, and a heart with this half axis."""
     flank = curve((0.2, -1.1), (1.0, -0.9), (0.95, 0.2), (0.9, 1.2))
     canvas.expose(np.concatenate([flank, (flank * (-1, 1))[::-1]]), 0.45, soft=0.05)
     canvas.paint(both(oval(0.44, -0.12, 0.33, 0.68, -6)), 0.12, soft=0.04)
@@ -169,12 +179,14 @@ def thorax(canvas, heart):
 
 
 def chest_film(canvas):
+    """Draw a film of the chest: the heart is wide in cardiomegaly, a pneumothorax is black."""
     thorax(canvas, heart=0.5 if "Cardiomegaly" in canvas.found else 0.27)
     if "Pneumothorax" in canvas.found:
         canvas.paint(oval(canvas.side * 0.62, -0.35, 0.16, 0.4, canvas.side * -12), 0.0)
 
 
 def bedside_chest_film(canvas):
+    """Draw a film of the chest taken in bed: a wide heart, scapulae, electrode leads and the letters AP."""
     thorax(canvas, heart=0.4)
     canvas.expose(both(oval(0.72, -0.5, 0.2, 0.3, 20)), 0.16, soft=0.03)  # scapulae
     leads = [curve((s * 0.9, -0.9), (s * 0.2, y), (s * 0.5, 0.4)) for s, y in ((-1, 0.1), (1, -0.3))]
@@ -190,6 +202,7 @@ def long_bone(canvas, path, width, value=0.42):
 
 
 def knee_film(canvas):
+    """Draw a film of the knee: femur, tibia and an outer fibula; patella, worn edges or prosthesis if found."""
     canvas.expose(box(0, 0, 0.75, 1.3), 0.22, soft=0.08)
     out, worn = canvas.side, "Degenerative polyarthritis" in canvas.found
     long_bone(canvas, curve((0, -1.3), (0, -0.6), (0, -0.2)), 0.42)
@@ -216,6 +229,7 @@ def rays(canvas, spread, joints, width):
 
 
 def hand_film(canvas):
+    """Draw a film of the hand: five digits, eight carpal bones, and the two bones of the forearm."""
     canvas.expose(oval(0, 0.15, 0.45, 0.5), 0.14, soft=0.03)
     rays(canvas, 0.62, (0.25, 0.75, 1.1, 1.35, 1.55), 0.12)
     canvas.expose([oval(x, y, 0.09, 0.07) for y in (0.48, 0.62) for x in (-0.22, -0.06, 0.1, 0.24)], 0.32)
@@ -224,6 +238,7 @@ def hand_film(canvas):
 
 
 def foot_film(canvas):
+    """Draw a film of the foot from above: five digits, five tarsal bones and the heel."""
     canvas.expose([oval(0, 0.1, 0.42, 1.0), oval(0, 0.75, 0.3, 0.3)], 0.15, soft=0.04)
     rays(canvas, 0.3, (0.3, 1.0, 1.3, 1.42), 0.14)
     tarsals = ((-0.22, 0.3), (0, 0.27), (0.2, 0.3), (-0.12, 0.48), (0.14, 0.5))
@@ -232,6 +247,7 @@ def foot_film(canvas):
 
 
 def pelvis_film(canvas):
+    """Draw a film of the pelvis: hip bones, sacrum, two lumbar vertebrae and both femurs."""
     canvas.expose(oval(0, 0, 1.0, 1.3), 0.2, soft=0.1)
     wing = curve((0.18, 0.05), (0.1, -0.9), (0.5, -1.1), (1.15, -0.55), (0.55, -0.25), (0.62, 0.15))
     canvas.expose(both(wing), 0.3)
@@ -245,6 +261,7 @@ def pelvis_film(canvas):
 
 
 def dental_panorama(canvas):
+    """Draw a panoramic film of the jaws: mandible, palate, maxillary sinuses and two rows of 15 teeth."""
     canvas.expose(box(0, 0, 1.3, 1.3), 0.18)
     jaw = curve((-0.9, -0.9), (-0.9, 1.1), (0, 0.75), (0.9, 1.1), (0.9, -0.9))
     canvas.expose(ribbon(jaw, 0.42), 0.3, soft=0.02)
@@ -259,6 +276,7 @@ def dental_panorama(canvas):
 
 
 def kidney_scan(canvas):
+    """Draw an ultrasound scan of the kidney: dim cortex, bright sinus, and black calyces in hydronephrosis."""
     canvas.pixels += 0.42
     canvas.paint(oval(0, 0.0, 0.6, 0.33, -12), 0.25, soft=0.02)
     canvas.paint(oval(0, 0.02, 0.34, 0.12, -12), 0.85, soft=0.05)
@@ -267,6 +285,7 @@ def kidney_scan(canvas):
 
 
 def gallbladder_scan(canvas):
+    """Draw an ultrasound scan of the gallbladder: bright wall, black bile, and a brighter echo below it."""
     canvas.pixels += 0.45
     canvas.paint(oval(0, 0.02, 0.42, 0.22, 25), 0.75)
     canvas.paint(oval(0, 0.02, 0.38, 0.18, 25), 0.02)
@@ -274,6 +293,7 @@ def gallbladder_scan(canvas):
 
 
 def heart_scan(canvas):
+    """Draw an ultrasound scan of the heart, its four chambers and valves, in black fluid if effusion is found."""
     canvas.pixels += 0.25
     if "Pericardial effusion" in canvas.found:
         canvas.paint(oval(0, 0.1, 0.68, 0.85), 0.02)
@@ -284,6 +304,7 @@ def heart_scan(canvas):
 
 
 def fetal_scan(canvas):
+    """Draw an ultrasound scan of a fetus in its black fluid: head, trunk, spine, an arm and a leg."""
     canvas.pixels += 0.4
     canvas.paint(oval(0, 0.05, 0.72, 0.42), 0.02, soft=0.02)
     canvas.paint([oval(-0.32, 0.02, 0.19, 0.18), oval(0.1, 0.14, 0.3, 0.18, 10)], 0.7, soft=0.02)
@@ -294,6 +315,7 @@ def fetal_scan(canvas):
 
 
 def breast_scan(canvas):
+    """Draw an ultrasound scan of the breast: the layers from skin to chest wall, and strands of fibre."""
     layers = (
         (0.75, -0.9, 0.12),
         (0.35, -0.6, 0.25),
@@ -333,6 +355,7 @@ def branches(rng, start, width, depth=2):
 
 
 def fluoroscopy(canvas):
+    """Draw what is behind a coronary angiogram: cloudy grey tissue, darker ribs and spine."""
     canvas.pixels += 0.6
     canvas.texture(0.1, 40)
     for y in np.arange(-1.1, 1.1, 0.4):
@@ -341,6 +364,7 @@ def fluoroscopy(canvas):
 
 
 def left_coronary_angiogram(canvas):
+    """Draw a left coronary angiogram: catheter and anterior descending branch; the circumflex branch if found."""
     fluoroscopy(canvas)
     canvas.paint(curve((0.3, -1.2), (-0.1, -1.0), (-0.55, -0.75), (-0.45, -0.55)), 0.3, width=0.05)
     vessel(canvas, (-0.45, -0.55), (0.2, -0.7), (0.6, -0.1), (0.5, 0.8))
@@ -349,12 +373,14 @@ def left_coronary_angiogram(canvas):
 
 
 def right_coronary_angiogram(canvas):
+    """Draw a right coronary angiogram: catheter and right coronary artery."""
     fluoroscopy(canvas)
     canvas.paint(curve((0.5, -1.2), (0.4, -0.9), (0.1, -0.8), (-0.1, -0.65)), 0.3, width=0.05)
     vessel(canvas, (-0.1, -0.65), (-0.9, -0.6), (-0.7, 0.75), (0.4, 0.6), width=0.08, twigs=3)
 
 
 def cerebral_angiogram(canvas):
+    """Draw a cerebral angiogram: skull, internal carotid artery and four branches."""
     canvas.pixels += 0.85
     canvas.expose(oval(0, -0.1, 0.85, 0.85), -0.15, soft=0.03)
     canvas.paint(ribbon(curve((-0.1, 1.2), (0.25, 0.7), (-0.2, 0.5), (0.05, 0.15)), 0.09), 0.08)
@@ -363,6 +389,7 @@ def cerebral_angiogram(canvas):
 
 
 def renal_angiogram(canvas):
+    """Draw a renal angiogram: spine, kidneys, aorta, iliac arteries and both renal arteries."""
     canvas.pixels += 0.82
     canvas.expose([box(0, y, 0.17, 0.12) for y in np.arange(-1, 1.1, 0.3)], -0.07, soft=0.02)
     canvas.expose(both(oval(0.62, 0.0, 0.2, 0.36, 12)), -0.25, soft=0.04)
@@ -376,6 +403,7 @@ def renal_angiogram(canvas):
 
 
 def body_tracer_map(canvas):
+    """Draw the uptake in a whole body, high in brain, heart, kidneys and bladder; metastases if found."""
     arms = both(ribbon(curve((0.28, -0.55), (0.42, -0.1), (0.4, 0.35)), 0.1))
     legs = both(ribbon(curve((0.13, 0.35), (0.15, 0.8), (0.13, 1.2)), 0.19))
     body = [oval(0, -0.82, 0.13, 0.15), oval(0, -0.25, 0.27, 0.5), oval(0, 0.25, 0.25, 0.3)]
@@ -391,6 +419,7 @@ def body_tracer_map(canvas):
 
 
 def brain_tracer_map(canvas):
+    """Draw the uptake in a section of the brain: high in cortex and nuclei, low in white matter."""
     canvas.paint(oval(0, 0, 0.72, 0.86), 0.75, soft=0.06)
     canvas.paint(oval(0, 0.05, 0.5, 0.62), 0.4, soft=0.1)
     canvas.paint(both(oval(0.2, 0.05, 0.1, 0.2, -10)), 0.8, soft=0.06)
@@ -398,6 +427,7 @@ def brain_tracer_map(canvas):
 
 
 def fused_chest_section(canvas):
+    """Draw a dim CT section of the chest and the uptake in heart, tumour and nodes."""
     chest_section(canvas)
     canvas.pixels *= 0.45
     canvas.paint(oval(0.15, -0.1, 0.2, 0.17, 30), 0.62, soft=0.06)
