@@ -77,6 +77,7 @@ class ConceptExplorer:
         self.figure, self.table, self.about, self.told, self.pages, self.pictures = (HTML() for _ in range(6))
 
     def _laid_out(self) -> VBox:
+        self.table.add_class("explorer-table")
         scrolled = VBox([self.table], layout=Layout(max_height="28em", overflow="auto", flex="0 0 auto"))
         return VBox(
             [

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from nblib.counting import Z_95
-from nblib.figures.style import SPLIT_COLOURS, NameOf, axes_of_size, concept_label, titled
+from nblib.figures.style import SPLIT_COLOURS, NameOf, axes_of_size, concept_label, plain_numbers, plain_ratios, titled
 
 # Concepts with fewer images than this count as rare: no network learns them.
 RARE = 10
-# Lift is drawn as log2 and cut at 2**5 = 32 times chance to either side; never together is cut too.
-FARTHEST = 5
+# Lift is drawn as log2 and cut at 2**4 = 16 times chance to either side.
+FARTHEST = 4
 
 
 def draw_top_concepts(counts: pd.Series, name_of: NameOf = str, title: str = "", ax: Axes | None = None) -> Axes:
@@ -49,14 +49,14 @@ def draw_drift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fi
     for split, marker in (("train", "o"), ("val", "D")):
         left.plot(table[split], rows, marker, color=SPLIT_COLOURS[split], label=split, markersize=5)
     _name_rows(left, table.index, name_of)
-    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     left.set(title=titled("Share of images with the concept", data), xlim=(0, None))
     left.legend()
     right.hlines(rows, table["low"], table["high"], color="C1")
     right.plot(table["ratio"], rows, "D", color="C1", markersize=5)
     right.axvline(1, color="C7", linestyle="--")
     right.set(title="Validation / train, 95 % interval", xscale="log")
-    _plain_numbers(right.xaxis)
+    plain_ratios(right.xaxis)
     return figure
 
 
@@ -68,9 +68,9 @@ def draw_ranks(counts: pd.Series, data: str = "", ax: Axes | None = None) -> Axe
     ax.loglog(np.arange(1, len(images) + 1), images, ".", color="C0", markersize=4)
     ax.axhline(RARE, color="C1", linestyle="--")
     told = f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images"
-    ax.annotate(told, (0.02, 0.04), xycoords="axes fraction", color="C1")
-    _plain_numbers(ax.xaxis)
-    _plain_numbers(ax.yaxis)
+    ax.annotate(told, (0.98, 0.88), xycoords="axes fraction", ha="right")
+    plain_numbers(ax.xaxis)
+    plain_numbers(ax.yaxis)
     ax.set(xlabel="rank of the concept", ylabel="images", title=titled("The long tail: concepts by rank", data))
     return ax
 
@@ -82,23 +82,28 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     side = 3.5 + 0.22 * len(table)
     names = [concept_label(concept, name_of, longest=26) for concept in table.index]
     grid = sns.clustermap(
-        pd.DataFrame(doubled, names, list(table.columns)), mask=np.eye(len(table), dtype=bool), cmap="vlag", center=0,
-        vmin=-FARTHEST, vmax=FARTHEST, xticklabels=1, yticklabels=1, figsize=(side + 2, side), linewidths=0.3,
-        dendrogram_ratio=0.08, cbar_pos=(0.02, 0.1, 0.015, 0.25),
+        pd.DataFrame(doubled, names, list(table.columns)), mask=(lift == 0) | np.eye(len(table), dtype=bool),
+        cmap="vlag", vmin=-FARTHEST, vmax=FARTHEST, xticklabels=1, yticklabels=1, figsize=(side + 1.5, side),
+        dendrogram_ratio=(0.02, 0.08), cbar_pos=(0.76, 0.05, 0.2, 0.015), cbar_kws={"orientation": "horizontal"},
     )  # fmt: skip
-    grid.ax_cbar.set_title("lift", fontsize=9)
-    grid.ax_cbar.set_yticks([-5, -3, -1, 0, 1, 3, 5], ["1/32", "1/8", "1/2", "1", "2", "8", "32"], fontsize=8)
-    grid.ax_heatmap.tick_params(labelsize=8)
-    grid.figure.suptitle(titled(f"Which of the {len(table)} most frequent concepts go together", data), y=1.02)
+    grid.gs.update(left=0.02, right=0.74, bottom=0.13, top=0.94)
+    grid.ax_row_dendrogram.set_visible(False)
+    grid.ax_heatmap.grid(False)
+    grid.ax_heatmap.set_facecolor("0.82")
+    grid.ax_heatmap.tick_params(labelsize=8, length=0)
+    grid.ax_cbar.set_xticks([-4, -2, 0, 2, 4], ["1/16", "1/4", "1", "4", "16"], fontsize=8)
+    grid.ax_cbar.set_title("lift (grey: never together)", fontsize=8)
+    title = titled(f"Which of the {len(table)} most frequent concepts go together", data)
+    grid.figure.suptitle(title, y=0.98, fontsize=12)
     return grid.figure
 
 
 def draw_category_signs(table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax: Axes | None = None) -> Axes:
     """Heatmap of where each concept's images lie, from `counting.category_signs`: dark cells give a category away."""
     ax = ax or axes_of_size(8, 1.2 + 0.24 * len(table))
-    told = table.where(table >= 0.005)
+    told = table.map(lambda share: f"{share:.0%}" if share >= 0.005 else "")
     sns.heatmap(
-        table, cmap="Blues", vmin=0, vmax=1, annot=told, fmt=".0%", annot_kws={"size": 8}, linewidths=0.5, ax=ax,
+        table, cmap="Blues", vmin=0, vmax=1, annot=told, fmt="", annot_kws={"size": 8}, linewidths=0.5, ax=ax,
         cbar=False,
     )  # fmt: skip
     _name_rows(ax, table.index, name_of, first=0.5)
@@ -114,7 +119,7 @@ def draw_ceiling(table: pd.DataFrame, data: str = "", ax: Axes | None = None) ->
     share = table["concepts"] / max(table["concepts"].max(), 1)
     ax.plot(table.index, share, "s--", color="C1", label=f"concepts kept, of {table['concepts'].max():,}")
     ax.set_xscale("log")
-    _plain_numbers(ax.xaxis)
+    plain_numbers(ax.xaxis)
     ax.set(xlabel="fewest train images of a concept that is kept", ylabel="F1 and share", ylim=(0, 1.05))
     ax.set_title(titled("What a cut of the rare concepts costs", data))
     ax.legend(loc="lower left")
@@ -124,18 +129,19 @@ def draw_ceiling(table: pd.DataFrame, data: str = "", ax: Axes | None = None) ->
 def draw_halves(counts: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
     """Images of each concept in val1 against val2, with the band where 95 % lie if chance alone split them."""
     counts = counts[counts.sum(axis=1) > 0]
+    dots = counts.value_counts().reset_index(name="concepts")
     ax = ax or axes_of_size(5.5, 5)
-    ax.plot(counts["val1"] + 1, counts["val2"] + 1, ".", color="C0", alpha=0.5)
+    ax.scatter(dots["val1"], dots["val2"], s=12 * np.sqrt(dots["concepts"]), color="C0", alpha=0.5, linewidth=0)
     total = np.geomspace(1, counts.sum(axis=1).max(), 200)
     apart = np.minimum(Z_95 * np.sqrt(total), total)
     for sign in (-1, 1):
-        ax.plot((total + sign * apart) / 2 + 1, (total - sign * apart) / 2 + 1, "--", color="C7")
+        ax.plot((total + sign * apart) / 2, (total - sign * apart) / 2, "--", color="C7")
     outside = (counts["val1"] - counts["val2"]).abs() > Z_95 * np.sqrt(counts.sum(axis=1))
     told = f"{outside.mean():.1%} of {len(counts):,} concepts\noutside the 95 % band"
     ax.annotate(told, (0.03, 0.9), xycoords="axes fraction")
-    ax.set(xscale="log", yscale="log", xlabel="images in val1, plus 1", ylabel="images in val2, plus 1")
-    _plain_numbers(ax.xaxis)
-    _plain_numbers(ax.yaxis)
+    ax.set(xscale="symlog", yscale="symlog", xlabel="images in val1", ylabel="images in val2")
+    for axis in (ax.xaxis, ax.yaxis):
+        plain_numbers(axis)
     ax.set_title(titled("Concepts in the two halves", data))
     return ax
 
@@ -146,9 +152,3 @@ def _name_rows(ax: Axes, concepts: pd.Index, name_of: NameOf, first: float = 0) 
     ax.set_yticks(np.arange(len(labels)) + first, labels, fontsize=8, rotation=0)
     ax.set_ylim(len(labels) - 0.5 + first, -0.5 + first)
     ax.grid(False, axis="y")
-
-
-def _plain_numbers(axis) -> None:
-    """Writes 1,000 rather than 10 to the third on a logarithmic axis."""
-    axis.set_major_formatter("{x:,g}")
-    axis.set_minor_formatter("")

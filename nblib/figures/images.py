@@ -5,11 +5,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
 from nblib.dataset import Dataset
-from nblib.figures.style import SPLIT_COLOURS, axes_of_size, titled
+from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, titled
 from nblib.images import decode_image, image_sizes
 
 
@@ -49,13 +49,15 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
     sizes = sizes.dropna(subset=["width", "height"]).assign(ratio=lambda table: table["width"] / table["height"])
     colours = {split: colour for split, colour in SPLIT_COLOURS.items() if split in set(sizes["split"])}
     shared = {"data": sizes, "hue": "split", "hue_order": list(colours), "palette": colours}
-    sns.scatterplot(x="width", y="height", s=14, alpha=0.4, linewidth=0, ax=left, **shared)
-    sns.histplot(x="ratio", log_scale=True, bins=40, element="step", alpha=0.3, ax=right, legend=False, **shared)
+    sns.scatterplot(x="width", y="height", s=14, alpha=0.5, linewidth=0, ax=left, legend=False, **shared)
+    sns.histplot(
+        x="ratio", log_scale=True, bins=40, element="step", alpha=0.2, stat="percent", common_norm=False, ax=right,
+        **shared,
+    )  # fmt: skip
     left.set(title=titled(f"Size of {len(sizes):,} images, pixels", data), xlim=(0, None), ylim=(0, None))
     right.axvline(1, color="C7", linestyle="--")
-    right.set(title="Aspect ratio (dashed: square)", xlabel="width / height", ylabel="images")
-    right.xaxis.set_major_formatter("{x:g}")
-    right.xaxis.set_minor_formatter(NullFormatter())
+    right.set(title="Aspect ratio (dashed: square)", xlabel="width / height", ylabel="% of the split's images")
+    plain_ratios(right.xaxis)
     return figure
 
 

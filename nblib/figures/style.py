@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullLocator
 
 SPLIT_COLOURS = {"train": "C0", "val": "C1", "test": "C2"}
 
@@ -42,3 +44,16 @@ def evenly(images: pd.DataFrame, number: int) -> pd.DataFrame:
 def axes_of_size(width: float, height: float) -> Axes:
     """Empty axes in a figure of their own, in inches."""
     return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Writes 1,000 rather than 10 to the third on a logarithmic axis."""
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter("")
+
+
+def plain_ratios(axis: Axis) -> None:
+    """Marks 0.5, 0.75, 1, 1.5, 2, 3 and so on, on a logarithmic axis of ratios."""
+    axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5), numticks=12))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:.2g}")
