@@ -193,7 +193,8 @@ def _count_places(images: pd.DataFrame) -> pd.DataFrame:
 
 def _table(table: pd.DataFrame) -> str:
     formats = {"images": "{:,}".format, "share": "{:.1%}".format, "lift": "{:.2f}".format}
-    return table.rename_axis(None).to_html(formatters=formats, border=0)
+    html = table.rename_axis(None).to_html(formatters=formats, border=0)
+    return f"<div style='line-height:1.5'>{html}</div>"
 
 
 def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
@@ -211,9 +212,8 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
         label = escape(concept_label(concept, name_of))
         rows.append(row.format(**place, label=label, images=images, colour=BAR_COLOUR))
     size = f"width='620' height='{40 + 16 * len(counts)}'"
-    return (
-        f"<svg {size} font-size='12'><text x='4' y='16' font-weight='bold'>{escape(title)}</text>{''.join(rows)}</svg>"
-    )
+    head = f"<text x='4' y='16' font-weight='bold'>{escape(title)}</text>"
+    return f"<svg {size} font-size='12' fill='currentColor'>{head}{''.join(rows)}</svg>"
 
 
 def _inline(row) -> str:

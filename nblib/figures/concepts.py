@@ -50,7 +50,7 @@ def draw_drift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fi
         left.plot(table[split], rows, marker, color=SPLIT_COLOURS[split], label=split, markersize=5)
     _name_rows(left, table.index, name_of)
     left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    left.set(title=titled("Share of images with the concept", data), xlim=(0, None))
+    left.set(title=titled("Share of images", data), xlim=(0, None))
     left.legend()
     right.hlines(rows, table["low"], table["high"], color="C1")
     right.plot(table["ratio"], rows, "D", color="C1", markersize=5)
@@ -84,9 +84,10 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     grid = sns.clustermap(
         pd.DataFrame(doubled, names, list(table.columns)), mask=(lift == 0) | np.eye(len(table), dtype=bool),
         cmap="vlag", vmin=-FARTHEST, vmax=FARTHEST, xticklabels=1, yticklabels=1, figsize=(side + 1.5, side),
-        dendrogram_ratio=(0.02, 0.08), cbar_pos=(0.76, 0.05, 0.2, 0.015), cbar_kws={"orientation": "horizontal"},
+        dendrogram_ratio=(0.02, 0.08), cbar_kws={"orientation": "horizontal"},
     )  # fmt: skip
     grid.gs.update(left=0.02, right=0.74, bottom=0.13, top=0.94)
+    grid.ax_cbar.set_position((0.76, 0.05, 0.2, 0.015))
     grid.ax_row_dendrogram.set_visible(False)
     grid.ax_heatmap.grid(False)
     grid.ax_heatmap.set_facecolor("0.82")
