@@ -53,6 +53,17 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
     return np.asarray(resized.convert("RGB"))
 
 
+def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `images` with width and height in pixels added; NaN where there is no picture or it can't be read.
+
+    Reads the head of each file only.
+    """
+    with ThreadPoolExecutor() as workers:
+        sizes = list(workers.map(_size, images["path"]))
+    width, height = np.array(sizes, dtype=float).reshape(-1, 2).T
+    return images.assign(width=width, height=height)
+
+
 def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarray:
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
 
@@ -125,3 +136,13 @@ def _pixel_key(images: pd.DataFrame) -> str:
     rows = zip(images["image_id"], (path.stat() for path in images["path"]), strict=True)
     facts = "\n".join(f"{image_id} {stat.st_size} {stat.st_mtime_ns}" for image_id, stat in rows)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def _size(path: str | Path | None) -> tuple[float, float]:
+    if path is None:
+        return np.nan, np.nan
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        return np.nan, np.nan

@@ -1,39 +1,232 @@
-"""Handles on the figures: ipywidgets around `nblib.figures`, for JupyterLab. Nothing is computed here."""
+"""Handles on the data for JupyterLab: ipywidgets that choose, ask `nblib.counting`, and show."""
 
-import matplotlib.pyplot as plt
-from IPython.display import display
-from ipywidgets import Dropdown, IntSlider, Output, VBox
+import io
+import re
+from base64 import b64encode
+from html import escape
+from pathlib import Path
 
-from nblib.concepts import concept_counts
+import pandas as pd
+from ipywidgets import (
+    HTML,
+    BoundedIntText,
+    Button,
+    Dropdown,
+    HBox,
+    IntSlider,
+    Layout,
+    Select,
+    Text,
+    VBox,
+)
+from PIL import Image as Picture
+
+from nblib.counting import LabelledImages
 from nblib.dataset import Dataset
-from nblib.figures import draw_top_concepts
+from nblib.figures.style import NameOf, concept_label
+from nblib.files import replacing
+from nblib.images import decode_image, image_sizes
+
+EVERYTHING = "all"
+A_PAGE = 4  # images shown side by side
+SIDE = 190  # pixels of a picture's longest side on the page
+BAR_COLOUR = "#0173b2"  # the first of seaborn's colour-blind palette, as in the figures
 
 
 def explore_concepts(dataset: Dataset) -> VBox:
-    """Choose split, category and how many: the most frequent concepts as a figure and as a table with their names."""
-    labelled = dataset.split("train", "val")
-    everything = "all"
-    split = Dropdown(options=[everything, "train", "val"], description="split")
-    categories = sorted(labelled["category"].dropna().unique())
-    category = Dropdown(options=[everything, *categories], description="category")
-    top = IntSlider(30, min=5, max=60, step=5, description="top")
-    shown = Output()
+    """Controls over the concepts of train and validation: choose, search, pick one, see its company and images."""
+    return ConceptExplorer(dataset).box
 
-    def show(_=None) -> None:
-        images = labelled
-        if split.value != everything:
-            images = images[images["split"] == split.value]
-        if category.value != everything:
-            images = images[images["category"] == category.value]
-        with shown:
-            shown.clear_output(wait=True)
-            draw_top_concepts(images, top.value, f"{dataset.title}: {split.value}, {category.value}")
-            plt.show()
-            table = concept_counts(images["concepts"]).head(top.value).to_frame()
-            table.insert(0, "name", [dataset.name_of(concept) for concept in table.index])
-            display(table)
 
-    for control in (split, category, top):
-        control.observe(show, names="value")
-    show()
-    return VBox([split, category, top, shown])
+class ConceptExplorer:
+    """The explorer's controls and what they show.
+
+    Choosing (`split`, `category`, `top`, `minimum`, `search`) changes `figure`, `table` and the concepts in `picked`;
+    picking one of those changes `about` and `pictures`; `previous` and `following` turn the page of the pictures;
+    `export` writes the table to a CSV file in the working folder.
+    """
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+        self.everything = self.chosen = LabelledImages.of(_placed(dataset.split("train", "val")))
+        self.images_at = _count_places(self.everything.images)
+        self.texts = {
+            concept: f"{concept} {dataset.name_of(concept)}".casefold() for concept in self.everything.counts.index
+        }
+        self.shown = self.carriers = pd.DataFrame()
+        self.page = 0
+        self._make_controls()
+        self._make_views()
+        self.box = self._laid_out()
+        self._listen()
+        self._choose()
+
+    def _make_controls(self) -> None:
+        images = self.everything.images
+        self.split = Dropdown(options=[EVERYTHING, *images["split"].cat.categories], description="split")
+        self.category = Dropdown(options=[EVERYTHING, *images["category"].cat.categories], description="category")
+        self.top = IntSlider(20, min=5, max=60, step=5, description="top")
+        self.minimum = BoundedIntText(1, min=1, max=max(len(images), 1), description="at least", tooltip="images")
+        self.search = Text(description="search", placeholder="CUI or name")
+        self.export = Button(description="Save as CSV", icon="download")
+        self.picked = Select(rows=20, layout=Layout(width="26em"))
+        self.previous = Button(icon="arrow-left", tooltip="previous images", layout=Layout(width="4em"))
+        self.following = Button(icon="arrow-right", tooltip="next images", layout=Layout(width="4em"))
+
+    def _make_views(self) -> None:
+        self.figure, self.table, self.about, self.told, self.pages, self.pictures = (HTML() for _ in range(6))
+
+    def _laid_out(self) -> VBox:
+        self.table.add_class("explorer-table")
+        scrolled = VBox([self.table], layout=Layout(max_height="28em", overflow="auto", flex="0 0 auto"))
+        return VBox(
+            [
+                HBox([self.split, self.category, self.top]),
+                HBox([self.search, self.minimum, self.export, self.told]),
+                HBox([self.figure, scrolled]),
+                HBox([self.picked, self.about]),
+                HBox([self.previous, self.following, self.pages]),
+                self.pictures,
+            ]
+        )
+
+    def _listen(self) -> None:
+        for control in (self.split, self.category):
+            control.observe(self._choose, "value")
+        for control in (self.top, self.minimum, self.search):
+            control.observe(self._list, "value")
+        self.picked.observe(self._pick, "value")
+        self.previous.on_click(lambda _: self._turn(-1))
+        self.following.on_click(lambda _: self._turn(1))
+        self.export.on_click(self._save)
+
+    def _choose(self, _=None) -> None:
+        """Takes the images of the split and the category."""
+        split, category = (None if box.value == EVERYTHING else box.value for box in (self.split, self.category))
+        self.chosen = self.everything.where(split=split, category=category)
+        self._list()
+
+    def _list(self, _=None) -> None:
+        """Shows the concepts that are asked for, as figure, table and list to pick from."""
+        counts = self.chosen.most_frequent()
+        counts = counts[counts >= self.minimum.value]
+        sought = self.search.value.strip().casefold()
+        found = counts[[sought in self.texts[concept] for concept in counts.index]]
+        counts = found.head(self.top.value)
+        names = [self.dataset.name_of(concept) for concept in counts.index]
+        self.shown = pd.DataFrame({"name": names, "images": counts, "share": counts / max(len(self.chosen), 1)})
+        self.table.value = _table(self.shown)
+        title = f"{self.dataset.title}: {self.split.value}, {self.category.value}; {len(counts)} of {len(found):,}"
+        self.figure.value = _bars(counts, self.dataset.name_of, title)
+        options = [(concept_label(concept, self.dataset.name_of), concept) for concept in counts.index]
+        kept = self.picked.value
+        self.picked.unobserve(self._pick, "value")
+        self.picked.options = options
+        self.picked.value = kept if kept in counts.index else next(iter(counts.index), None)
+        self.picked.observe(self._pick, "value")
+        self._pick()
+
+    def _pick(self, _=None) -> None:
+        """Shows the picked concept: where it occurs, with what, and the first of its images."""
+        self.page = 0
+        if self.picked.value is None:
+            self.carriers = self.chosen.images.head(0)
+            self.about.value = "No concept is shown; widen the choice."
+        else:
+            self.carriers = self.chosen.carriers(self.picked.value)
+            self.about.value = self._about(self.picked.value)
+        self._turn(0)
+
+    def _about(self, concept: str) -> str:
+        companions = self.chosen.companions(concept).head(8)
+        companions.insert(0, "name", [self.dataset.name_of(other) for other in companions.index])
+        return (
+            f"<b>{escape(concept_label(concept, self.dataset.name_of, longest=80))}</b>"
+            f"<p>Images with it, by split and category (share of all images there)</p>{self._places(concept)}"
+            f"<p>It occurs with (lift: 1 is chance)</p>{_table(companions)}"
+        )
+
+    def _places(self, concept: str) -> str:
+        """Images of the concept by split and category, with their share, as HTML."""
+        images = _count_places(self.everything.carriers(concept))
+        share = (images / self.images_at.where(self.images_at > 0)).fillna(0)
+        return (images.map("{:,}".format) + share.map(" ({:.0%})".format)).rename_axis(None).to_html(border=0)
+
+    def _turn(self, step: int) -> None:
+        """Turns `step` pages of the picked concept's images, stopping at the ends."""
+        last = max((len(self.carriers) - 1) // A_PAGE, 0)
+        self.page = min(max(self.page + step, 0), last)
+        first = self.page * A_PAGE
+        images = self.carriers.iloc[first : first + A_PAGE]
+        self.pages.value = f"images {first + 1:,} to {first + len(images):,} of {len(self.carriers):,}"
+        self.previous.disabled, self.following.disabled = self.page == 0, self.page == last
+        self.pictures.value = _side_by_side(self._picture(row) for row in image_sizes(images).itertuples())
+
+    def _picture(self, row) -> str:
+        """An image with its concepts and their names below, as HTML."""
+        names = [f"<li>{escape(concept_label(concept, self.dataset.name_of))}</li>" for concept in row.concepts]
+        told = f"<b>{escape(row.image_id)}</b> {row.split}, {row.category}"
+        return f"{_inline(row)}<div>{told}</div><ul style='margin:0;padding-left:1.2em'>{''.join(names)}</ul>"
+
+    def _save(self, _=None) -> None:
+        """Writes the table that is shown to a CSV file in the working folder, and says where."""
+        words = ("concepts", self.dataset.title, self.split.value, self.category.value, self.search.value)
+        path = Path.cwd() / (re.sub(r"\W+", "_", " ".join(words)).strip("_") + ".csv")
+        with replacing(path) as beside:
+            self.shown.to_csv(beside)
+        self.told.value = f"written: {escape(str(path))}"
+
+
+def _placed(images: pd.DataFrame) -> pd.DataFrame:
+    """The images with split and category as categoricals, which pandas compares and counts at once."""
+    category = images["category"].astype(object).fillna("unknown").astype("category")
+    return images.assign(split=images["split"].astype("category"), category=category)
+
+
+def _count_places(images: pd.DataFrame) -> pd.DataFrame:
+    """Images by split and category, those of `_placed`, with sums."""
+    table = images.groupby(["split", "category"], observed=False).size().unstack().rename_axis(columns=None)
+    table = pd.DataFrame(table.to_numpy(), list(table.index), list(table.columns))
+    table[EVERYTHING] = table.sum(axis=1)
+    return pd.concat([table, table.sum().to_frame(EVERYTHING).T])
+
+
+def _table(table: pd.DataFrame) -> str:
+    formats = {"images": "{:,}".format, "share": "{:.1%}".format, "lift": "{:.2f}".format}
+    html = table.rename_axis(None).to_html(formatters=formats, border=0)
+    return f"<div style='line-height:1.5'>{html}</div>"
+
+
+def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
+    """The bars of the concepts as SVG: matplotlib takes longer than a hand on a slider should wait."""
+    longest = max(counts.max(), 1) if len(counts) else 1
+    row = (
+        "<text x='{left}' y='{y}' text-anchor='end'>{label}</text>"
+        "<rect x='{bar}' y='{top}' width='{width:.1f}' height='12' fill='{colour}'/>"
+        "<text x='{end:.1f}' y='{y}'>{images:,}</text>"
+    )
+    rows = []
+    for number, (concept, images) in enumerate(counts.items()):
+        width, y = 260 * images / longest, 40 + 16 * number
+        place = {"left": 290, "bar": 296, "y": y, "top": y - 10, "width": width, "end": 302 + width}
+        label = escape(concept_label(concept, name_of))
+        rows.append(row.format(**place, label=label, images=images, colour=BAR_COLOUR))
+    size = f"width='620' height='{40 + 16 * len(counts)}'"
+    head = f"<text x='4' y='16' font-weight='bold'>{escape(title)}</text>"
+    return f"<svg {size} font-size='12' fill='currentColor'>{head}{''.join(rows)}</svg>"
+
+
+def _inline(row) -> str:
+    """The picture in its own proportions as an <img> that needs no file; a word where there is none."""
+    if not row.width > 0:
+        return f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>no picture</div>"
+    jpeg = io.BytesIO()
+    Picture.fromarray(decode_image(row.path, SIDE)).save(jpeg, format="jpeg", quality=85)
+    scale = SIDE / max(row.width, row.height)
+    size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
+    return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"
+
+
+def _side_by_side(pieces) -> str:
+    column = f"<div style='width:{SIDE + 60}px;line-height:1.3'>"
+    return "<div style='display:flex;gap:1em'>" + "".join(f"{column}{piece}</div>" for piece in pieces) + "</div>"

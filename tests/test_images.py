@@ -12,6 +12,7 @@ from nblib.images import (
     batches_an_epoch,
     decode_image,
     epoch_order,
+    image_sizes,
     keep_pixels,
     ordered_batches,
     training_batches,
@@ -240,3 +241,18 @@ def test_ordered_batches_are_all_examples_once_in_their_order(examples):
 )
 def test_batches_an_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
     assert batches_an_epoch(examples, batch_size, flipped_copies) == batches
+
+
+def test_sizes_are_those_of_the_files_and_nan_where_there_is_no_picture(tmp_path):
+    made_image("RGB", 37, 23).save(tmp_path / "a.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    paths = [tmp_path / "a.png", tmp_path / "broken.png", tmp_path / "gone.png", None]
+    images = pd.DataFrame({"image_id": list("abcd"), "path": pd.Series(paths, dtype=object)})
+    sizes = image_sizes(images)
+    assert sizes.loc[0, ["width", "height"]].tolist() == [37, 23]
+    assert sizes.loc[1:, ["width", "height"]].isna().all(axis=None)
+    assert sizes["image_id"].tolist() == list("abcd")
+
+
+def test_no_images_have_no_sizes():
+    assert image_sizes(pd.DataFrame({"path": []})).columns.tolist() == ["path", "width", "height"]

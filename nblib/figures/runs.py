@@ -1,80 +1,19 @@
-"""One function a figure: a table in, matplotlib Axes out, drawn on `ax` where one is given.
-
-Colours are seaborn's colour-blind palette; they stay apart in print.
-"""
+"""Runs drawn: what they predict, how they learned, how they compare with the paper."""
 
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import sparse
 
-from nblib.concepts import concept_counts
 from nblib.dataset import Dataset
+from nblib.figures.style import axes_of_size, caption, evenly
 from nblib.images import decode_image
 from nblib.runs import Run, best_epoch
 from nblib.selection import select
-
-SPLIT_COLOURS = {"train": "C0", "val": "C1", "test": "C2"}
-
-
-def use_style() -> None:
-    """Sets the one style of all figures."""
-    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"figure.dpi": 90})
-
-
-def draw_images_by_category(table: pd.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
-    """Bars of images by category and split, from `nblib.dataset.count_images`. Paper: Table 1."""
-    ax = ax or _axes(8, 3.5)
-    tidy = table.drop(columns="total").rename_axis("split").reset_index()
-    tidy = tidy.melt("split", var_name="category", value_name="images")
-    sns.barplot(tidy[tidy["images"] > 0], x="category", y="images", hue="split", palette=SPLIT_COLOURS, ax=ax)
-    ax.set(title=title or "Images by category and split")
-    return ax
-
-
-def draw_top_concepts(images: pd.DataFrame, top: int = 30, title: str = "", ax: Axes | None = None) -> Axes:
-    """Bars of the `top` most frequent concepts of the images. Paper: Figures 2 and 3 (top 30)."""
-    counts = concept_counts(images["concepts"]).head(top)
-    ax = ax or _axes(10, 3.5)
-    sns.barplot(x=counts.index, y=counts.to_numpy(), color="C0", ax=ax)
-    ax.tick_params(axis="x", rotation=90, labelsize=8)
-    ax.set(xlabel="concept", ylabel="images", title=title or f"The {len(counts)} most frequent concepts")
-    return ax
-
-
-def draw_concepts_per_image(images: pd.DataFrame, longest: int = 50, title: str = "", ax: Axes | None = None) -> Axes:
-    """Histogram of images by their number of concepts, cut at `longest`. Paper: Figures 4 and 5 (cut at 50)."""
-    numbers = images["concepts"].map(len)
-    ax = ax or _axes(8, 3.5)
-    sns.histplot(x=numbers[numbers <= longest], discrete=True, color="C0", ax=ax)
-    ax.set(xlabel="concepts of the image", ylabel="images", title=title or "Images by number of concepts")
-    ax.set_xlim(0.5, min(longest, numbers.max()) + 0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    beyond = int((numbers > longest).sum())
-    if beyond:
-        ax.annotate(f"{beyond:,} images with more than {longest}", (0.98, 0.92), xycoords="axes fraction", ha="right")
-    return ax
-
-
-def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
-    """The pictures of `images` side by side with their concepts and names below. Paper: Figure 1."""
-    figure, all_axes = plt.subplots(1, len(images), figsize=(3.4 * len(images), 4.6), squeeze=False)
-    for ax, row in zip(all_axes.flat, images.itertuples(), strict=True):
-        ax.imshow(decode_image(row.path, size))
-        names = [f"{concept}  {dataset.name_of(concept)[:28]}" for concept in row.concepts[:8]]
-        more = [f"and {len(row.concepts) - 8} more"] if len(row.concepts) > 8 else []
-        ax.set_title(_caption(row.image_id, row.category), fontsize=9, parse_math=False)
-        ax.set_xlabel("\n".join(names + more), loc="left", fontsize=8, parse_math=False)
-        ax.set(xticks=[], yticks=[])
-    figure.suptitle(dataset.title)
-    figure.tight_layout()
-    return figure
 
 
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
@@ -89,21 +28,12 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
         told = [("right", true & selected), ("missed", true - selected), ("wrong", selected - true)]
         lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in told for concept in sorted(some)]
         ax.imshow(decode_image(row.path, size))
-        ax.set_title(_caption(row.Index, row.category), fontsize=9, parse_math=False)
+        ax.set_title(caption(row.Index, row.category), fontsize=9, parse_math=False)
         ax.set_xlabel("\n".join(lines[:12]), loc="left", fontsize=7.5, family="monospace", parse_math=False)
         ax.set(xticks=[], yticks=[])
     figure.suptitle(dataset.title)
     figure.tight_layout()
     return figure
-
-
-def draw_labels(labels: sparse.csr_array, ax: Axes | None = None) -> Axes:
-    """The label matrix as a picture: a dot for each concept of each image. Paper: Table 2."""
-    ax = ax or _axes(9, 4)
-    ax.spy(labels, markersize=1.5, aspect="auto", color="C0")
-    ax.grid(False)
-    ax.set(xlabel=f"concept (position among {labels.shape[1]:,})", ylabel="image", title="Multi one-hot labels")
-    return ax
 
 
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
@@ -152,7 +82,7 @@ def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     told = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
     tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
     tidy = tidy.rename(columns=told).melt("run", list(told.values()), var_name="source", value_name="F1")
-    ax = ax or _axes(9, 1 + 0.55 * len(table))
+    ax = ax or axes_of_size(9, 1 + 0.55 * len(table))
     sns.barplot(tidy.astype({"F1": float}), y="run", x="F1", hue="source", ax=ax)
     ax.set(xlabel="F1 over the images of the test half", ylabel="", xlim=(0, 1))
     ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
@@ -161,22 +91,9 @@ def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def draw_thresholds(thresholds: Sequence[float], f1: Callable[[float], float], ax: Axes | None = None) -> Axes:
     """F1 over the threshold, the paper's 0.5 marked."""
-    ax = ax or _axes(7, 3.2)
+    ax = ax or axes_of_size(7, 3.2)
     ax.plot(thresholds, [f1(threshold) for threshold in thresholds], color="C0")
     ax.axvline(0.5, color="C7", linestyle="--", label="threshold of the paper")
     ax.set(xlabel="threshold", ylabel="F1 over images", title="F1 by threshold, test half")
     ax.legend()
     return ax
-
-
-def _caption(image_id: str, category: str | None) -> str:
-    return f"{image_id} ({category})" if category else image_id
-
-
-def _axes(width: float, height: float) -> Axes:
-    return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
-
-
-def evenly(images: pd.DataFrame, number: int) -> pd.DataFrame:
-    """`number` rows spread evenly over the table."""
-    return images.iloc[np.linspace(0, len(images) - 1, number).astype(int)]

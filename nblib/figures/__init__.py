@@ -1,0 +1,51 @@
+"""One function a figure: a table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
+
+from nblib.figures.concepts import (
+    draw_category_signs,
+    draw_ceiling,
+    draw_drift,
+    draw_halves,
+    draw_lift,
+    draw_ranks,
+    draw_top_concepts,
+    draw_top_concepts_by_split,
+)
+from nblib.figures.images import (
+    draw_concepts_per_image,
+    draw_image_sizes,
+    draw_images_by_category,
+    draw_labels,
+    draw_sample_images,
+)
+from nblib.figures.runs import (
+    draw_against_paper,
+    draw_loss_slices,
+    draw_predictions,
+    draw_thresholds,
+    draw_training_curves,
+)
+from nblib.figures.style import concept_label, evenly, use_style
+
+__all__ = [
+    "concept_label",
+    "draw_against_paper",
+    "draw_category_signs",
+    "draw_ceiling",
+    "draw_concepts_per_image",
+    "draw_drift",
+    "draw_halves",
+    "draw_image_sizes",
+    "draw_images_by_category",
+    "draw_labels",
+    "draw_lift",
+    "draw_loss_slices",
+    "draw_predictions",
+    "draw_ranks",
+    "draw_sample_images",
+    "draw_thresholds",
+    "draw_top_concepts",
+    "draw_top_concepts_by_split",
+    "draw_training_curves",
+    "evenly",
+    "use_style",
+]

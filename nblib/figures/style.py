@@ -1,0 +1,64 @@
+"""What all figures share: one style, colours of the splits, labels of concepts.
+
+Colours are seaborn's colour-blind palette; they stay apart in print.
+"""
+
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullLocator
+
+SPLIT_COLOURS = {"train": "C0", "val": "C1", "test": "C2"}
+
+NameOf = Callable[[str], str]
+
+
+def use_style() -> None:
+    """Sets the one style of all figures."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"figure.dpi": 90})
+
+
+def concept_label(concept: str, name_of: NameOf, longest: int = 32) -> str:
+    """The concept with its term, shortened, in front: `Thorax CT  C0040405`; the CUI alone where there is no term."""
+    name = name_of(concept)
+    if name == concept:
+        return concept
+    return f"{name if len(name) <= longest else name[: longest - 1].rstrip() + '…'}  {concept}"
+
+
+def titled(title: str, data: str) -> str:
+    """The title of a figure, with the name of the data behind it where one is given."""
+    return f"{title} ({data})" if data else title
+
+
+def evenly(images: pd.DataFrame, number: int) -> pd.DataFrame:
+    """`number` rows spread evenly over the table, or all where it has fewer."""
+    return images.iloc[np.linspace(0, len(images) - 1, min(number, len(images))).astype(int)]
+
+
+def axes_of_size(width: float, height: float) -> Axes:
+    """Empty axes in a figure of their own, in inches."""
+    return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Writes 1,000 rather than 10 to the third on a logarithmic axis."""
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter("")
+
+
+def plain_ratios(axis: Axis) -> None:
+    """Marks 0.5, 0.75, 1, 1.5, 2, 3 and so on, on a logarithmic axis of ratios."""
+    axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5), numticks=12))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:.2g}")
+
+
+def caption(image_id: str, category: str | None) -> str:
+    """The image's name, with its category where that is known."""
+    return f"{image_id} ({category})" if category else image_id
