@@ -47,7 +47,7 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     Raises:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
-    dataset = read_dataset(experiment.data_folder)
+    dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     labelled = dataset.split("train", "val")
     vocabulary = ConceptVocabulary.of(labelled["concepts"]).padded(experiment.sigmoids)
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
@@ -158,7 +158,7 @@ def predict_test(run: Run) -> None:
         ValueError: the data folder has no test images.
     """
     experiment = run.experiment
-    images = read_dataset(experiment.data_folder).split("test")
+    images = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file).split("test")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")

@@ -15,6 +15,7 @@ from nblib.dataset import (
     validation_halves,
     without_suffix,
 )
+from nblib.images import keep_pixels
 from nblib.paper import CATEGORIES
 
 TRAIN_CT = "concepts/train/DRCT_CLEF_Train.csv"
@@ -64,7 +65,7 @@ def rows_of(dataset, *columns):
 
 def test_the_layout_of_2020_gives_one_tidy_row_an_image(folder):
     dataset = read_dataset(folder)
-    assert dataset.layout == "ImageCLEF 2020 (one list a category)"
+    assert (dataset.layout, dataset.category_from) == ("imageclef-2020", "folder")
     assert dataset.problems == ()
     assert rows_of(dataset, "image_id", "path", "split", "category", "concepts") == [
         ("A", folder / "train/DRCT/A.jpg", "train", "DRCT", ("C0000001", "C0000002")),
@@ -76,17 +77,16 @@ def test_the_layout_of_2020_gives_one_tidy_row_an_image(folder):
     ]
 
 
-def test_both_layouts_give_the_same_table_but_for_the_category(sample, tmp_path):
+def test_both_layouts_give_the_same_table(sample, tmp_path):
     by_category = read_dataset(sample)
     by_split = read_dataset(one_list_a_split(sample, tmp_path / "other"))
-    assert by_split.layout == "one list a split"
+    assert by_split.layout == "imageclef"
     assert len(by_split.images) == 120
-    columns = ("image_id", "split", "concepts")
+    columns = ("image_id", "split", "category", "concepts")
     assert rows_of(by_category, *columns) == rows_of(by_split, *columns)
     assert [path.relative_to(sample) for (path,) in rows_of(by_category, "path")] == [
         path.relative_to(tmp_path / "other") for (path,) in rows_of(by_split, "path")
     ]
-    assert by_split.images["category"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ BAD_LINES = {
     "a Windows path": ("x\\A.jpg,C0000001\n", "'x\\\\A' is no image name; expected a file name without folders."),
     "an id of dots": ("..,C0000001\n", "'..' is no image name; expected a file name without folders."),
     "no id": (",C0000001\n", "'' is no image name; expected a file name without folders."),
-    "an image listed twice": ("B.jpg,C0000001\n", "B was listed before; keep one of the two lines."),
-    "an image in two splits": ("D.jpeg,C0000001\n", "D was listed before; keep one of the two lines."),
+    "an image listed twice": ("B.jpg,C0000001\n", "B was listed before ({train}:2); keep one of the two lines."),
+    "an image in two splits": ("D.jpeg,C0000001\n", "D was listed before ({train}:3); keep one of the two lines."),
     "an image of another split": ("E.jpg,C0000001\n", "E is in the train list, its image in the test folder."),
     "listed but not on disk": ("G.jpg,C0000001\n", "G is listed, but there is no such image."),
 }
@@ -211,6 +211,7 @@ BAD_LINES = {
 def test_a_bad_line_is_found_with_its_file_and_number(folder, kind):
     line, sentence = BAD_LINES[kind]
     path = folder / TRAIN_CT
+    sentence = sentence.replace("{train}", str(path))
     path.write_text(path.read_text() + line)
     found = problems_of(folder)
     if kind == "an image in two splits":  # lists are read in the order of their names: the later one is told
@@ -224,7 +225,8 @@ def test_a_bad_line_is_found_with_its_file_and_number(folder, kind):
 ODD_LINES = {
     "a concept twice": ("A.jpg,C0000001,C0000001\nB.jpg,C0000002\n",
                         "C0000001 stands there more than once; counted once."),
-    "no concept": ("A.jpg\nB.jpg,C0000002\n", "A has no concept; it is left out of training and of the score."),
+    "no concept": ("B.jpg,C0000002,C0000001\nA.jpg\n",
+                   "A has no concept; it is left out of training and of the score."),
 }  # fmt: skip
 
 
@@ -232,7 +234,8 @@ ODD_LINES = {
 def test_an_odd_line_is_told_but_does_not_stop_training(folder, kind):
     content, sentence = ODD_LINES[kind]
     write(folder / TRAIN_CT, content)
-    assert problems_of(folder) == [(f"{TRAIN_CT}:1", sentence, False)]
+    line = content[: content.index("A.jpg")].count("\n") + 1
+    assert problems_of(folder) == [(f"{TRAIN_CT}:{line}", sentence, False)]
     assert len(read_dataset(folder).images) == 6
 
 
@@ -257,34 +260,36 @@ def test_a_listed_image_that_is_not_on_disk_has_no_path(folder):
 
 def test_two_image_files_of_one_name_are_found(folder):
     write(folder / "val/DRXR/A.png", "")
-    sentence = "a second image named A; names must be unique over all splits."
+    sentence = f"a second image named A ({folder}/train/DRCT/A.jpg); names must be unique over all splits."
     assert problems_of(folder) == [("val/DRXR/A.png", sentence, True)]
 
 
 def test_an_empty_list_is_found(folder):
     write(folder / VAL_CT, "")
-    assert (VAL_CT, "the list is empty; expected lines `image,CUI,CUI`.", True) in problems_of(folder)
+    assert (VAL_CT, "the list is empty; expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`.", True) in problems_of(
+        folder
+    )
 
 
 def test_a_list_that_is_not_utf_8_is_found(folder):
     write(folder / VAL_CT, b"D.jpeg,C0000001\xff\n")
-    sentence = "byte 15 is not UTF-8; save the file as UTF-8 and try again."
-    assert (VAL_CT, sentence, True) in problems_of(folder)
+    sentence = "byte 15 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again."
+    assert (f"{VAL_CT}:1", sentence, True) in problems_of(folder)
 
 
 def test_names_that_are_not_utf_8_are_found_and_do_not_stop_training(folder):
     write(folder / "string_concepts.csv", b"C0000001\tR\xf6ntgen\n")
-    sentence = "byte 10 is not UTF-8; save the file as UTF-8 and try again."
-    assert problems_of(folder) == [("string_concepts.csv", sentence, False)]
+    sentence = "byte 10 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again."
+    assert problems_of(folder) == [("string_concepts.csv:1", sentence, False)]
     assert read_dataset(folder).name_of("C0000001") == "C0000001"
-    with pytest.raises(ValueError, match=r"string_concepts\.csv: byte 10 is not UTF-8"):
+    with pytest.raises(ValueError, match=r"string_concepts\.csv:1: byte 10 is not UTF-8"):
         read_names(folder / "string_concepts.csv")
 
 
 def test_a_link_that_leaves_the_folder_is_found_and_not_followed(folder, tmp_path):
     outside = write(tmp_path / "outside.jpg", "secret")
     (folder / "test/G.jpg").symlink_to(outside)
-    sentence = "a link that leaves the data folder; copy the image into it."
+    sentence = "a link that leaves the data folder; copy what it leads to into the folder."
     assert problems_of(folder) == [("test/G.jpg", sentence, True)]
     assert "G" not in set(inspect_dataset(folder).images["image_id"])
 
@@ -305,10 +310,15 @@ def test_a_folder_without_lists_is_found(folder):
     assert ("", expected, True) in problems_of(folder)
 
 
-def test_a_folder_without_images_is_found(folder):
+def test_labels_without_any_image_are_read_and_the_lack_told_once(folder):
     for split in ("train", "val", "test"):
         shutil.rmtree(folder / split)
-    assert ("", "no images; expected .jpg or .png files in train/, val/ and test/.", True) in problems_of(folder)
+    sentence = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
+    assert problems_of(folder) == [("", sentence, False)]
+    images = read_dataset(folder).images
+    assert list(images["image_id"]) == ["A", "B", "C", "D"] and images["path"].isna().all()
+    with pytest.raises(FileNotFoundError, match="4 of 4 images are listed but not on disk, such as A"):
+        keep_pixels(images, 32, folder)
 
 
 def test_an_empty_folder_is_no_data_set_but_can_be_inspected(tmp_path):
@@ -394,7 +404,7 @@ def test_the_fingerprint_changes_with(folder, change):
 
 def test_openrad_has_the_images_that_its_note_counts(real_data):
     dataset = read_dataset(real_data / "openrad")
-    assert dataset.problems == ()
+    assert [problem.where for problem in dataset.problems] == ["validation"]  # 33 concepts that train lacks
     table = count_images(dataset.images)
     assert table["total"].to_dict() == {"train": 3398, "val": 675, "test": 669}
     in_folders = {

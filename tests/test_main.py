@@ -105,7 +105,11 @@ def test_check_tells_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_path)
     (data / "train" / "DRCT" / "UNLISTED.jpg").touch()
     code, out, _ = nblib("check", data)
     assert code == 0
-    assert "Good to know: 1\n" in out and "UNLISTED.jpg: the image is in no concept list" in out
+    assert (
+        "Good to know: 2\n" in out
+        and "zero bytes" not in out
+        and "UNLISTED.jpg: the image is in no concept list" in out
+    )
     assert "Training would be wrong" not in out
 
 

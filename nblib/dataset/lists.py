@@ -1,0 +1,140 @@
+"""Concept lists: where they are, what they say, and what is wrong with their lines."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from nblib.dataset.folder import DataFolder, split_named
+from nblib.dataset.problems import Problem, reading_problem
+from nblib.dataset.text import CUI_FORM, concepts_in, is_header, read_concept_lines, read_fields, without_suffix
+from nblib.paper import CATEGORIES
+
+LIST_SUFFIXES = (".csv", ".txt", ".tsv")
+EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
+
+
+class ConceptList(NamedTuple):
+    """A file of image names and concepts; `category` only where there is one list a category."""
+
+    path: Path
+    split: str
+    category: str | None = None
+
+
+class Listed(NamedTuple):
+    """What a concept list says of one image, and where it says so."""
+
+    image_id: str
+    split: str
+    category: str | None
+    concepts: tuple[str, ...]
+    where: str
+
+
+def lists_by_category(folder: DataFolder) -> list[ConceptList]:
+    """The lists `DRCT_CLEF_Train.csv` of train and validation."""
+    lists = []
+    for path in folder.having(*LIST_SUFFIXES):
+        category = next((name for name in CATEGORIES if path.stem.startswith(name)), None)
+        if category and (split := split_of_list(path, folder)):
+            lists.append(ConceptList(path, split, category))
+    return lists
+
+
+def lists_by_split(folder: DataFolder, manual: bool = False) -> list[ConceptList]:
+    """The lists `train_concepts.csv` of train and validation, or those `train_concepts_manual.csv`."""
+    lists = []
+    for path in folder.having(*LIST_SUFFIXES):
+        stem = path.stem.lower()
+        kind = "concept" in stem and stem.endswith("manual") == manual and not stem.startswith("string_")
+        if kind and path.stem[:4] not in CATEGORIES and (split := split_of_list(path, folder)):
+            lists.append(ConceptList(path, split))
+    return lists
+
+
+def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[list[Listed], list[Problem]]:
+    """All lines of the lists, and what is wrong with them.
+
+    Args:
+        lists: the files to read.
+        header: whether each begins with a header `ID,CUIs`; None where both occur.
+    """
+    listed, problems, good = [], [], set()
+    for concept_list in lists:
+        before = len(listed) + len(problems)
+        try:
+            for found in _read_list(concept_list, header, good):
+                (problems if isinstance(found, Problem) else listed).append(found)
+        except ValueError as error:
+            problems.append(reading_problem(concept_list.path, error))
+        if len(listed) + len(problems) == before:
+            problems.append(Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}."))
+    return listed, problems
+
+
+def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """image_id -> manually curated concepts, and lists that can't be read (not serious: nothing is trained on them)."""
+    manual, problems = {}, []
+    for concept_list in lists:
+        try:
+            manual.update((image_id, concepts) for _, image_id, concepts in read_concept_lines(concept_list.path))
+        except ValueError as error:
+            problems.append(reading_problem(concept_list.path, error, serious=False))
+    return manual, problems
+
+
+def check_line(where: str, image_id: str, concepts: tuple[str, ...], good: set[str]) -> Iterator[Problem]:
+    """What is wrong with an image's name and concepts; `good` remembers the concepts that are CUIs."""
+    if not image_id or "/" in image_id or "\\" in image_id or ".." in image_id:
+        what = f"{image_id!r} is no image name; expected a file name without folders."
+        yield Problem(where, what, image_id=image_id)
+    if not good.issuperset(concepts):
+        for concept in concepts:
+            if CUI_FORM.fullmatch(concept):
+                good.add(concept)
+            else:
+                what = f"{concept!r} is not a CUI; expected C and seven digits, like C0040405."
+                yield Problem(where, what, image_id=image_id)
+    if len(set(concepts)) < len(concepts):
+        twice = sorted({concept for concept in concepts if concepts.count(concept) > 1})
+        yield Problem(where, f"{', '.join(twice)} stands there more than once; counted once.", False, image_id)
+    if not concepts:
+        what = f"{image_id} has no concept; it is left out of training and of the score."
+        yield Problem(where, what, False, image_id)
+
+
+def split_of_list(path: Path, folder: DataFolder) -> str | None:
+    """`train` or `val`, as the file's name says or else its folders'; None for a list of the test split."""
+    inside = path.relative_to(folder.path)
+    split = split_named(inside.stem) or split_named(*inside.parts[:-1])
+    return split if split in ("train", "val") else None
+
+
+def _read_list(source: ConceptList, header: bool | None, good: set[str]) -> Iterator[Listed | Problem]:
+    path, split, category = source
+    lines = read_fields(path)
+    for number, first, fields in lines:
+        where = f"{path}:{number}"
+        if is_header(fields):
+            yield from _header_problems(where, number, header)
+            continue
+        if header and number == 1:
+            yield Problem(where, "no header; expected `ID,CUIs`. The line is read as an image.", serious=False)
+        image_id, concepts = without_suffix(first), concepts_in(fields)
+        if not fields and re.search(r"\bC\d{7}\b", first):
+            what = f"no tab, comma, semicolon or | parts {first!r}; {EXPECTED_LINE}."
+            yield Problem(where, what, image_id=first.split()[0])
+            continue
+        if "" in fields[1:-1]:
+            yield Problem(where, "nothing stands between two separators; passed over.", False, image_id)
+        yield from check_line(where, image_id, concepts, good)
+        unique = concepts if len(concepts) < 2 else tuple(dict.fromkeys(concepts))
+        yield Listed(image_id, split, category, unique, where)
+
+
+def _header_problems(where: str, number: int, header: bool | None) -> Iterator[Problem]:
+    if number > 1:
+        yield Problem(where, "a header amid the list; expected it on line 1 only. Take the line out.")
+    elif header is False:
+        yield Problem(where, "a header; this layout has none. The line is passed over.", serious=False)
