@@ -94,8 +94,7 @@ def inspect_dataset(
     left_out = read_quarantine(quarantine) if quarantine else {}
     contents = _without(LAYOUTS[layout].read(data), set(left_out))
     table, category_from, unmatched = match(contents.images, contents.listed)
-    wanted = set().union(*table["concepts"])
-    terms, name_problems = find_names(data, wanted, names)
+    terms, name_problems = find_names(data, table["concepts"], names)
     problems = [*data.problems, *_lacking(data, contents), *contents.problems, *unmatched, *name_problems]
     problems = [problem for problem in problems if problem.image_id not in left_out]
     if left_out:

@@ -14,9 +14,14 @@ MODALITY_CONCEPTS = {
     "C1306645": "DRXR",  # plain x-ray
     "C0043299": "DRXR",  # diagnostic radiologic examination
 }
+_MODALITIES = frozenset(MODALITY_CONCEPTS)
 
 
-def modality_category(concepts: Iterable[str]) -> str | None:
-    """The category that the modality concepts among `concepts` agree on; None where there are two, or none."""
-    named = {MODALITY_CONCEPTS[concept] for concept in concepts if concept in MODALITY_CONCEPTS}
+def modality_categories(concept_lists: Iterable[Iterable[str]]) -> list[str | None]:
+    """For each image the category that its modality concepts agree on; None where there are two, or none."""
+    return [_agreed(modalities) if modalities else None for modalities in map(_MODALITIES.intersection, concept_lists)]
+
+
+def _agreed(modalities: Iterable[str]) -> str | None:
+    named = {MODALITY_CONCEPTS[concept] for concept in modalities}
     return named.pop() if len(named) == 1 else None

@@ -1,16 +1,13 @@
 """Images and what lists say of them -> the tidy table, and what does not fit together."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
-from nblib.dataset.categories import modality_category
+from nblib.dataset.categories import modality_categories
 from nblib.dataset.image_files import ImageFile
 from nblib.dataset.lists import Listed
 from nblib.dataset.problems import Problem
-
-COLUMNS = ["image_id", "path", "split", "category", "concepts"]
 
 
 def match(images: list[ImageFile], listed: list[Listed]) -> tuple[pd.DataFrame, str | None, list[Problem]]:
@@ -49,24 +46,29 @@ def _unmatched(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> It
 
 
 def _table(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> tuple[pd.DataFrame, str | None]:
-    rows = [_row(line, on_disk.get(image_id)) for image_id, line in labelled.items()]
-    rows += [
-        (image.image_id, image.path, "test", image.category, ())
-        for image in on_disk.values()
-        if image.split == "test" and image.image_id not in labelled
-    ]
-    columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(COLUMNS, ())
-    category_from = "folder" if any(columns["category"]) else None
-    if category_from is None:
-        columns["category"] = tuple(map(modality_category, columns["concepts"]))
-        category_from = "modality concept" if any(columns["category"]) else None
-    table = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-    return table.astype({"image_id": str, "split": str}), category_from
+    tested = {name: image for name, image in on_disk.items() if image.split == "test" and name not in labelled}
+    images = [*map(on_disk.get, labelled), *tested.values()]
+    folders = [image.category if image else None for image in images]
+    listed = [line.category for line in labelled.values()] + [None] * len(tested)
+    concepts = [line.concepts for line in labelled.values()] + [()] * len(tested)
+    of_folders = [one or other for one, other in zip(listed, folders, strict=True)]
+    categories, category_from = _categories(of_folders, concepts)
+    columns = {
+        "image_id": pd.Series([*labelled, *tested], dtype=str),
+        "path": pd.Series([image.path if image else None for image in images], dtype=object),
+        "split": pd.Series([line.split for line in labelled.values()] + ["test"] * len(tested), dtype=str),
+        "category": pd.Series(categories, dtype=object),
+        "concepts": pd.Series(concepts, dtype=object),
+    }
+    return pd.DataFrame(columns), category_from
 
 
-def _row(line: Listed, image: ImageFile | None) -> tuple[Any, ...]:
-    category = line.category or (image.category if image else None)
-    return line.image_id, image.path if image else None, line.split, category, line.concepts
+def _categories(of_folders: list[str | None], concepts: list[tuple[str, ...]]) -> tuple[list[str | None], str | None]:
+    """The category of each image and where it is from: the folders, or else the modality concepts, or nothing."""
+    if any(of_folders):
+        return of_folders, "folder"
+    of_concepts = modality_categories(concepts)
+    return of_concepts, "modality concept" if any(of_concepts) else None
 
 
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:

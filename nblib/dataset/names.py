@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from nblib.dataset.folder import DataFolder
@@ -34,16 +34,16 @@ def read_names(path: str | Path, wanted: Collection[str] | None = None) -> dict[
 
 
 def find_names(
-    folder: DataFolder, wanted: Collection[str], given: str | Path | None = None
+    folder: DataFolder, concept_lists: Iterable[Iterable[str]], given: str | Path | None = None
 ) -> tuple[dict[str, str], list[Problem]]:
     """The names in `given` or else in a file of the folder itself; what can't be read there is not serious."""
     if given is not None:
-        return read_names(given, wanted), []
+        return read_names(given, set().union(*concept_lists)), []
     path = next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
     if path is None or not path.stat().st_size:
         return {}, []
     try:
-        return read_names(path, wanted if path.suffix.lower() == UMLS_SUFFIX else None), []
+        return read_names(path, set().union(*concept_lists) if path.suffix.lower() == UMLS_SUFFIX else None), []
     except ValueError as error:
         return {}, [reading_problem(path, error, serious=False)]
 

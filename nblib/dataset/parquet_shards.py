@@ -11,7 +11,7 @@ from nblib.dataset.image_files import ImageFile
 from nblib.dataset.layout import Contents
 from nblib.dataset.lists import Listed, check_line
 from nblib.dataset.problems import Problem
-from nblib.dataset.text import concepts_in, without_suffix
+from nblib.dataset.text import without_suffix
 from nblib.sources import ParquetImage
 
 NEEDED = ("image_id", "cui")
@@ -24,7 +24,7 @@ def recognised(folder: DataFolder) -> bool:
 
 def read(folder: DataFolder) -> Contents:
     """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
-    images, listed, problems, good = [], [], [], set()
+    images, listed, problems = [], [], []
     for shard in folder.having(".parquet"):
         split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
         if split is None:
@@ -33,11 +33,10 @@ def read(folder: DataFolder) -> Contents:
             continue
         try:
             for number, image, concepts in _rows(shard, split):
-                where = f"{shard}:{number}"
                 images += [image] if image.path else []
                 if split != "test":
-                    problems.extend(check_line(where, image.image_id, concepts, good))
-                    listed.append(Listed(image.image_id, split, None, tuple(dict.fromkeys(concepts)), where))
+                    problems.extend(check_line(f"{shard}:{number}", image.image_id, concepts))
+                    listed.append(Listed(image.image_id, split, None, tuple(dict.fromkeys(concepts)), shard, number))
         except (pa.ArrowException, OSError, ValueError) as error:
             what = f"can't be read as a parquet file ({error}); get it anew."
             problems.append(Problem(str(shard), what))
@@ -63,4 +62,4 @@ def _rows(shard: Path, split: str) -> Iterator[tuple[int, ImageFile, tuple[str, 
 def _concepts(cui: str | list[str] | None) -> tuple[str, ...]:
     """The concepts of a cell: a list, or text parted by semicolons or commas."""
     parts = cui.replace(",", ";").split(";") if isinstance(cui, str) else cui or []
-    return concepts_in([part.strip() for part in parts if part])
+    return tuple(part.strip() for part in parts if part and part.strip())

@@ -1,10 +1,14 @@
 """Concept lists as text: one line an image, in the form of any year."""
 
-import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from sys import intern
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 CUI_FORM = re.compile(r"C\d{7}")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -33,22 +37,51 @@ def read_text(path: str | Path) -> str:
         ) from None
 
 
-def read_fields(path: str | Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, first field and the other fields of each line that is not blank; blanks around fields are gone.
+class Lines(NamedTuple):
+    """The lines of a concept list as columns; equal fields are one object, so that a large data set stays small."""
+
+    numbers: list[int]
+    firsts: list[str]
+    fields: list[tuple[str, ...]]  # all but the first; empty ones are kept
+    plain: np.ndarray  # whether the fields are CUIs, each once, and at least one
+
+
+def read_lines(path: str | Path) -> Lines:
+    """The lines of the file that are not blank; blanks around fields are gone.
 
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    text = read_text(path).translate(_TO_TABS)
+    text = "\n".join(read_text(path).translate(_TO_TABS).splitlines())
     if " " in text:
-        text = re.sub(r" *([\t\r\n]|\Z) *", r"\1", text).lstrip(" ")
-    for number, line in enumerate(text.splitlines(), start=1):
-        first, *fields = line.split("\t")
-        if first or any(fields):
-            yield number, first, fields
+        text = re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ")
+    lines = pc.split_pattern(pa.array([text], pa.large_string()), "\n").flatten()
+    numbers = np.flatnonzero(pc.not_equal(pc.ascii_trim(lines, "\t"), "").to_numpy(zero_copy_only=False))
+    parts = pc.split_pattern(lines.take(pa.array(numbers)), "\t")
+    starts, every = parts.offsets.to_numpy(), parts.flatten()
+    first = np.zeros(len(every), dtype=bool)
+    first[starts[:-1]] = True
+    fields = every.filter(pa.array(~first)).dictionary_encode()
+    starts = starts - np.arange(len(starts))
+    known, codes = fields.dictionary.to_pylist(), fields.indices.to_numpy()
+    flat = np.array([*known, None], dtype=object)[codes].tolist()
+    tuples = [tuple(flat[start:end]) for start, end in pairwise(starts.tolist())]
+    firsts = every.filter(pa.array(first)).to_pylist()
+    return Lines((numbers + 1).tolist(), firsts, tuples, _plain(known, codes, starts))
 
 
-def is_header(fields: list[str]) -> bool:
+def _plain(known: list[str], codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Whether each line has CUIs only, each once, and at least one."""
+    lengths = np.diff(starts)
+    of_line = np.repeat(np.arange(len(lengths)), lengths)
+    plain = lengths > 0
+    plain[of_line[~np.array([bool(CUI_FORM.fullmatch(name)) for name in known], dtype=bool)[codes]]] = False
+    keys = np.sort(of_line * (len(known) + 1) + codes)
+    plain[keys[1:][keys[1:] == keys[:-1]] // (len(known) + 1)] = False
+    return plain
+
+
+def is_header(fields: tuple[str, ...]) -> bool:
     """Whether these are the fields after the first of a header such as `ID,CUIs`."""
     return bool(fields) and fields[0].casefold() in HEADER_WORDS
 
@@ -61,19 +94,18 @@ def read_concept_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, 
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    for number, first, fields in read_fields(path):
+    numbers, firsts, every, _ = read_lines(path)
+    for number, first, fields in zip(numbers, firsts, every, strict=True):
         if number > 1 or not is_header(fields):
             yield number, without_suffix(first), concepts_in(fields)
 
 
-def concepts_in(fields: list[str]) -> tuple[str, ...]:
-    """The fields that are not empty; equal ones are one object, which keeps a large data set small."""
-    return tuple(map(intern, filter(None, fields)))
+def concepts_in(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields that are not empty."""
+    return tuple(filter(None, fields)) if "" in fields else fields
 
 
 def without_suffix(name: str) -> str:
     """The file name without its image extension: `ROCO2_CLEF_76012.jpg` -> `ROCO2_CLEF_76012`."""
-    if "." not in name:
-        return name
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name from a list, not a path
-    return stem if suffix.lower() in IMAGE_SUFFIXES else name
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and f".{suffix.lower()}" in IMAGE_SUFFIXES else name

@@ -1,0 +1,84 @@
+"""Read + encode at the paper's size, against pandas and scikit-learn's MultiLabelBinarizer (dense).
+
+Run: python tests/benchmarks/bench_labels.py
+Each way runs in processes of its own, by turns, three times; the fastest counts. Memory is the peak while it runs, over
+what the imports took (Linux). The target: at least 4 times faster, at most 1/20 of the memory, equal labels.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from nblib.concepts import ConceptVocabulary
+from nblib.dataset import read_dataset
+from nblib.phantoms.labels import write_labels
+
+ROUNDS = 3
+
+
+def with_pandas(folder):
+    """Labels, (N, K) dense, and the image_ids of their rows."""
+    lists = [pd.read_csv(folder / f"{split}_concepts.csv", sep="\t", names=["id", "cuis"]) for split in ("train", "val")]
+    table = pd.concat(lists)
+    return MultiLabelBinarizer().fit_transform(table["cuis"].str.split(";")), table["id"]
+
+
+def with_nblib(folder):
+    """Labels, (N, K) sparse, and the image_ids of their rows; read with every check that `read_dataset` makes."""
+    images = read_dataset(folder).split("train", "val")
+    return ConceptVocabulary.of(images["concepts"]).encode(images["concepts"]), images["image_id"]
+
+
+WAYS = {"pandas + MultiLabelBinarizer": with_pandas, "nblib": with_nblib}
+
+
+def peak():
+    """The most memory that this process has held, MB; `ru_maxrss` would begin with the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+def measure(way, folder):
+    """Seconds, MB and a digest of the labels, rows in the order of image_ids."""
+    before, began = peak(), time.perf_counter()
+    labels, image_ids = WAYS[way](Path(folder))
+    seconds, megabytes = time.perf_counter() - began, peak() - before
+    rows = sparse.csr_array(labels)[np.argsort(image_ids.to_numpy(str))]
+    rows.sort_indices()
+    digest = hashlib.sha256(rows.indptr.astype(np.int64).tobytes() + rows.indices.astype(np.int64).tobytes())
+    return {"seconds": seconds, "MB": megabytes, "shape": labels.shape, "digest": digest.hexdigest()[:16]}
+
+
+def main():
+    with TemporaryDirectory() as folder:
+        write_labels(folder, by_category=False)
+        runs = {way: [] for way in WAYS}
+        for _ in range(ROUNDS):
+            for way, done in runs.items():
+                command = [sys.executable, __file__, way, folder]
+                told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                done.append(json.loads(told))
+    best = {way: min(done, key=lambda run: run["seconds"]) for way, done in runs.items()}
+    table = pd.DataFrame(best).T
+    print(table.to_string())
+    slow, fast = best.values()
+    faster, smaller = slow["seconds"] / fast["seconds"], slow["MB"] / fast["MB"]
+    equal = "equal labels" if slow["digest"] == fast["digest"] else "LABELS DIFFER"
+    print(f"\n{faster:.1f} times faster, 1/{smaller:.0f} of the memory, {equal}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        print(json.dumps(measure(*sys.argv[1:])))
+    else:
+        main()
