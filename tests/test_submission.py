@@ -146,7 +146,7 @@ def test_several_rejections_are_all_told(tmp_path):
             b"A\t\xff\n",
             ":1: byte 2 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again.",
         ),
-    ],  # fmt: skip
+    ],
 )
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path, content, sentence):
     path = tmp_path / "submission.txt"

@@ -15,7 +15,7 @@ from nblib.dataset.text import CUI_FORM, concepts_in, is_header, read_concept_li
 from nblib.paper import CATEGORIES
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
-_NOT_IN_A_NAME = re.compile(r"^$|[/\\]|\.\.")
+NOT_IN_A_NAME = ("/", "\\", "..")
 EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
@@ -100,7 +100,7 @@ def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], l
 
 def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator[Problem]:
     """What is wrong with an image's name and concepts."""
-    if _NOT_IN_A_NAME.search(image_id):
+    if not image_id or any(mark in image_id for mark in NOT_IN_A_NAME):
         what = f"{image_id!r} is no image name; expected a file name without folders."
         yield Problem(where, what, image_id=image_id)
     for concept in concepts:
@@ -125,11 +125,12 @@ def split_of_list(path: Path, folder: DataFolder) -> str | None:
 def _read_list(source: ConceptList, header: bool | None) -> tuple[list[Listed], list[Problem]]:
     """What the list says, and what is wrong with it: most lines are plain, only the others are looked at."""
     numbers, firsts, fields, plain = read_lines(source.path)
-    image_ids = list(map(without_suffix, firsts))
+    image_ids = [without_suffix(first) if "." in first else first for first in firsts]
     rows = zip(image_ids, repeat(source.split), repeat(source.category), fields, repeat(source.path), numbers)
     listed, problems = list(map(_AS_LISTED, rows)), []
-    if "" in firsts or _NOT_IN_A_NAME.search(" ".join(firsts)):
-        plain &= [not _NOT_IN_A_NAME.search(first) for first in firsts]
+    plain &= np.fromiter(map(bool, firsts), dtype=bool, count=len(firsts))
+    if any(mark in "\n".join(firsts) for mark in NOT_IN_A_NAME):
+        plain &= np.array([not any(mark in first for mark in NOT_IN_A_NAME) for first in firsts])
     for position in sorted({*np.flatnonzero(~plain).tolist(), *range(len(listed[:1]))}, reverse=True):
         line, first = listed[position], firsts[position]
         if is_header(line.concepts):

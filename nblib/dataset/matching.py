@@ -1,6 +1,7 @@
 """Images and what lists say of them -> the tidy table, and what does not fit together."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import pandas as pd
 
@@ -73,10 +74,9 @@ def _categories(of_folders: list[str | None], concepts: list[tuple[str, ...]]) -
 
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:
     """One note on the concepts of validation that no training image has."""
-    train, val = (set().union(*table.loc[table["split"] == split, "concepts"]) for split in ("train", "val"))
+    lists = {split: table.loc[table["split"] == split, "concepts"] for split in ("train", "val")}
+    train, val = (set(chain.from_iterable(concept_lists)) for concept_lists in lists.values())
     unseen = sorted(val - train)
     if train and unseen:
-        what = (
-            f"concepts that no training image has, so that they can't be learnt: {len(unseen):,}, such as {unseen[0]}."
-        )
+        what = f"concepts that no training image has: {len(unseen):,}, such as {unseen[0]}; they can't be learnt."
         yield Problem("validation", what, serious=False)

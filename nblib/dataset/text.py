@@ -52,22 +52,36 @@ def read_lines(path: str | Path) -> Lines:
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    text = "\n".join(read_text(path).translate(_TO_TABS).splitlines())
-    if " " in text:
-        text = re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ")
-    lines = pc.split_pattern(pa.array([text], pa.large_string()), "\n").flatten()
-    numbers = np.flatnonzero(pc.not_equal(pc.ascii_trim(lines, "\t"), "").to_numpy(zero_copy_only=False))
-    parts = pc.split_pattern(lines.take(pa.array(numbers)), "\t")
+    parts, numbers = _parts(_with_tabs(read_text(path)))
     starts, every = parts.offsets.to_numpy(), parts.flatten()
     first = np.zeros(len(every), dtype=bool)
     first[starts[:-1]] = True
+    firsts = every.filter(pa.array(first)).to_pylist()
     fields = every.filter(pa.array(~first)).dictionary_encode()
+    del parts, every  # as large as the file
     starts = starts - np.arange(len(starts))
     known, codes = fields.dictionary.to_pylist(), fields.indices.to_numpy()
+    plain = _plain(known, codes, starts)
     flat = np.array([*known, None], dtype=object)[codes].tolist()
-    tuples = [tuple(flat[start:end]) for start, end in pairwise(starts.tolist())]
-    firsts = every.filter(pa.array(first)).to_pylist()
-    return Lines((numbers + 1).tolist(), firsts, tuples, _plain(known, codes, starts))
+    return Lines(numbers, firsts, [tuple(flat[start:end]) for start, end in pairwise(starts.tolist())], plain)
+
+
+def _with_tabs(text: str) -> str:
+    """The text with a tab for each separator, no blanks around them, and one kind of line end."""
+    text = text.translate(_TO_TABS)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ") if " " in text else text
+
+
+def _parts(text: str) -> tuple[pa.ListArray, list[int]]:
+    """The fields of each line that is not blank, and the lines' numbers, counted from 1."""
+    lines = pc.split_pattern(pa.array([text.rstrip("\n")], pa.large_string()), "\n").flatten()
+    numbers = np.arange(1, len(lines) + 1)
+    blank = pc.equal(pc.ascii_trim(lines, "\t"), "").to_numpy(zero_copy_only=False)
+    if blank.any():
+        lines, numbers = lines.filter(pa.array(~blank)), numbers[~blank]
+    return pc.split_pattern(lines, "\t"), numbers.tolist()
 
 
 def _plain(known: list[str], codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -75,8 +89,11 @@ def _plain(known: list[str], codes: np.ndarray, starts: np.ndarray) -> np.ndarra
     lengths = np.diff(starts)
     of_line = np.repeat(np.arange(len(lengths)), lengths)
     plain = lengths > 0
-    plain[of_line[~np.array([bool(CUI_FORM.fullmatch(name)) for name in known], dtype=bool)[codes]]] = False
-    keys = np.sort(of_line * (len(known) + 1) + codes)
+    odd = np.array([not CUI_FORM.fullmatch(name) for name in known], dtype=bool)
+    if odd.any():
+        plain[of_line[odd[codes]]] = False
+    keys = of_line * (len(known) + 1) + codes
+    keys.sort()
     plain[keys[1:][keys[1:] == keys[:-1]] // (len(known) + 1)] = False
     return plain
 

@@ -28,8 +28,8 @@ ROUNDS = 3
 
 def with_pandas(folder):
     """Labels, (N, K) dense, and the image_ids of their rows."""
-    lists = [pd.read_csv(folder / f"{split}_concepts.csv", sep="\t", names=["id", "cuis"]) for split in ("train", "val")]
-    table = pd.concat(lists)
+    paths = [folder / "train_concepts.csv", folder / "val_concepts.csv"]
+    table = pd.concat([pd.read_csv(path, sep="\t", names=["id", "cuis"]) for path in paths])
     return MultiLabelBinarizer().fit_transform(table["cuis"].str.split(";")), table["id"]
 
 
