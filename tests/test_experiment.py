@@ -228,6 +228,8 @@ def test_a_relative_path_starts_at_the_project(project, monkeypatch, here):
     monkeypatch.chdir(project / here)
     assert project_path("data/sample") == project / "data" / "sample"
     assert Experiment().data_folder == project / "data" / "sample"
+    assert Experiment().quarantine_file is None
+    assert Experiment(quarantine="runs/q.txt").quarantine_file == project / "runs" / "q.txt"
     assert Experiment(validation_half="val2").run_folder == project / "runs" / "03_vgg16_flipped" / "val2"
 
 

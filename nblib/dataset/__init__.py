@@ -4,7 +4,7 @@ Each layout has a file of its own, `LAYOUTS` names them all. Paper: section 3.1.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,14 +96,14 @@ def inspect_dataset(
     layout = recognise(data) if layout is None else _known(layout)
     left_out = read_quarantine(quarantine) if quarantine else {}
     with collector_at_rest():
-        contents = _without(LAYOUTS[layout].read(data), set(left_out))
+        found = LAYOUTS[layout].read(data)
+        contents = _without(found, set(left_out))
         table, category_from, unmatched = match(contents.images, contents.listed)
     terms, name_problems = find_names(data, table["concepts"], names)
     problems = [*data.problems, *_lacking(data, contents), *contents.problems, *unmatched, *name_problems]
     problems = [problem for problem in problems if problem.image_id not in left_out]
     if left_out:
-        what = f"{len(left_out):,} images are left out, as listed there."
-        problems.append(Problem(str(quarantine), what, serious=False))
+        problems.append(_left_out_note(str(quarantine), left_out, found))
     return Dataset(data.path, layout, table, category_from, terms, contents.manual, tuple(problems))
 
 
@@ -138,6 +138,14 @@ def _without(contents: Contents, left_out: set[str]) -> Contents:
     images = [image for image in contents.images if image.image_id not in left_out]
     listed = [line for line in contents.listed if line.image_id not in left_out]
     return Contents(images, listed, contents.problems, contents.manual)
+
+
+def _left_out_note(where: str, left_out: Iterable[str], found: Contents) -> Problem:
+    known = {entry.image_id for entry in (*found.images, *found.listed)}
+    unknown = sorted(set(left_out) - known)
+    what = f"{len(set(left_out) & known):,} images are left out, as listed there"
+    more = f"; {len(unknown):,} more are not in the data, such as {unknown[0]}" if unknown else ""
+    return Problem(where, f"{what}{more}.", serious=False)
 
 
 def _lacking(folder: DataFolder, contents: Contents) -> list[Problem]:

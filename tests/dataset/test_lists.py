@@ -159,3 +159,96 @@ def test_a_listing_ends_with_how_many_more_there_are():
     lines = listing(problems).splitlines()
     assert (len(lines), lines[0], lines[-1]) == (21, "- list.csv:1: wrong.", "- and 2,004 more")
     assert listing(problems[:20]).splitlines()[-1] == "- list.csv:20: wrong."
+
+
+# ---- forms of a list
+
+EXPECTED = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`."
+
+
+@pytest.mark.parametrize("line", ["B.jpg C0000002 C0000001", "B.jpg:C0000002:C0000001", "B.jpg C0000002"])
+def test_a_line_without_a_separator_we_know_is_found(folder, line):
+    write(folder / TRAIN_CT, f"A.jpg,C0000001\n{line}\n")
+    what = f"no tab, comma, semicolon or | parts {line!r}; {EXPECTED}"
+    assert (f"{TRAIN_CT}:2", what, True) in problems_of(folder)
+    assert "B" not in set(inspect_dataset(folder).split("train")["image_id"])
+
+
+def test_a_header_where_none_belongs_is_told_and_passed_over(folder):
+    write(folder / TRAIN_CT, "ID,CUIs\nA.jpg,C0000001,C0000002\nB.jpg,C0000002\n")
+    assert problems_of(folder) == [(f"{TRAIN_CT}:1", "a header; this layout has none. The line is passed over.", False)]
+    assert len(read_dataset(folder).images) == 6
+
+
+def test_no_header_where_one_belongs_is_told_and_the_line_read(tmp_path):
+    write(tmp_path / "train_concepts.csv", "ROCOv2_1,C0000001\nROCOv2_2,C0000002\n")
+    what = "no header; expected `ID,CUIs`. The line is read as an image."
+    assert ("train_concepts.csv:1", what, False) in problems_of(tmp_path)
+    assert list(read_dataset(tmp_path).images["image_id"]) == ["ROCOv2_1", "ROCOv2_2"]
+
+
+def test_a_header_amid_a_list_is_found(folder):
+    write(folder / TRAIN_CT, "A.jpg,C0000001,C0000002\nID,CUIs\nB.jpg,C0000002\n")
+    what = "a header amid the list; expected it on line 1 only. Take the line out."
+    assert problems_of(folder) == [(f"{TRAIN_CT}:2", what, True)]
+
+
+def test_nothing_between_two_separators_is_told_and_passed_over(folder):
+    write(folder / TRAIN_CT, "A.jpg,C0000001, ,C0000002,,\nB.jpg,,C0000002\n")
+    what = "nothing stands between two separators; passed over."
+    assert problems_of(folder) == [(f"{TRAIN_CT}:1", what, False)]
+    assert list(read_dataset(folder).split("train")["concepts"][:2]) == [("C0000001", "C0000002"), ("C0000002",)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_list_in_utf_16_is_named(folder, encoding):
+    write(folder / VAL_CT, "D.jpeg,C0000001\n".encode(encoding))
+    assert (f"{VAL_CT}:1", "the file is UTF-16, not UTF-8; save it as UTF-8 and try again.", True) in problems_of(
+        folder
+    )
+
+
+def test_latin_1_is_named_with_its_line(folder):
+    write(folder / VAL_CT, "D.jpeg,C0000001\nR\u00f6ntgen.jpg,C0000001\n".encode("latin-1"))
+    what = "byte 17 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again."
+    assert (f"{VAL_CT}:2", what, True) in problems_of(folder)
+
+
+def test_all_that_is_wrong_is_listed_at_once_in_the_order_of_the_lines(folder):
+    lines = [f"{name},c{number}\n" for number, name in enumerate(["A.jpg", "B.jpg", "../X", "Y"])]
+    write(folder / TRAIN_CT, "".join(lines))
+    found = [(where, what.partition(";")[0]) for where, what, _ in problems_of(folder)]
+    assert found[:7] == [
+        (f"{TRAIN_CT}:1", "'c0' is not a CUI"),
+        (f"{TRAIN_CT}:2", "'c1' is not a CUI"),
+        (f"{TRAIN_CT}:3", "'../X' is no image name"),
+        (f"{TRAIN_CT}:3", "'c2' is not a CUI"),
+        (f"{TRAIN_CT}:4", "'c3' is not a CUI"),
+        (f"{TRAIN_CT}:3", "../X is listed, but there is no such image."),
+        (f"{TRAIN_CT}:4", "Y is listed, but there is no such image."),
+    ]
+
+
+def test_concepts_of_validation_that_train_lacks_are_counted_in_a_note(folder):
+    write(folder / VAL_CT, "D.jpeg,C0000001,C0000008,C0000009\n")
+    what = "concepts that no training image has: 2, such as C0000008; they can't be learnt."
+    assert problems_of(folder) == [("validation", what, False)]
+
+
+def test_pictures_outside_of_any_split_are_counted_in_a_note(folder):
+    write(folder / "more" / "G.jpg", "")
+    what = f"1 images, such as {folder}/more/G.jpg, lie in no folder named train, val or test; left out."
+    assert problems_of(folder) == [("", what, False)]
+
+
+def test_a_link_to_a_folder_outside_is_found_once(folder, tmp_path):
+    write(tmp_path / "outside" / "Z1.jpg", "")
+    write(tmp_path / "outside" / "Z2.jpg", "")
+    (folder / "train" / "more").symlink_to(tmp_path / "outside")
+    what = "a link that leaves the data folder; copy what it leads to into the folder."
+    assert problems_of(folder) == [("train/more", what, True)]
+
+
+def test_a_link_to_nothing_is_told(folder):
+    (folder / "train" / "lost.jpg").symlink_to(folder / "train" / "gone.jpg")
+    assert problems_of(folder) == [("train/lost.jpg", "a link to a folder, or to nothing; it is not followed.", False)]
