@@ -61,7 +61,7 @@ class ConceptVocabulary:
         Raises:
             ValueError: a concept is not in the vocabulary.
         """
-        concept_lists = [tuple(concepts) for concepts in concept_lists]
+        concept_lists = list(map(tuple, concept_lists))
         starts = np.cumsum([0, *map(len, concept_lists)])
         positions = map(self.index.__getitem__, chain.from_iterable(concept_lists))
         try:

@@ -15,6 +15,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 HEADER_WORDS = {"cuis", "cui", "concepts", "concept"}
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
+_POOL = pa.system_memory_pool()  # Arrow's own takes twice the memory at first
 _TO_TABS = str.maketrans(",;|", "\t\t\t")
 
 
@@ -76,12 +77,14 @@ def _with_tabs(text: str) -> str:
 
 def _parts(text: str) -> tuple[pa.ListArray, list[int]]:
     """The fields of each line that is not blank, and the lines' numbers, counted from 1."""
-    lines = pc.split_pattern(pa.array([text.rstrip("\n")], pa.large_string()), "\n").flatten()
+    whole = pa.array([text.rstrip("\n")], pa.large_string(), memory_pool=_POOL)
+    lines = pc.split_pattern(whole, "\n", memory_pool=_POOL).flatten()
+    del text, whole  # as large as the file
     numbers = np.arange(1, len(lines) + 1)
     blank = pc.equal(pc.ascii_trim(lines, "\t"), "").to_numpy(zero_copy_only=False)
     if blank.any():
         lines, numbers = lines.filter(pa.array(~blank)), numbers[~blank]
-    return pc.split_pattern(lines, "\t"), numbers.tolist()
+    return pc.split_pattern(lines, "\t", memory_pool=_POOL), numbers.tolist()
 
 
 def _plain(known: list[str], codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
