@@ -1,19 +1,37 @@
 """The command line `nblib ...`: a thin face on the library."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nblib.concepts import label_statistics
-from nblib.dataset import count_images, inspect_dataset, listing
+from nblib.dataset import (
+    LAYOUTS,
+    Dataset,
+    Problem,
+    check_images,
+    count_images,
+    inspect_dataset,
+    listing,
+    serious_ones,
+    write_quarantine,
+)
 from nblib.submission import check_submission, evaluate, read_submission
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
 )
 
+# The digits that the paper gives, section 3.2.
+DIGITS = {"label cardinality": ".2f", "label density": ".4f"}
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+LayoutName = Annotated[
+    str | None, typer.Option(help=f"{', '.join(LAYOUTS)}; recognised by default.", show_default=False)
+]
 DataFolder = Annotated[Path, typer.Argument(help="Folder with images and concept lists.", show_default=False)]
 
 
@@ -42,40 +60,44 @@ def sample(
 
 
 @app.command()
-def check(data: DataFolder) -> None:
+def check(
+    data: DataFolder,
+    as_json: AsJson = False,
+    pixels: Annotated[bool, typer.Option("--pixels", help="Decode every image, not just its header.")] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write the images to leave out to this file, with reasons.", show_default=False)
+    ] = None,
+    layout: LayoutName = None,
+) -> None:
     """Say what a data folder holds and what is wrong with it; exit 1 where training would be wrong.
 
-    Example: `nblib check data/sample`
+    Example: `nblib check data/sample --pixels --quarantine quarantine.txt`
     """
-    dataset = inspect_dataset(data)
-    typer.echo(f"{data}: {dataset.layout}, {len(dataset.images):,} images, {len(dataset.names):,} concept names")
-    if len(dataset.images):
-        typer.echo(count_images(dataset.images).to_string())
-    for serious, heading in ((True, "Training would be wrong"), (False, "Good to know")):
-        problems = [problem for problem in dataset.problems if problem.serious == serious]
-        if problems:
-            typer.echo(f"\n{heading}: {len(problems):,}\n{listing(problems)}")
-    if any(problem.serious for problem in dataset.problems):
+    dataset = inspect_dataset(data, layout)
+    problems = [*dataset.problems, *check_images(dataset.images, pixels)]
+    left_out = write_quarantine(quarantine, problems) if quarantine else 0
+    typer.echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
+    if quarantine:
+        typer.echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
+    if serious_ones(problems):
         raise typer.Exit(1)
-    typer.echo("\nFit for training.")
 
 
 @app.command()
-def stats(
-    data: DataFolder, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False
-) -> None:
+def stats(data: DataFolder, as_json: AsJson = False, layout: LayoutName = None) -> None:
     """Print Table 1 of the paper for your data, and cardinality and density of the labels.
 
     Example: `nblib stats data/sample --json`
     """
-    dataset = inspect_dataset(data)
+    dataset = inspect_dataset(data, layout)
     table = count_images(dataset.images)
     numbers = label_statistics(dataset.split("train", "val")["concepts"]).to_dict()
     if as_json:
         typer.echo(json.dumps({"images by split": table.T.to_dict(), **numbers}, indent=2))
         return
     typer.echo(table.to_string())
-    typer.echo("\n" + "\n".join(f"{name:20} {round(value, 6):>12,}" for name, value in numbers.items()))
+    typer.echo(f"categories from: {dataset.category_from or 'nothing; they are not known'}\n")
+    typer.echo("\n".join(f"{name:20} {value:>12{DIGITS.get(name, ',')}}" for name, value in numbers.items()))
 
 
 @app.command("evaluate")
@@ -121,6 +143,36 @@ def report(
     from nblib.reports import render_reports
 
     typer.echo(f"open {render_reports(runs, to)}")
+
+
+def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
+    """What `nblib check` says: counts, then problems, the serious ones first."""
+    title = LAYOUTS[dataset.layout].title
+    text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
+    if len(dataset.images):
+        text.append(count_images(dataset.images).to_string())
+    serious = serious_ones(problems)
+    notes = [problem for problem in problems if not problem.serious]
+    for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
+        if found:
+            text.append(f"\n{heading}: {len(found):,}\n{listing(found)}")
+    if not serious:
+        trained = dataset.images["path"].notna().any()
+        text.append("\nFit for training." if trained else "\nFit for notebooks 01 and 02; training needs the images.")
+    return "\n".join(text)
+
+
+def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
+    """The same for programs, every problem of it."""
+    facts = {
+        "folder": str(dataset.folder),
+        "layout": dataset.layout,
+        "category_from": dataset.category_from,
+        "images": len(dataset.images),
+        "fit": not serious_ones(problems),
+        "problems": [asdict(problem) for problem in problems],
+    }
+    return json.dumps(facts, indent=2)
 
 
 def main() -> None:

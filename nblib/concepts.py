@@ -61,12 +61,13 @@ class ConceptVocabulary:
         Raises:
             ValueError: a concept is not in the vocabulary.
         """
-        concept_lists = [tuple(concepts) for concepts in concept_lists]
+        concept_lists = list(map(tuple, concept_lists))
+        starts = np.cumsum([0, *map(len, concept_lists)])
+        positions = map(self.index.__getitem__, chain.from_iterable(concept_lists))
         try:
-            columns = np.array([self.index[c] for c in chain.from_iterable(concept_lists)], dtype=np.int32)
+            columns = np.fromiter(positions, dtype=np.int32, count=starts[-1])
         except KeyError as error:
             raise ValueError(f"concept {error.args[0]!r} is not in this vocabulary of {len(self)} concepts.") from None
-        starts = np.cumsum([0, *map(len, concept_lists)])
         shape = (len(concept_lists), len(self))
         labels = sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=shape)
         labels.sum_duplicates()

@@ -19,8 +19,9 @@ LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
 # The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
-# Where a run happens, not what it is: left out when two runs are compared.
-PLACES = ("data", "runs")
+# Where a run finds things, not what it is: left out when two runs are compared. What is read there is compared by the
+# data's fingerprint, which a quarantined image changes too.
+PLACES = ("data", "quarantine", "runs")
 
 
 class Experiment(BaseModel):
@@ -60,6 +61,7 @@ class Experiment(BaseModel):
     limit_images: int | None = Field(None, ge=1)
     seed: int = Field(2020, ge=0, lt=2**32)
     data: str = "data/sample"
+    quarantine: str | None = None
     runs: str = "runs"
 
     def __init__(self, **parameters: Any) -> None:
@@ -92,6 +94,11 @@ class Experiment(BaseModel):
     def data_folder(self) -> Path:
         """Where the images and concept lists are."""
         return project_path(self.data)
+
+    @property
+    def quarantine_file(self) -> Path | None:
+        """The list of images to leave out, as `nblib check --quarantine` writes it; None to leave out none."""
+        return project_path(self.quarantine) if self.quarantine else None
 
     @property
     def run_folder(self) -> Path:

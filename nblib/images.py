@@ -14,6 +14,7 @@ from scipy import sparse
 from tqdm import tqdm
 
 from nblib.files import replacing
+from nblib.sources import ImageSource, open_source
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Examples:
         return len(self.image_ids)
 
 
-def decode_image(path: str | Path, size: int) -> np.ndarray:
+def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     """The image as (size, size, 3) uint8 RGB, resized by nearest neighbour without cropping.
 
     Paper: section 4, "scaled to the input resolution of the CNN using nearest filtering, without any cropping".
@@ -43,7 +44,7 @@ def decode_image(path: str | Path, size: int) -> np.ndarray:
         ValueError: the file is no image that Pillow can read.
     """
     try:
-        with Image.open(path) as image:
+        with open_source(path) as stream, Image.open(stream) as image:
             resized = image.resize((size, size), Image.Resampling.NEAREST)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as an image ({error}); repair it or leave it out.") from None

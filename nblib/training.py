@@ -46,7 +46,7 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     Raises:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
-    dataset = read_dataset(experiment.data_folder)
+    dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     labelled = dataset.split("train", "val")
     vocabulary = ConceptVocabulary.of(labelled["concepts"]).padded(experiment.sigmoids)
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
@@ -161,7 +161,7 @@ def predict_test(run: Run) -> None:
         ValueError: the data folder has no test images, or other data than the run was trained on.
     """
     experiment = run.experiment
-    dataset = read_dataset(experiment.data_folder)
+    dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     run.require(dataset)
     images = dataset.split("test")
     if images.empty:

@@ -18,11 +18,21 @@ FLOORS = (
     ("monitoring", "figures", "reports"),
     ("counting", "models", "runs", "submission"),
     ("experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "paper", "phantoms", "metrics", "losses", "optimizers"),
+    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers"),
+)
+DATASET_FLOORS = (
+    ("__init__",),
+    ("rocov2",),
+    ("imageclef_2020", "imageclef", "roco", "parquet_shards"),
+    ("layout", "matching", "table"),
+    ("lists", "image_files", "categories", "names", "quarantine", "checks"),
+    ("folder", "text"),
+    ("problems",),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
 PACKAGES = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
 
 
@@ -42,13 +52,29 @@ def test_every_module_is_on_exactly_one_floor():
     assert placed == Counter([*MODULES, *PACKAGES])
 
 
+def below(module, floors):
+    """The modules of all floors under the module's own."""
+    height = next(number for number, floor in enumerate(floors) if module in floor)
+    return {name for floor in floors[height + 1 :] for name in floor}
+
+
 @pytest.mark.parametrize("module", [*MODULES, *PACKAGES])
 def test_a_module_imports_only_from_floors_below_it(module):
-    height = next(number for number, floor in enumerate(FLOORS) if module in floor)
-    below = {name for floor in FLOORS[height + 1 :] for name in floor}
     files = [FOLDER / f"{module}.py"] if module in MODULES else sorted((FOLDER / module).glob("*.py"))
     imported = {name.split(".")[1] for path in files for name in imported_names(path)}
-    assert imported - {module} <= below
+    assert imported - {module} <= below(module, FLOORS)
+
+
+def test_every_module_of_dataset_is_on_exactly_one_floor():
+    placed = Counter(module for floor in DATASET_FLOORS for module in floor)
+    assert placed == Counter(DATASET_MODULES)
+
+
+@pytest.mark.parametrize("module", DATASET_MODULES)
+def test_a_module_of_dataset_imports_only_from_floors_below_it(module):
+    imported = [name.split(".")[1:] for name in imported_names(FOLDER / "dataset" / f"{module}.py")]
+    assert {first for first, *_ in imported if first != "dataset"} <= below("dataset", FLOORS)
+    assert {second for first, second, *_ in imported if first == "dataset"} <= below(module, DATASET_FLOORS)
 
 
 def test_the_imports_are_really_found():

@@ -153,7 +153,7 @@ def test_the_test_half_is_the_other_one(validation_half, test_half):
 
 
 def test_the_other_conditions_below_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, "data", "runs"} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, "data", "quarantine", "runs"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
@@ -164,7 +164,7 @@ def test_identity_changes_with_every_condition(name):
 
 
 def test_identity_does_not_change_with_the_places_of_data_and_runs():
-    moved = Experiment(data="/elsewhere/data", runs="/elsewhere/runs")
+    moved = Experiment(data="/elsewhere/data", quarantine="/elsewhere/q.txt", runs="/elsewhere/runs")
     assert moved.identity("data") == Experiment().identity("data")
 
 
@@ -228,6 +228,8 @@ def test_a_relative_path_starts_at_the_project(project, monkeypatch, here):
     monkeypatch.chdir(project / here)
     assert project_path("data/sample") == project / "data" / "sample"
     assert Experiment().data_folder == project / "data" / "sample"
+    assert Experiment().quarantine_file is None
+    assert Experiment(quarantine="runs/q.txt").quarantine_file == project / "runs" / "q.txt"
     assert Experiment(validation_half="val2").run_folder == project / "runs" / "03_vgg16_flipped" / "val2"
 
 

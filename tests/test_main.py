@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
 from nblib.dataset import read_dataset
+from nblib.phantoms.labels import write_labels
 from nblib.submission import read_submission, write_submission
 
 COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report")
@@ -105,7 +106,11 @@ def test_check_tells_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_path)
     (data / "train" / "DRCT" / "UNLISTED.jpg").touch()
     code, out, _ = nblib("check", data)
     assert code == 0
-    assert "Good to know: 1\n" in out and "UNLISTED.jpg: the image is in no concept list" in out
+    assert (
+        "Good to know: 2\n" in out
+        and "zero bytes" not in out
+        and "UNLISTED.jpg: the image is in no concept list" in out
+    )
     assert "Training would be wrong" not in out
 
 
@@ -129,6 +134,52 @@ def test_check_of_an_empty_folder_ends_with_1(nblib, tmp_path):
     code, out, _ = nblib("check", tmp_path)
     assert code == 1
     assert "no images; expected .jpg or .png files" in out and "no concept lists" in out
+
+
+def test_check_as_json_has_every_problem(nblib, broken):
+    code, out, _ = nblib("check", broken, "--json")
+    told = json.loads(out)
+    assert (code, told["layout"], told["fit"], told["images"]) == (1, "imageclef-2020", False, 120)
+    (serious,) = (problem for problem in told["problems"] if problem["serious"])
+    assert serious["where"] == f"{broken}/concepts/train/DRCT_CLEF_Train.csv:1"
+    assert serious["image_id"].startswith("PHANTOM_")
+
+
+def test_check_looks_into_images_and_writes_what_to_leave_out(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    empty, cut, *_ = sorted(data.glob("train/DRCT/*.jpg"))
+    empty.write_bytes(b"")
+    cut.write_bytes(cut.read_bytes()[:2000])
+    quarantine = tmp_path / "quarantine.txt"
+    code, out, err = nblib("check", data, "--pixels", "--quarantine", quarantine)
+    assert (code, err) == (1, "")
+    assert "Training would be wrong: 2\n" in out and out.endswith(f"2 images to leave out: {quarantine}\n")
+    lines = [line.split("\t") for line in quarantine.read_text().splitlines()]
+    assert [image_id for image_id, _ in lines] == [empty.stem, cut.stem]
+    assert lines[0][1] == f"{empty}: zero bytes; get the file anew or leave the image out."
+    assert len(read_dataset(data, quarantine=quarantine).images) == 118
+
+
+def test_check_decodes_only_when_asked(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    cut = sorted(data.glob("train/DRCT/*.jpg"))[0]
+    cut.write_bytes(cut.read_bytes()[:2000])
+    assert nblib("check", data)[0] == 0
+    code, out, _ = nblib("check", data, "--pixels")
+    assert code == 1 and f"{cut}: can't be read as an image (" in out
+
+
+def test_check_of_labels_alone_says_what_they_are_good_for(nblib, real_data):
+    code, out, _ = nblib("check", real_data / "rocov2")
+    assert code == 0
+    assert out.startswith(f"{real_data}/rocov2: ROCOv2, 69,866 images, ")
+    assert out.endswith("\nFit for notebooks 01 and 02; training needs the images.\n")
+
+
+def test_a_layout_that_is_not_known_is_one_sentence(nblib, sample):
+    code, _, err = nblib("check", sample, "--layout", "2020")
+    assert code == 1
+    assert err.startswith("layout must be one of parquet, roco, imageclef-2020, rocov2, imageclef; received '2020'.")
 
 
 # ---- stats
@@ -164,9 +215,16 @@ def test_a_million_occurrences_are_printed_to_the_last_digit(nblib, tmp_path):
     assert "1,001,000" in out
 
 
+def test_stats_of_labels_of_the_paper_s_size_are_the_paper_s(nblib, tmp_path):
+    code, out, err = nblib("stats", write_labels(tmp_path / "data"))
+    assert (code, err) == (0, "")
+    assert [line.split()[-1] for line in out.splitlines()[-5:]] == ["80,723", "907,718", "3,047", "11.24", "0.0037"]
+    assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["64753", "15970"]
+
+
 def test_stats_of_real_labels_keep_every_digit_of_a_count(nblib, real_data):
     _, out, _ = nblib("stats", real_data / "rocov2")
-    assert "234,247" in out and "69,866" in out
+    assert [line.split()[-1] for line in out.splitlines()[-5:]] == ["69,866", "234,247", "1,948", "3.35", "0.0017"]
 
 
 def test_stats_without_labels_is_one_sentence(nblib, tmp_path):

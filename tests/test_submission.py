@@ -140,14 +140,20 @@ def test_several_rejections_are_all_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "there is no such file."), (b"A\t\xff\n", "byte 2 is not UTF-8; save the file as UTF-8 and try again.")],
+    [
+        (None, ": there is no such file."),
+        (
+            b"A\t\xff\n",
+            ":1: byte 2 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again.",
+        ),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path, content, sentence):
     path = tmp_path / "submission.txt"
     if content:
         path.write_bytes(content)
     (problem,) = check_submission(path, ["A"])
-    assert str(problem) == f"{path}: {sentence}"
+    assert str(problem) == f"{path}{sentence}"
 
 
 # ---- evaluate

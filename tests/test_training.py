@@ -239,3 +239,14 @@ def test_without_test_images_there_is_nothing_to_predict(sample, tmp_path):
     data = load_training_data(experiment)
     with pytest.raises(ValueError, match="has no test images"):
         predict_test(open_run(experiment, data.dataset, data.vocabulary))
+
+
+def test_what_is_in_quarantine_is_not_trained_on(sample, sample_dataset, tmp_path):
+    train, val = (sample_dataset.split(split)["image_id"][0] for split in ("train", "val"))
+    (tmp_path / "quarantine.txt").write_text(f"{train}\ttoo dark\n{val}\n")
+    conditions = {"limit_images": None, "quarantine": str(tmp_path / "quarantine.txt")}
+    data = load_training_data(small(sample, tmp_path / "runs", **conditions))
+    assert (len(data.train), len(data.val1) + len(data.val2)) == (83, 23)
+    assert train not in data.train.image_ids
+    assert val not in {*data.val1.image_ids, *data.val2.image_ids}
+    assert data.dataset.fingerprint != sample_dataset.fingerprint

@@ -1,0 +1,168 @@
+"""A folder of images and concept lists -> one tidy table (image_id, path, split, category, concepts).
+
+Each layout has a file of its own, `LAYOUTS` names them all. Paper: section 3.1.
+"""
+
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from nblib.dataset import imageclef, imageclef_2020, parquet_shards, roco, rocov2
+from nblib.dataset.checks import check_images
+from nblib.dataset.folder import SPLITS, DataFolder, walk_folder
+from nblib.dataset.layout import Contents, Layout
+from nblib.dataset.matching import match
+from nblib.dataset.names import NAMES_FILES, find_names, read_names
+from nblib.dataset.problems import Problem, listing, reading_problem, serious_ones
+from nblib.dataset.quarantine import read_quarantine, write_quarantine
+from nblib.dataset.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
+from nblib.dataset.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, without_suffix
+
+__all__ = [
+    "CUI_FORM",
+    "IMAGE_SUFFIXES",
+    "LAYOUTS",
+    "NAMES_FILES",
+    "SPLITS",
+    "SYNTHETIC_MARK",
+    "Dataset",
+    "Problem",
+    "check_images",
+    "count_images",
+    "inspect_dataset",
+    "listing",
+    "read_concept_lines",
+    "read_dataset",
+    "read_names",
+    "read_quarantine",
+    "reading_problem",
+    "serious_ones",
+    "validation_halves",
+    "without_suffix",
+    "write_quarantine",
+]
+
+# Asked in this order: the first that recognises the folder reads it.
+LAYOUTS = {
+    "parquet": Layout("parquet shards", "train-00000.parquet", parquet_shards.recognised, parquet_shards.read),
+    "roco": Layout("ROCO v1", "data/train/radiology/cuis.txt", roco.recognised, roco.read),
+    "imageclef-2020": Layout(
+        "ImageCLEF 2020 (one list a category)", "DRCT_CLEF_Train.csv", imageclef_2020.recognised, imageclef_2020.read
+    ),
+    "rocov2": Layout("ROCOv2", "train_concepts.csv (ID,CUIs)", rocov2.recognised, rocov2.read),
+    "imageclef": Layout("one list a split", "train_concepts.csv", imageclef.recognised, imageclef.read),
+}
+
+
+def read_dataset(
+    folder: str | Path,
+    layout: str | None = None,
+    quarantine: str | Path | None = None,
+    names: str | Path | None = None,
+) -> Dataset:
+    """The data set in `folder`, fit for training. Arguments as of `inspect_dataset`.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: something is seriously wrong; all of it is listed (the first 20, then a count).
+    """
+    dataset = inspect_dataset(folder, layout, quarantine, names)
+    serious = serious_ones(dataset.problems)
+    if serious:
+        raise ValueError(f"{folder} is not fit for training:\n{listing(serious)}")
+    return dataset
+
+
+def inspect_dataset(
+    folder: str | Path,
+    layout: str | None = None,
+    quarantine: str | Path | None = None,
+    names: str | Path | None = None,
+) -> Dataset:
+    """The data set in `folder` with everything that is wrong with it, short of looking into its images.
+
+    Args:
+        folder: where it lies.
+        layout: one of `LAYOUTS`; recognised by default.
+        quarantine: file with the image_ids to leave out, as `nblib check --quarantine` writes it.
+        names: file with the names of concepts (`read_names`); by default one in the folder is looked for.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: there is no such layout, or `quarantine` or `names` can't be read.
+    """
+    data = walk_folder(folder)
+    layout = recognise(data) if layout is None else _known(layout)
+    left_out = read_quarantine(quarantine) if quarantine else {}
+    with collector_at_rest():
+        found = LAYOUTS[layout].read(data)
+        contents = _without(found, set(left_out))
+        table, category_from, unmatched = match(contents.images, contents.listed)
+    terms, name_problems = find_names(data, table["concepts"], names)
+    lacking = _lacking(data, contents, table)
+    problems = [*data.problems, *lacking, *contents.problems, *unmatched, *name_problems]
+    problems = [problem for problem in problems if problem.image_id not in left_out]
+    if left_out:
+        problems.append(_left_out_note(str(quarantine), left_out, found))
+    return Dataset(data.path, layout, table, category_from, terms, contents.manual, tuple(problems))
+
+
+def recognise(folder: DataFolder) -> str:
+    """The name of the first layout that recognises the folder; ImageCLEF's usual one where none does."""
+    return next((name for name, layout in LAYOUTS.items() if layout.recognised(folder)), "imageclef")
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Python's garbage collector rests in the block: it would walk through a million new values, and find nothing."""
+    awake = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if awake:
+            gc.enable()
+
+
+def _known(layout: str) -> str:
+    if layout not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise ValueError(f"layout must be one of {known}; received {layout!r}. Leave it out to have it recognised.")
+    return layout
+
+
+def _without(contents: Contents, left_out: set[str]) -> Contents:
+    """The contents but for the images of these image_ids."""
+    if not left_out:
+        return contents
+    images = [image for image in contents.images if image.image_id not in left_out]
+    listed = [line for line in contents.listed if line.image_id not in left_out]
+    return Contents(images, listed, contents.problems, contents.manual)
+
+
+def _left_out_note(where: str, left_out: Iterable[str], found: Contents) -> Problem:
+    known = {entry.image_id for entry in (*found.images, *found.listed)}
+    unknown = sorted(set(left_out) - known)
+    what = f"{len(set(left_out) & known):,} images are left out, as listed there"
+    more = f"; {len(unknown):,} more are not in the data, such as {unknown[0]}" if unknown else ""
+    return Problem(where, f"{what}{more}.", serious=False)
+
+
+def _lacking(folder: DataFolder, contents: Contents, table: pd.DataFrame) -> list[Problem]:
+    """What is not there at all: images, lists, or a split with concepts."""
+    where, problems = str(folder.path), []
+    if not contents.images and contents.listed:
+        what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
+        problems.append(Problem(where, what, serious=False))
+    elif not contents.images:
+        problems.append(Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/."))
+    if not contents.listed and not any(problem.serious for problem in contents.problems):
+        expected = "DRCT_CLEF_Train.csv (one a category) or train_concepts.csv"
+        problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
+    for split in sorted({"train", "val"} - set(table.loc[table["concepts"].map(len) > 0, "split"])):
+        serious = bool(contents.images)
+        problems.append(Problem(where, f"no image with concepts in {split}; training needs train and val.", serious))
+    return problems

@@ -1,0 +1,71 @@
+"""What is wrong with the image files themselves: looked into by `nblib check`, not each time a notebook reads."""
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePath
+
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from nblib.dataset.problems import Problem
+from nblib.dataset.text import IMAGE_SUFFIXES
+from nblib.sources import open_source
+
+SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
+ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
+    """What is wrong with the images of a tidy table: each header is read, and with `pixels` each image decoded.
+
+    A progress bar is shown on terminals only.
+    """
+    there = images[images["path"].notna()]
+    check = partial(_check_image, pixels=pixels)
+    with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
+        warnings.simplefilter("ignore")  # what Pillow warns of is among the problems
+        found = workers.map(check, there["image_id"], there["path"])
+        return [problem for each in tqdm(found, "check", len(there), unit="image", disable=None) for problem in each]
+
+
+def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
+    try:
+        with open_source(path) as stream:
+            if not stream.read(1):
+                return [Problem(str(path), "zero bytes; get the file anew or leave the image out.", True, image_id)]
+            stream.seek(0)
+            with Image.open(stream) as image:
+                found = [Problem(str(path), what, False, image_id) for what in _oddities(image, str(path))]
+                if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                    raise Image.DecompressionBombError(f"{image.width:,} x {image.height:,} pixels are too many")
+                if pixels:
+                    image.load()
+                return found
+    except UNREADABLE as error:
+        what = f"can't be read as an image ({_said(error)}); repair it or leave it out."
+        return [Problem(str(path), what, True, image_id)]
+
+
+def _oddities(image: Image.Image, name: str) -> Iterator[str]:
+    """What training passes over in an image that can be read."""
+    suffix = PurePath(name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES and suffix not in SUFFIXES.get(image.format, ()):
+        yield f"a {image.format} file by its content, whatever its name says; read as {image.format}."
+    if image.mode.startswith("I;16"):
+        yield "16 bits a pixel; only the upper 8 are used."
+    if image.mode == "CMYK":
+        yield "CMYK, made for print; converted to RGB, colours may differ."
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        yield "has transparency; it is dropped."
+    if getattr(image, "n_frames", 1) > 1:
+        yield f"animated, {image.n_frames} frames; only the first is used."
+    if "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1:  # else getexif decodes a PNG
+        yield f"EXIF orientation {image.getexif()[ORIENTATION]} is not applied; turn the pixels themselves."
+
+
+def _said(error: BaseException) -> str:
+    return str(error).rstrip(".") or type(error).__name__

@@ -1,0 +1,19 @@
+"""ImageCLEF of other years: one folder of images and one list a split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
+
+from nblib.dataset.folder import DataFolder
+from nblib.dataset.image_files import find_images
+from nblib.dataset.layout import Contents
+from nblib.dataset.lists import lists_by_split, read_lists, read_manual
+
+
+def recognised(folder: DataFolder) -> bool:
+    """Whether a list is named after concepts and a split: `train_concepts.csv`, `..._2022_concept_valid.csv`."""
+    return bool(lists_by_split(folder))
+
+
+def read(folder: DataFolder, header: bool | None = None) -> Contents:
+    """Images (files, or in archives still packed), the lists of train and validation, and those curated by hand."""
+    images, image_problems = find_images(folder)
+    listed, problems = read_lists(lists_by_split(folder), header)
+    manual, manual_problems = read_manual(lists_by_split(folder, manual=True))
+    return Contents(images, listed, [*image_problems, *problems, *manual_problems], manual)

@@ -1,0 +1,18 @@
+"""ImageCLEF 2020: images in one folder a category, one ragged CSV a category. PAPER_NOTES "Files of the 2020 task"."""
+
+from nblib.dataset.folder import DataFolder
+from nblib.dataset.image_files import find_images
+from nblib.dataset.layout import Contents
+from nblib.dataset.lists import lists_by_category, read_lists
+
+
+def recognised(folder: DataFolder) -> bool:
+    """Whether a list is named after a category: `DRCT_CLEF_Train.csv`."""
+    return bool(lists_by_category(folder))
+
+
+def read(folder: DataFolder) -> Contents:
+    """Images, and the lines `ROCO2_CLEF_76012.jpg,C0022742,C0043299` of all categories; no header."""
+    images, image_problems = find_images(folder)
+    listed, problems = read_lists(lists_by_category(folder), header=False)
+    return Contents(images, listed, [*image_problems, *problems])

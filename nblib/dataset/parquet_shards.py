@@ -1,0 +1,65 @@
+"""ROCOv2 as parquet shards with the columns image, image_id, caption and cui; images are read from them as they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
+
+from nblib.dataset.folder import DataFolder, split_named
+from nblib.dataset.image_files import ImageFile
+from nblib.dataset.layout import Contents
+from nblib.dataset.lists import Listed, check_line
+from nblib.dataset.problems import Problem
+from nblib.dataset.text import without_suffix
+from nblib.sources import ParquetImage
+
+NEEDED = ("image_id", "cui")
+
+
+def recognised(folder: DataFolder) -> bool:
+    """Whether there is a parquet file."""
+    return bool(folder.having(".parquet"))
+
+
+def read(folder: DataFolder) -> Contents:
+    """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
+    images, listed, problems = [], [], []
+    for shard in folder.having(".parquet"):
+        split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
+        if split is None:
+            what = "neither the file nor its folder names a split; expected a name like train-00000.parquet."
+            problems.append(Problem(str(shard), what))
+            continue
+        try:
+            for number, image, concepts in _rows(shard, split):
+                images += [image] if image.path else []
+                if split != "test":
+                    problems.extend(check_line(f"{shard}:{number}", image.image_id, concepts))
+                    listed.append(Listed(image.image_id, split, None, tuple(dict.fromkeys(concepts)), shard, number))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            what = f"can't be read as a parquet file ({error}); get it anew."
+            problems.append(Problem(str(shard), what))
+    return Contents(images, listed, problems)
+
+
+def _rows(shard: Path, split: str) -> Iterator[tuple[int, ImageFile, tuple[str, ...]]]:
+    """Row number (from 1), image and concepts of each row; the column `image` itself is not read."""
+    with ParquetFile(shard) as file:
+        missing = [name for name in NEEDED if name not in file.schema_arrow.names]
+        if missing:
+            raise ValueError(f"no column {' and '.join(missing)}; expected image, image_id, caption and cui")
+        pictured = "image" in file.schema_arrow.names
+        number = 0
+        for group in range(file.num_row_groups):
+            columns = file.read_row_group(group, columns=list(NEEDED)).to_pydict()
+            for row, (image_id, cui) in enumerate(zip(columns["image_id"], columns["cui"], strict=True)):
+                number += 1
+                path = ParquetImage(shard, group, row) if pictured else None
+                yield number, ImageFile(without_suffix(image_id or ""), path, split, None), _concepts(cui)
+
+
+def _concepts(cui: str | list[str] | None) -> tuple[str, ...]:
+    """The concepts of a cell: a list, or text parted by semicolons or commas."""
+    parts = cui.replace(",", ";").split(";") if isinstance(cui, str) else cui or []
+    return tuple(part.strip() for part in parts if part and part.strip())

@@ -1,0 +1,24 @@
+"""ROCOv2 as on Zenodo: `train_concepts.csv` with the header `ID,CUIs`, images in folders or still zipped.
+
+Beside them lie `train_concepts_manual.csv` (curated by hand) and captions; the truth of the test split is not read.
+"""
+
+from nblib.dataset import imageclef
+from nblib.dataset.folder import DataFolder
+from nblib.dataset.layout import Contents
+from nblib.dataset.lists import lists_by_split
+
+
+def recognised(folder: DataFolder) -> bool:
+    """Whether the first image of a list is one of ROCOv2; the files are named as those of ImageCLEF are."""
+    return any(_first_lines(concept_list.path).find(b"ROCOv2_") >= 0 for concept_list in lists_by_split(folder))
+
+
+def read(folder: DataFolder) -> Contents:
+    """As ImageCLEF's other years, each list with a header."""
+    return imageclef.read(folder, header=True)
+
+
+def _first_lines(path) -> bytes:
+    with path.open("rb") as content:
+        return content.read(200)

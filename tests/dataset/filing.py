@@ -1,0 +1,38 @@
+"""What the tests of this folder write into data folders, and how they look at what is read from them."""
+
+import os
+import shutil
+
+from nblib.dataset import inspect_dataset, without_suffix
+
+TRAIN_CT = "concepts/train/DRCT_CLEF_Train.csv"
+VAL_CT = "concepts/val/DRCT_CLEF_Val.csv"
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def one_list_a_split(source, target):
+    """A copy of `source` in the layout of other years: one `<split>_concepts.csv`, tab and semicolons, no extension."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("concepts"))
+    for split in ("train", "val"):
+        lists = sorted((source / "concepts" / split).glob("*.csv"))
+        rows = [line.split(",") for path in lists for line in path.read_text().splitlines()]
+        lines = [f"{without_suffix(name)}\t{';'.join(concepts)}\n" for name, *concepts in rows]
+        write(target / f"{split}_concepts.csv", "".join(lines))
+    return target
+
+
+def rows_of(dataset, *columns):
+    return list(dataset.images.sort_values("image_id")[list(columns)].itertuples(index=False, name=None))
+
+
+def problems_of(folder):
+    """(where within the folder, what, serious) of each problem."""
+    return [
+        (problem.where.replace(str(folder), "").lstrip(os.sep), problem.what, problem.serious)
+        for problem in inspect_dataset(folder).problems
+    ]

@@ -1,0 +1,292 @@
+"""Every layout, from a drawn sample laid out anew and from real labels."""
+
+import shutil
+from zipfile import ZipFile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from filing import one_list_a_split, problems_of, rows_of, write
+from pyarrow import parquet
+
+from nblib.dataset import LAYOUTS, count_images, inspect_dataset, read_concept_lines, read_dataset
+from nblib.images import decode_image, keep_pixels
+from nblib.paper import CATEGORIES
+from nblib.sources import ParquetImage, ZipMember
+
+SPLIT_NAMES = {"train": "train", "val": "valid", "test": "test"}
+
+
+def rocov2_lists(sample_dataset, folder):
+    """`train_concepts.csv` and `valid_concepts.csv` with the ids of ROCOv2; those of our ids in `folder`."""
+    for split in ("train", "val"):
+        name = SPLIT_NAMES[split]
+        rows = sample_dataset.split(split).itertuples()
+        lines = [f"ROCOv2_{row.image_id},{';'.join(row.concepts)}\n" for row in rows]
+        write(folder / f"{name}_concepts.csv", "ID,CUIs\n" + "".join(lines))
+        write(folder / f"{name}_captions.csv", "ID,Caption\nROCOv2_1,A chest; with C0000001\n")
+    return folder
+
+
+@pytest.fixture
+def zipped(sample_dataset, tmp_path):
+    """The sample as ROCOv2 lies on Zenodo: lists, and the images of each split in a zip."""
+    folder = rocov2_lists(sample_dataset, tmp_path / "zipped")
+    for split, name in SPLIT_NAMES.items():
+        with ZipFile(folder / f"{name}_images.zip", "w") as archive:
+            for row in sample_dataset.split(split).itertuples():
+                archive.write(row.path, f"{name}/ROCOv2_{row.image_id}.jpg")
+    return folder
+
+
+@pytest.fixture
+def shards(sample_dataset, tmp_path):
+    """The sample as parquet shards, two a split, four rows a row group."""
+    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
+        images = sample_dataset.split(split)
+        for number, part in enumerate((images.iloc[:7], images.iloc[7:])):
+            table = {
+                "image": [{"bytes": row.path.read_bytes(), "path": row.path.name} for row in part.itertuples()],
+                "image_id": list(part["image_id"]),
+                "caption": ["a picture"] * len(part),
+                "cui": [list(concepts) for concepts in part["concepts"]],
+            }
+            path = tmp_path / "shards" / "data" / f"{name}-0000{number}-of-00002.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write_table(pa.table(table), path, row_group_size=4)
+    return tmp_path / "shards"
+
+
+def labels_of(dataset, prefix=""):
+    return [(image.removeprefix(prefix), *rest) for image, *rest in rows_of(dataset, "image_id", "split", "concepts")]
+
+
+def pixels_of(dataset, folder):
+    return keep_pixels(dataset.images.sort_values("image_id").reset_index(drop=True), 32, folder)
+
+
+# ---- zips and shards
+
+
+def test_pictures_in_zips_are_read_as_they_are(zipped, sample_dataset, tmp_path):
+    dataset = read_dataset(zipped)
+    assert (dataset.layout, dataset.category_from) == ("rocov2", "modality concept")
+    assert labels_of(dataset, "ROCOv2_") == labels_of(sample_dataset)
+    assert {type(path) for path in dataset.images["path"]} == {ZipMember}
+    assert np.array_equal(pixels_of(dataset, tmp_path / "a"), pixels_of(sample_dataset, tmp_path / "b"))
+    assert sorted(path.suffix for path in zipped.iterdir()) == [".csv"] * 4 + [".zip"] * 3  # nothing was unpacked
+
+
+def test_pictures_in_parquet_shards_are_read_as_they_are(shards, sample_dataset, tmp_path):
+    dataset = read_dataset(shards)
+    assert (dataset.layout, dataset.category_from) == ("parquet", "modality concept")
+    assert labels_of(dataset) == labels_of(sample_dataset)
+    assert {type(path) for path in dataset.images["path"]} == {ParquetImage}
+    assert np.array_equal(pixels_of(dataset, tmp_path / "a"), pixels_of(sample_dataset, tmp_path / "b"))
+
+
+def test_a_zip_that_is_unpacked_too_is_told_and_not_read_twice(zipped):
+    with ZipFile(zipped / "train_images.zip") as archive:
+        archive.extractall(zipped)
+    (problem,) = [found for found in problems_of(zipped) if found[0] == "train_images.zip"]
+    assert problem == ("train_images.zip", "its images lie unpacked beside it; those are read.", False)
+    assert all(path.is_file() for path in read_dataset(zipped).split("train")["path"])
+
+
+def test_a_damaged_zip_is_told(zipped):
+    write(zipped / "valid_images.zip", b"PK no more")
+    where, what, serious = problems_of(zipped)[0]
+    assert (where, serious) == ("valid_images.zip", True)
+    assert what.startswith("can't be read as a zip archive (") and what.endswith("; get it anew.")
+
+
+@pytest.mark.parametrize("name", ["../train/X.jpg", "/train/X.jpg", "train\\..\\X.jpg"])
+def test_a_name_that_leaves_its_zip_is_told_and_not_read(zipped, name):
+    with ZipFile(zipped / "more.zip", "w") as archive:
+        archive.writestr(name, b"picture")
+    what = f"{name!r} leaves the archive; it is not read. Pack the archive without such names."
+    assert ("more.zip", what, True) in problems_of(zipped)
+    assert not inspect_dataset(zipped).images["image_id"].str.contains("X").any()
+
+
+def test_a_picture_that_is_damaged_within_its_zip_is_named(zipped):
+    member = read_dataset(zipped).split("val")["path"][0]
+    content = (zipped / "valid_images.zip").read_bytes()
+    start = content.index(b"\xff\xd8") + 400
+    write(zipped / "valid_images.zip", content[:start] + b"\0" * 300 + content[start + 300 :])
+    with pytest.raises(ValueError, match=r"valid_images\.zip:valid/ROCOv2_\w+\.jpg can't be read as an image"):
+        decode_image(member, 32)
+
+
+def test_a_damaged_shard_and_one_without_the_columns_are_told(shards):
+    write(shards / "data" / "train-00002.parquet", b"no parquet")
+    parquet.write_table(pa.table({"id": ["A"]}), shards / "data" / "train-00003.parquet")
+    parquet.write_table(pa.table({"image_id": ["A"], "cui": ["C0000001"]}), shards / "part-00004.parquet")
+    told = {where: what for where, what, serious in problems_of(shards) if serious}
+    assert told["data/train-00002.parquet"].startswith("can't be read as a parquet file (")
+    assert "no column image_id and cui; expected image, image_id, caption and cui" in told["data/train-00003.parquet"]
+    assert told["part-00004.parquet"].startswith("neither the file nor its folder names a split; expected a name like")
+
+
+def test_concepts_of_a_shard_may_be_text_and_pictures_may_be_absent(tmp_path):
+    table = {"image_id": ["A", "B"], "cui": ["C0000001;C0000002", None], "caption": ["", ""]}
+    parquet.write_table(pa.table(table), tmp_path / "train-00000.parquet")
+    dataset = read_dataset(tmp_path)
+    assert rows_of(dataset, "image_id", "path", "concepts") == [
+        ("A", None, ("C0000001", "C0000002")),
+        ("B", None, ()),
+    ]
+    assert [str(problem).replace(f"{tmp_path}/", "") for problem in dataset.problems[1:]] == [
+        "train-00000.parquet:2: B has no concept; it is left out of training and of the score."
+    ]
+
+
+# ---- names of files and folders
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("ImageCLEFmedCaption_2022_concept_train.csv", "ImageCLEFmedCaption_2022_concept_valid.csv"),
+        ("Training_Set_Concepts.csv", "Validation_Set_Concepts.csv"),
+        (
+            "ImageCLEFmedical_Caption_2023_concept_detection_train_labels.csv",
+            "ImageCLEFmedical_Caption_2023_concept_detection_valid_labels.csv",
+        ),
+        ("train_concepts.csv", "valid_concepts.csv"),
+    ],
+)
+@pytest.mark.parametrize("line", ["{}\t{}\n", "ID\tcuis\n{}\t{}\n", "ID,CUIs\n{},{}\n", "ID|CUIs\n{}|{}\n"])
+def test_lists_of_every_year_are_recognised(tmp_path, train, val, line):
+    write(tmp_path / train, line.format("A", "C0000001;C0000002"))
+    write(tmp_path / val, line.format("B", "C0000001"))
+    write(tmp_path / "train_images" / "A.jpg", "")
+    write(tmp_path / "valid_images" / "B.jpg", "")
+    dataset = read_dataset(tmp_path)
+    assert (dataset.layout, dataset.category_from, dataset.problems) == ("imageclef", None, ())
+    assert rows_of(dataset, "image_id", "path", "split", "concepts") == [
+        ("A", tmp_path / "train_images/A.jpg", "train", ("C0000001", "C0000002")),
+        ("B", tmp_path / "valid_images/B.jpg", "val", ("C0000001",)),
+    ]
+
+
+def test_roco_v1_reads_its_radiology_part_only(tmp_path):
+    for split in ("train", "validation", "test"):
+        part = tmp_path / "data" / split
+        write(part / "radiology" / "cuis.txt", f"ROCO_{split}\t\tC0000001\tC0040405\n")
+        write(part / "radiology" / "images" / f"ROCO_{split}.jpg", "")
+        write(part / "non-radiology" / "images" / f"ROCO_other_{split}.jpg", "")
+        write(part / "non-radiology" / "cuis.txt", f"ROCO_other_{split}\t\tC0000001\n")
+    dataset = read_dataset(tmp_path)
+    assert (dataset.layout, dataset.category_from, dataset.problems) == ("roco", "modality concept", ())
+    assert rows_of(dataset, "image_id", "split", "category", "concepts") == [
+        ("ROCO_test", "test", None, ()),
+        ("ROCO_train", "train", "DRCT", ("C0000001", "C0040405")),
+        ("ROCO_validation", "val", "DRCT", ("C0000001", "C0040405")),
+    ]
+
+
+def test_concepts_curated_by_hand_are_kept_beside_the_table(folder, tmp_path):
+    other = one_list_a_split(folder, tmp_path / "other")
+    write(other / "train_concepts_manual.csv", "ID,CUIs\nA,C0000009;C0000008\nB,\n")
+    assert read_dataset(other).manual_concepts == {"A": ("C0000009", "C0000008"), "B": ()}
+    assert read_dataset(folder).manual_concepts == {}
+
+
+# ---- categories and overrides
+
+MODALITIES = {
+    "one": ("C0000001;C0024485", "DRMR"),
+    "two names of one": ("C0043299;C1306645", "DRXR"),
+    "two": ("C0040405;C0002978", None),
+    "none": ("C0000001", None),
+}
+
+
+@pytest.mark.parametrize("kind", MODALITIES)
+def test_a_category_comes_from_the_one_modality_that_fits(tmp_path, kind):
+    concepts, category = MODALITIES[kind]
+    write(tmp_path / "train_concepts.csv", f"A\t{concepts}\nB\tC0041618\n")
+    dataset = read_dataset(tmp_path)
+    assert dataset.category_from == "modality concept"
+    assert list(dataset.images["category"]) == [category, "DRUS"]
+
+
+def test_folders_say_the_category_rather_than_concepts(tmp_path):
+    write(tmp_path / "train_concepts.csv", "A\tC0041618\n")
+    write(tmp_path / "train" / "DRCT" / "A.jpg", "")
+    dataset = read_dataset(tmp_path)
+    assert (dataset.category_from, list(dataset.images["category"])) == ("folder", ["DRCT"])
+
+
+def test_a_layout_can_be_chosen_and_an_unknown_one_names_the_known(folder):
+    write(folder / "train_concepts.csv", "A\tC0000009\n")
+    assert read_dataset(folder).layout == "imageclef-2020"
+    chosen = inspect_dataset(folder, layout="imageclef")
+    assert (chosen.layout, list(chosen.split("train")["concepts"])) == ("imageclef", [("C0000009",)])
+    with pytest.raises(
+        ValueError, match=rf"layout must be one of {', '.join(LAYOUTS)}; received 'roco3'\. Leave it out"
+    ):
+        read_dataset(folder, layout="roco3")
+
+
+# ---- real data
+
+
+def test_openrad_has_the_images_that_its_note_counts(real_data):
+    dataset = read_dataset(real_data / "openrad")
+    assert [problem.where for problem in dataset.problems] == ["validation"]  # 33 concepts that train lacks
+    table = count_images(dataset.images)
+    assert table["total"].to_dict() == {"train": 3398, "val": 675, "test": 669}
+    in_folders = {
+        (split, category): len(list((real_data / "openrad" / split / category).iterdir()))
+        for split in ("train", "val") for category in CATEGORIES
+    }  # fmt: skip
+    assert {key: table.loc[key] for key in in_folders} == in_folders
+    labelled = dataset.split("train", "val")["concepts"]
+    assert len({concept for concepts in labelled for concept in concepts}) == 690
+    assert round(labelled.map(len).mean(), 1) == 4.5
+
+
+def test_both_layouts_of_openrad_agree(real_data):
+    by_category = read_dataset(real_data / "openrad")
+    by_split = read_dataset(real_data / "openrad", layout="imageclef")
+    columns = ("image_id", "path", "split", "category", "concepts")
+    assert rows_of(by_category, *columns) == rows_of(by_split, *columns)
+
+
+def test_rocov2_has_69866_images_and_234247_concept_occurrences(real_data):
+    dataset = read_dataset(real_data / "rocov2")
+    numbers = dataset.images["concepts"].map(len)
+    assert (dataset.layout, dataset.category_from) == ("rocov2", "modality concept")
+    assert dataset.images["split"].value_counts().to_dict() == {"train": 59_962, "val": 9_904}
+    assert (len(numbers), numbers.sum(), round(numbers.mean(), 2)) == (69_866, 234_247, 3.35)
+    assert len(dataset.manual_concepts) == 69_866
+    assert dataset.manual_concepts["ROCOv2_2023_valid_000001"] == ("C1306645", "C0817096", "C1996865")
+    assert dataset.name_of("C0040405") == "X-ray computed tomography"
+
+
+def test_roco_v1_has_the_counts_that_plain_python_finds(real_data):
+    path = real_data / "roco/data/validation/radiology/cuis.txt"
+    truth = {
+        image: set(filter(None, cuis)) for image, *cuis in (line.split("\t") for line in path.read_text().splitlines())
+    }
+    for folder in ("roco", "roco/data"):
+        dataset = read_dataset(real_data / folder)
+        assert dataset.layout == "roco"
+        assert dict(zip(dataset.images["image_id"], map(set, dataset.images["concepts"]), strict=True)) == truth
+    assert len(truth) == len(dataset.images) == 8_180
+    assert {image_id for _, image_id, concepts in read_concept_lines(path) if not concepts} == {
+        image for image, cuis in truth.items() if not cuis
+    }
+
+
+def test_a_copy_of_real_pictures_in_a_zip_gives_the_same_pixels(real_data, tmp_path):
+    source = real_data / "openrad"
+    paths = sorted((source / "val" / "DRUS").iterdir())[:10]
+    with ZipFile(tmp_path / "val.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, f"DRUS/{path.name}")
+    shutil.copytree(source / "concepts" / "val", tmp_path / "concepts" / "val")
+    images = inspect_dataset(tmp_path).images.set_index("image_id")["path"]
+    assert all(np.array_equal(decode_image(images[path.stem], 64), decode_image(path, 64)) for path in paths)

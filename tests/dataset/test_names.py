@@ -1,0 +1,78 @@
+"""Names of concepts, from every kind of file."""
+
+import pytest
+from filing import TRAIN_CT, problems_of, write
+
+from nblib.dataset import read_dataset, read_names
+
+NAMES = {"C0000001": "Lung", "C0000002": "X-Ray, chest"}
+FILES = {
+    "tabs": "C0000001\tLung\nC0000002\tX-Ray, chest\n",
+    "tabs and a header": "CUI\tName\nC0000001\tLung\nC0000002\tX-Ray, chest\n",
+    "a bare comma": "C0000001,Lung\nC0000002,X-Ray, chest\n",
+    "a quoted comma": 'CUI,Canonical name\nC0000001,Lung\nC0000002,"X-Ray, chest"\n',
+    "semicolons": "C0000001;Lung\nC0000002;X-Ray, chest\n",
+    "more columns": 'cui,term,source\nC0000001,Lung,UBERON\nC0000002,"X-Ray, chest",HPO\nC0000003,,none\n',
+    "a byte-order mark": "\ufeffC0000001\tLung\r\nC0000002\tX-Ray, chest\r\n",
+    "a quotation mark": "C0000001\tLung\nC0000002\tX-Ray, chest\nC0000003\t\n",
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_names_are_read_from(tmp_path, kind):
+    assert read_names(write(tmp_path / "names.csv", FILES[kind])) == NAMES
+
+
+def umls_line(cui, language="ENG", status="P", form="PF", preferred="Y", name="Lung"):
+    fields = [
+        cui,
+        language,
+        status,
+        "L1",
+        form,
+        "S1",
+        preferred,
+        "A1",
+        "",
+        "",
+        "",
+        "MSH",
+        "MH",
+        "D1",
+        name,
+        "0",
+        "N",
+        "",
+    ]
+    return "|".join(fields) + "|\n"
+
+
+def test_umls_gives_the_english_preferred_names_of_the_concepts_at_hand(folder):
+    (folder / "string_concepts.csv").unlink()
+    lines = [
+        umls_line("C0000001", language="GER", name="Lunge"),
+        umls_line("C0000001", status="S", name="lungs"),
+        umls_line("C0000001", form="VC", name="LUNG"),
+        umls_line("C0000001", preferred="N", name="Pulmo"),
+        umls_line("C0000001", name="Lung"),
+        umls_line("C0000002", name="X-Ray, chest"),
+        umls_line("C9999999", name="Elsewhere"),
+    ]
+    path = write(folder / "MRCONSO.RRF", "".join(lines))
+    assert read_names(path) == {**NAMES, "C9999999": "Elsewhere"}
+    assert read_dataset(folder).names == NAMES
+
+
+def test_a_file_of_names_can_be_given(folder, tmp_path):
+    path = write(tmp_path / "mine.txt", "C0000003;Heart\nC0000009;Nowhere\n")
+    assert read_dataset(folder, names=path).names == {"C0000003": "Heart"}
+    with pytest.raises(FileNotFoundError, match=r"no file .*lost\.txt; expected lines `CUI<TAB>name`"):
+        read_dataset(folder, names=tmp_path / "lost.txt")
+
+
+def test_a_file_without_any_cui_is_told_and_does_not_stop_training(folder):
+    write(folder / "string_concepts.csv", "lung\theart\n")
+    what = "no line begins with a CUI and a separator; expected lines `CUI<TAB>name`."
+    assert problems_of(folder) == [("string_concepts.csv:1", what, False)]
+    with pytest.raises(ValueError, match=r"DRCT_CLEF_Train\.csv:1: no line begins with a CUI"):
+        read_dataset(folder, names=folder / TRAIN_CT)
