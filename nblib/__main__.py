@@ -15,6 +15,7 @@ from nblib.dataset import (
     check_images,
     count_images,
     inspect_dataset,
+    lacking_splits,
     listing,
     serious_ones,
     write_quarantine,
@@ -74,7 +75,7 @@ def check(
     Example: `nblib check data/sample --pixels --quarantine quarantine.txt`
     """
     dataset = inspect_dataset(data, layout)
-    problems = [*dataset.problems, *check_images(dataset.images, pixels)]
+    problems = [*lacking_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
     typer.echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
     if quarantine:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
@@ -302,3 +303,12 @@ def test_a_mistyped_command_line_ends_with_2(nblib, arguments):
     code, _, err = nblib(*arguments)
     assert code == 2
     assert err.startswith("Usage: ") and "Error" in err
+
+
+def test_check_refuses_data_without_a_validation_split(nblib, tmp_path):
+    (tmp_path / "train").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "train" / "A.png")
+    (tmp_path / "train_concepts.csv").write_text("A\tC0040405\n")
+    code, out, _ = nblib("check", tmp_path)
+    assert code == 1
+    assert "no image with concepts in val; training needs train and val." in out

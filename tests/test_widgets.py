@@ -19,7 +19,7 @@ NAMES = {A: "Thorax", B: "<b>Lung</b>"}
 
 @pytest.fixture
 def explorer():
-    return ConceptExplorer(Dataset(Path("six"), "by hand", SIX.assign(path=None), NAMES))
+    return ConceptExplorer(Dataset(Path("six"), "by hand", SIX.assign(path=None), names=NAMES))
 
 
 def shown(explorer):

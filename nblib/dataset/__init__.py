@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
-
 from nblib.dataset import imageclef, imageclef_2020, parquet_shards, roco, rocov2
 from nblib.dataset.checks import check_images
 from nblib.dataset.folder import SPLITS, DataFolder, walk_folder
@@ -33,6 +31,7 @@ __all__ = [
     "check_images",
     "count_images",
     "inspect_dataset",
+    "lacking_splits",
     "listing",
     "read_concept_lines",
     "read_dataset",
@@ -102,12 +101,18 @@ def inspect_dataset(
         contents = _without(found, set(left_out))
         table, category_from, unmatched = match(contents.images, contents.listed)
     terms, name_problems = find_names(data, table["concepts"], names)
-    lacking = _lacking(data, contents, table)
-    problems = [*data.problems, *lacking, *contents.problems, *unmatched, *name_problems]
+    problems = [*data.problems, *_lacking(data, contents), *contents.problems, *unmatched, *name_problems]
     problems = [problem for problem in problems if problem.image_id not in left_out]
     if left_out:
         problems.append(_left_out_note(str(quarantine), left_out, found))
     return Dataset(data.path, layout, table, category_from, terms, contents.manual, tuple(problems))
+
+
+def lacking_splits(dataset: Dataset) -> list[Problem]:
+    """A serious problem for each of train and val that has no image with concepts; no training without both."""
+    labelled = set(dataset.images.loc[dataset.images["concepts"].map(len) > 0, "split"])
+    what = "no image with concepts in {}; training needs train and val."
+    return [Problem(str(dataset.folder), what.format(split)) for split in ("train", "val") if split not in labelled]
 
 
 def recognise(folder: DataFolder) -> str:
@@ -151,8 +156,8 @@ def _left_out_note(where: str, left_out: Iterable[str], found: Contents) -> Prob
     return Problem(where, f"{what}{more}.", serious=False)
 
 
-def _lacking(folder: DataFolder, contents: Contents, table: pd.DataFrame) -> list[Problem]:
-    """What is not there at all: images, lists, or a split with concepts."""
+def _lacking(folder: DataFolder, contents: Contents) -> list[Problem]:
+    """What is not there at all: images, lists, or both."""
     where, problems = str(folder.path), []
     if not contents.images and contents.listed:
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
@@ -162,7 +167,4 @@ def _lacking(folder: DataFolder, contents: Contents, table: pd.DataFrame) -> lis
     if not contents.listed and not any(problem.serious for problem in contents.problems):
         expected = "DRCT_CLEF_Train.csv (one a category) or train_concepts.csv"
         problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
-    for split in sorted({"train", "val"} - set(table.loc[table["concepts"].map(len) > 0, "split"])):
-        serious = bool(contents.images)
-        problems.append(Problem(where, f"no image with concepts in {split}; training needs train and val.", serious))
     return problems
