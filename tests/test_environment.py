@@ -44,3 +44,7 @@ def test_make_help_lists_every_target_of_the_readme():
     named = set(re.findall(r"`make (\w+)`", (TOP / "README.md").read_text()))
     assert {"demo", "test", "lab"} <= named
     assert named <= {line.split()[0] for line in listed.splitlines()} | {"help"}
+
+
+def test_the_readme_has_no_blank_left_to_fill():
+    assert not re.search(r"@\w+@|TODO|XXX", (TOP / "README.md").read_text())
