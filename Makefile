@@ -31,7 +31,6 @@ demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample an
 	$(call papermill,01_data_analysis,01_data_analysis,-p data data/sample)
 	$(call papermill,02_encoding,02_encoding,-p data data/sample)
 	$(call train,03_baseline_vgg16,03_vgg16_flipped,val1,table3/03_vgg16_flipped)
-	$(call train,03_baseline_vgg16,03_vgg16_flipped,val2,table3/03_vgg16_flipped)
 	$(call train,04_deeper_backbones,05_resnet50,val1,table3/05_resnet50)
 	$(call train,05_soft_f1_losses,one_minus_f1,val1,one_minus_f1) -p epochs 5
 	$(call train,05_soft_f1_losses,10_vgg16_f1_plus_bce,val1,table3/10_vgg16_f1_plus_bce)
