@@ -21,15 +21,24 @@ def match(images: list[ImageFile], listed: list[Listed]) -> tuple[pd.DataFrame, 
         if image is not (first := on_disk.setdefault(image.image_id, image)):
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
-    labelled = {}
-    for line in listed:
-        if line is not (first := labelled.setdefault(line.image_id, line)):
-            what = f"{line.image_id} was listed before ({first.where}); keep one of the two lines."
-            problems.append(Problem(line.where, what, image_id=line.image_id))
+    labelled = {line.image_id: line for line in listed}
+    if len(labelled) < len(listed):
+        labelled, listed_again = _first_lines(listed)
+        problems += listed_again
     if on_disk:
         problems += _unmatched(on_disk, labelled)
     table, category_from = _table(on_disk, labelled)
     return table, category_from, [*problems, *_never_trained(table)]
+
+
+def _first_lines(listed: list[Listed]) -> tuple[dict[str, Listed], list[Problem]]:
+    """The first line of each image, and a problem for every other."""
+    first_lines, problems = {}, []
+    for line in listed:
+        if line is not (first := first_lines.setdefault(line.image_id, line)):
+            what = f"{line.image_id} was listed before ({first.where}); keep one of the two lines."
+            problems.append(Problem(line.where, what, image_id=line.image_id))
+    return first_lines, problems
 
 
 def _unmatched(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> Iterator[Problem]:

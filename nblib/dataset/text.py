@@ -16,6 +16,7 @@ HEADER_WORDS = {"cuis", "cui", "concepts", "concept"}
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 _POOL = pa.system_memory_pool()  # Arrow's own takes twice the memory at first
+_PIECE = 1_000_000  # characters
 _TO_TABS = str.maketrans(",;|", "\t\t\t")
 
 
@@ -53,14 +54,18 @@ def read_lines(path: str | Path) -> Lines:
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    parts, numbers = _parts(_with_tabs(read_text(path)))
-    starts, every = parts.offsets.to_numpy(), parts.flatten()
-    first = np.zeros(len(every), dtype=bool)
-    first[starts[:-1]] = True
-    firsts = every.filter(pa.array(first)).to_pylist()
-    fields = every.filter(pa.array(~first)).dictionary_encode()
-    del parts, every  # as large as the file
-    starts = starts - np.arange(len(starts))
+    numbers, firsts, lengths, pieces = [], [], [], []
+    for piece, first_number in _pieces(_with_tabs(read_text(path))):
+        parts, found = _parts(piece)
+        starts, every = parts.offsets.to_numpy(), parts.flatten()
+        first = np.zeros(len(every), dtype=bool)
+        first[starts[:-1]] = True
+        numbers += (found + first_number).tolist()
+        firsts += every.filter(pa.array(first)).to_pylist()
+        lengths.append(np.diff(starts) - 1)
+        pieces.append(every.filter(pa.array(~first)).dictionary_encode())
+    fields = pa.chunked_array(pieces).unify_dictionaries().combine_chunks()
+    starts = np.cumsum(np.concatenate([[0], *lengths]))
     known, codes = fields.dictionary.to_pylist(), fields.indices.to_numpy()
     plain = _plain(known, codes, starts)
     flat = np.array([*known, None], dtype=object)[codes].tolist()
@@ -75,16 +80,24 @@ def _with_tabs(text: str) -> str:
     return re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ") if " " in text else text
 
 
-def _parts(text: str) -> tuple[pa.ListArray, list[int]]:
-    """The fields of each line that is not blank, and the lines' numbers, counted from 1."""
-    whole = pa.array([text.rstrip("\n")], pa.large_string(), memory_pool=_POOL)
-    lines = pc.split_pattern(whole, "\n", memory_pool=_POOL).flatten()
-    del text, whole  # as large as the file
-    numbers = np.arange(1, len(lines) + 1)
+def _pieces(text: str) -> Iterator[tuple[str, int]]:
+    """The text in pieces of whole lines, each with the number of its first line: what is made of one stays small."""
+    start, number = 0, 1
+    while start == 0 or start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        piece = text[start:end]
+        yield piece, number
+        start, number = end or 1, number + piece.count("\n")
+
+
+def _parts(text: str) -> tuple[pa.ListArray, np.ndarray]:
+    """The fields of each line that is not blank, and the lines' numbers, counted from 0."""
+    lines = pc.split_pattern(pa.array([text.rstrip("\n")], memory_pool=_POOL), "\n", memory_pool=_POOL).flatten()
+    numbers = np.arange(len(lines))
     blank = pc.equal(pc.ascii_trim(lines, "\t"), "").to_numpy(zero_copy_only=False)
     if blank.any():
         lines, numbers = lines.filter(pa.array(~blank)), numbers[~blank]
-    return pc.split_pattern(lines, "\t", memory_pool=_POOL), numbers.tolist()
+    return pc.split_pattern(lines, "\t", memory_pool=_POOL), numbers
 
 
 def _plain(known: list[str], codes: np.ndarray, starts: np.ndarray) -> np.ndarray:

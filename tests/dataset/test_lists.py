@@ -7,6 +7,7 @@ from nblib.dataset import (
     Problem,
     inspect_dataset,
     listing,
+    read_concept_lines,
     read_dataset,
     read_names,
 )
@@ -252,3 +253,17 @@ def test_a_link_to_a_folder_outside_is_found_once(folder, tmp_path):
 def test_a_link_to_nothing_is_told(folder):
     (folder / "train" / "lost.jpg").symlink_to(folder / "train" / "gone.jpg")
     assert problems_of(folder) == [("train/lost.jpg", "a link to a folder, or to nothing; it is not followed.", False)]
+
+
+def test_a_list_read_in_pieces_gives_the_same_as_the_whole(tmp_path, monkeypatch):
+    text = "id\tcuis\n\nA\tC0000001;C0000002\n \nB\nC\tC0000002\n\n\nD\tC0000003;C0000001;C0000002"
+    (tmp_path / "list.csv").write_text(text)
+
+    def read():
+        return [(line.number, line.image_id, line.concepts) for line in read_concept_lines(tmp_path / "list.csv")]
+
+    whole = read()
+    assert [(number, image_id) for number, image_id, _ in whole] == [(3, "A"), (5, "B"), (6, "C"), (9, "D")]
+    for characters in range(1, len(text)):
+        monkeypatch.setattr("nblib.dataset.text._PIECE", characters)
+        assert read() == whole
