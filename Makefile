@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint strip lab lock picture clean
+.PHONY: help setup demo test bench lint strip lab lock picture clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample an
 
 test: $(READY)  ## run all tests
 	$(BIN)/python -m pytest
+
+bench: $(READY)  ## measure speed and memory beside the usual way
+	$(BIN)/python tests/benchmarks/bench_labels.py
+	$(BIN)/python tests/benchmarks/bench_counting.py
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

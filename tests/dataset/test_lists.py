@@ -260,7 +260,7 @@ def test_a_list_read_in_pieces_gives_the_same_as_the_whole(tmp_path, monkeypatch
     (tmp_path / "list.csv").write_text(text)
 
     def read():
-        return [(line.number, line.image_id, line.concepts) for line in read_concept_lines(tmp_path / "list.csv")]
+        return list(read_concept_lines(tmp_path / "list.csv"))
 
     whole = read()
     assert [(number, image_id) for number, image_id, _ in whole] == [(3, "A"), (5, "B"), (6, "C"), (9, "D")]
