@@ -207,6 +207,24 @@ def against_paper(runs: list[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def fill_table_3(runs: list[Run]) -> pd.DataFrame:
+    """Table 3 filled: the paper's ten experiments with its F1 on both test halves and ours, blank where there is none.
+
+    One row an experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
+    here_val2 (test-half F1 by validation half, as the table has it), data, and conditions, which says whether ours are
+    the paper's. Paper: Table 3.
+    """
+    ours = against_paper(runs)
+    halves = ours.pivot_table("test_f1", ["experiment_name", "data"], "validation_half", observed=True)
+    halves = halves.reindex(columns=["val1", "val2"]).add_prefix("here_")
+    differing = ours[ours["differs_in"] != ""].drop_duplicates(["experiment_name", "data"])
+    differing = differing.set_index(["experiment_name", "data"])["differs_in"].str.count(";") + 1
+    told = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
+    filled = halves.assign(conditions=told).reset_index("data")
+    reported = table_3()[["test_f1_val1", "test_f1_val2"]].set_axis(["paper_val1", "paper_val2"], axis=1)
+    return reported.join(filled.rename_axis(reported.index.name))
+
+
 def paper_f1(experiment: Experiment) -> float | None:
     """What Table 3 reports for this experiment on this half; None where it reports nothing."""
     reported = table_3()[f"test_f1_{experiment.validation_half}"].get(experiment.experiment_name)

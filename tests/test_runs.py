@@ -14,6 +14,7 @@ from nblib.runs import (
     against_paper,
     comparable_runs,
     differences_from_paper,
+    fill_table_3,
     find_runs,
     open_finished,
     open_run,
@@ -226,3 +227,29 @@ def test_an_unfinished_run_is_not_opened_and_the_finished_ones_are_named(run, ex
     assert open_finished(done.folder) == done
     with pytest.raises(FileNotFoundError, match=f"finished are: {done.folder}"):
         open_finished(run.folder)
+
+
+def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small(
+    experiment, sample_dataset, vocabulary, tmp_path
+):
+    for name, half, f1 in (
+        ("03_vgg16_flipped", "val1", 0.4),
+        ("03_vgg16_flipped", "val2", 0.5),
+        ("small", "val1", 0.6),
+    ):
+        one = with_other(experiment, experiment_name=name, validation_half=half)
+        open_run(one, sample_dataset, vocabulary).keep_scores({**SCORES, "test_f1": f1})
+    filled = fill_table_3(find_runs(tmp_path / "runs"))
+    assert list(filled.index) == list(table_3().index)
+    row = filled.loc["03_vgg16_flipped"]
+    assert list(row[["paper_val1", "paper_val2", "here_val1", "here_val2"]]) == [0.3475, 0.3455, 0.4, 0.5]
+    differing = len(differences_from_paper(with_other(experiment, experiment_name="03_vgg16_flipped")))
+    assert row["conditions"] == f"differ in {differing} from the paper's"
+    assert filled.drop(index="03_vgg16_flipped")[["here_val1", "here_val2", "data"]].isna().all(axis=None)
+
+
+def test_table_3_without_runs_is_the_papers(tmp_path):
+    filled = fill_table_3(find_runs(tmp_path))
+    assert len(filled) == 10
+    assert filled["paper_val1"].notna().sum() == 9
+    assert filled["here_val1"].isna().all()

@@ -41,10 +41,12 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
 
     Args:
         histories: name of the run -> its history (`nblib.runs.Run.history`); for a single run the curves of the
-            training images are drawn too, dashed.
+            training images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8))
-    for (name, history), colour in zip(histories.items(), sns.color_palette("colorblind", len(histories)), strict=True):
+    many = len(histories) > 10
+    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.2) if many else (11, 3.8))
+    colours = sns.color_palette("husl" if many else "colorblind", len(histories))
+    for (name, history), colour in zip(histories.items(), colours, strict=True):
         best = history.iloc[best_epoch(history["val_f1"]) - 1]
         for ax, measure in ((left, "loss"), (right, "f1")):
             ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
@@ -57,7 +59,7 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(histories) > 1:
         left.set_yscale("log")  # different losses have different scales
-    right.legend(fontsize=9)
+    right.legend(fontsize=8 if many else 9, **({"loc": "center left", "bbox_to_anchor": (1, 0.5)} if many else {}))
     figure.tight_layout()
     return figure
 
