@@ -64,7 +64,10 @@ def sample(
 def check(
     data: DataFolder,
     as_json: AsJson = False,
-    pixels: Annotated[bool, typer.Option("--pixels", help="Decode every image, not just its header.")] = False,
+    pixels: Annotated[
+        bool,
+        typer.Option("--pixels/--headers", help="Decode every image, or read headers only: faster, misses cuts."),
+    ] = True,
     quarantine: Annotated[
         Path | None, typer.Option(help="Write the images to leave out to this file, with reasons.", show_default=False)
     ] = None,
@@ -72,7 +75,7 @@ def check(
 ) -> None:
     """Say what a data folder holds and what is wrong with it; exit 1 where training would be wrong.
 
-    Example: `nblib check data/sample --pixels --quarantine quarantine.txt`
+    Example: `nblib check data/sample --quarantine quarantine.txt`
     """
     dataset = inspect_dataset(data, layout)
     problems = [*lacking_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
@@ -151,6 +154,7 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     title = LAYOUTS[dataset.layout].title
     text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
     if len(dataset.images):
+        text.append(f"categories from: {dataset.category_from or 'nothing; they are not known'}")
         text.append(count_images(dataset.images).to_string())
     serious = serious_ones(problems)
     notes = [problem for problem in problems if not problem.serious]

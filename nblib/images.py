@@ -139,11 +139,11 @@ def _pixel_key(images: pd.DataFrame) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _size(path: str | Path | None) -> tuple[float, float]:
+def _size(path: str | ImageSource | None) -> tuple[float, float]:
     if path is None:
         return np.nan, np.nan
     try:
-        with Image.open(path) as image:
+        with open_source(path) as stream, Image.open(stream) as image:
             return image.size
     except (OSError, SyntaxError, Image.DecompressionBombError):
         return np.nan, np.nan

@@ -218,10 +218,15 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
 
 def _inline(row) -> str:
     """The picture in its own proportions as an <img> that needs no file; a word where there is none."""
-    if not row.width > 0:
-        return f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>no picture</div>"
+    word = f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>{{}}</div>".format
+    if row.path is None:
+        return word("no picture")
+    try:
+        pixels = decode_image(row.path, SIDE)
+    except ValueError:
+        return word("can't be read")
     jpeg = io.BytesIO()
-    Picture.fromarray(decode_image(row.path, SIDE)).save(jpeg, format="jpeg", quality=85)
+    Picture.fromarray(pixels).save(jpeg, format="jpeg", quality=85)
     scale = SIDE / max(row.width, row.height)
     size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
     return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"

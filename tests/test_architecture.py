@@ -26,8 +26,8 @@ DATASET_FLOORS = (
     ("imageclef_2020", "imageclef", "roco", "parquet_shards"),
     ("layout", "matching", "table"),
     ("lists", "image_files", "categories", "names", "quarantine", "checks"),
-    ("folder", "text"),
-    ("problems",),
+    ("folder",),
+    ("problems", "text"),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
 

@@ -1,6 +1,7 @@
 """The explorer, driven as a hand would: set a control's value, read what is shown."""
 
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from benchmarks.label_sets import long_tailed_images
 from bs4 import BeautifulSoup
 from test_counting import SIX, A, B, C, D
 
-from nblib.dataset import Dataset
+from nblib.dataset import Dataset, read_dataset
+from nblib.figures import draw_sample_images
 from nblib.widgets import ConceptExplorer, explore_concepts
 
 SECONDS_A_HAND_WAITS = 0.2
@@ -166,3 +168,15 @@ def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
             getattr(explorer, control).value = before
         getattr(explorer, control).value = value
         assert min(taken) < SECONDS_A_HAND_WAITS, (control, value, taken)
+
+
+def test_an_unreadable_picture_is_told_in_its_place(sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    for path in (data / "train").rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:1500])
+    dataset = read_dataset(data)
+    explorer = ConceptExplorer(dataset)
+    explorer.split.value = "train"
+    assert "can't be read" in explorer.pictures.value
+    figure = draw_sample_images(dataset, dataset.split("train").head(2))
+    assert [ax.texts[0].get_text() for ax in figure.axes] == ["can't be read"] * 2

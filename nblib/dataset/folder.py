@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nblib.dataset.problems import Problem
+from nblib.dataset.text import IMAGE_SUFFIXES
 
 SPLITS = {
     "train": ("train", "training"),
@@ -59,7 +60,7 @@ def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
             continue
         if entry.is_symlink() and not path.resolve().is_relative_to(top):
             what = "a link that leaves the data folder; copy what it leads to into the folder."
-            yield Problem(str(path), what, image_id=path.stem)
+            yield Problem(str(path), what, image_id=path.stem if path.suffix.lower() in IMAGE_SUFFIXES else None)
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(path, top)
         elif entry.is_file():

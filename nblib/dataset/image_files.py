@@ -12,6 +12,8 @@ from nblib.dataset.text import IMAGE_SUFFIXES
 from nblib.paper import CATEGORIES
 from nblib.sources import ImageSource, ZipMember
 
+OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp", ".dcm")
+
 
 class ImageFile(NamedTuple):
     """An image, wherever its bytes are; `category` only where a folder says it."""
@@ -25,6 +27,7 @@ class ImageFile(NamedTuple):
 def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
     """All images in folders or archives that name a split, and what is wrong with them."""
     images, problems = _placed(_files(folder), folder)
+    problems += _of_other_kinds(folder)
     unpacked = {(image.split, image.image_id) for image in images}
     for archive in folder.having(".zip"):
         try:
@@ -37,6 +40,14 @@ def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
         images += members
         problems += found
     return images, problems
+
+
+def _of_other_kinds(folder: DataFolder) -> Iterator[Problem]:
+    """One note on the image files of kinds that no layout has."""
+    others = folder.having(*OTHER_SUFFIXES)
+    if others:
+        what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
+        yield Problem(str(folder.path), what, serious=False)
 
 
 def _files(folder: DataFolder) -> Iterator[tuple[Path, str, tuple[str, ...]]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -16,6 +17,7 @@ from nblib.paper import CATEGORIES
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
 NOT_IN_A_NAME = ("/", "\\", "..")
+NO_SEPARATORS = (" ", ":")  # which some would take for one
 EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
@@ -88,11 +90,14 @@ def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[li
 
 
 def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
-    """image_id -> manually curated concepts, and lists that can't be read (not serious: nothing is trained on them)."""
+    """image_id -> manually curated concepts, and what is wrong with them (not serious: nothing is trained on them)."""
     manual, problems = {}, []
     for concept_list in lists:
         try:
-            manual.update((image_id, concepts) for _, image_id, concepts in read_concept_lines(concept_list.path))
+            for number, image_id, concepts in read_concept_lines(concept_list.path):
+                found = check_line(f"{concept_list.path}:{number}", image_id, concepts) if concepts else ()
+                problems += [replace(problem, serious=False, image_id=None) for problem in found]
+                manual[image_id] = concepts
         except ValueError as error:
             problems.append(reading_problem(concept_list.path, error, serious=False))
     return manual, problems
@@ -129,8 +134,8 @@ def _read_list(source: ConceptList, header: bool | None) -> tuple[list[Listed], 
     rows = zip(image_ids, repeat(source.split), repeat(source.category), fields, repeat(source.path), numbers)
     listed, problems = list(map(_AS_LISTED, rows)), []
     plain &= np.fromiter(map(bool, firsts), dtype=bool, count=len(firsts))
-    if any(mark in "\n".join(firsts) for mark in NOT_IN_A_NAME):
-        plain &= np.array([not any(mark in first for mark in NOT_IN_A_NAME) for first in firsts])
+    if any(mark in "\n".join(firsts) for mark in (*NOT_IN_A_NAME, *NO_SEPARATORS)):
+        plain &= np.array([not any(mark in first for mark in (*NOT_IN_A_NAME, *NO_SEPARATORS)) for first in firsts])
     for position in sorted({*np.flatnonzero(~plain).tolist(), *range(len(listed[:1]))}, reverse=True):
         line, first = listed[position], firsts[position]
         if is_header(line.concepts):
@@ -163,5 +168,5 @@ def _header_problems(line: Listed, header: bool | None) -> Iterator[Problem]:
 
 
 def _unparted(first: str, fields: tuple[str, ...]) -> bool:
-    """Whether CUIs stand in the first field, so that the line has no separator we know."""
-    return not fields and bool(re.search(r"\bC\d{7}\b", first))
+    """Whether CUIs stand in the first field, so that no separator we know parts them from the image's name."""
+    return bool(re.search(r"[ :]C\d{7}\b" if fields else r"\bC\d{7}\b", first))

@@ -28,7 +28,7 @@ def match(images: list[ImageFile], listed: list[Listed]) -> tuple[pd.DataFrame, 
     if on_disk:
         problems += _unmatched(on_disk, labelled)
     table, category_from = _table(on_disk, labelled)
-    return table, category_from, [*problems, *_never_trained(table)]
+    return table, category_from, [*problems, *_of_two_categories(on_disk, labelled), *_never_trained(table)]
 
 
 def _first_lines(listed: list[Listed]) -> tuple[dict[str, Listed], list[Problem]]:
@@ -53,6 +53,14 @@ def _unmatched(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> It
         if image_id not in labelled and image.split != "test":
             what = "the image is in no concept list; it is left out."
             yield Problem(str(image.path), what, serious=False, image_id=image_id)
+
+
+def _of_two_categories(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> Iterator[Problem]:
+    for image_id, line in labelled.items():
+        image = on_disk.get(image_id) if line.category else None
+        if image and image.category and image.category != line.category:
+            what = f"{image_id} is listed under {line.category} but lies in {image.path}; {line.category} is taken."
+            yield Problem(line.where, what, serious=False, image_id=image_id)
 
 
 def _table(on_disk: dict[str, ImageFile], labelled: dict[str, Listed]) -> tuple[pd.DataFrame, str | None]:

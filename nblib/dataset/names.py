@@ -40,12 +40,28 @@ def find_names(
     if given is not None:
         return read_names(given, set().union(*concept_lists)), []
     path = next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
-    if path is None or not path.stat().st_size:
+    if path is None:
         return {}, []
+    if path.suffix.lower() == UMLS_SUFFIX:
+        return read_names(path, set().union(*concept_lists)), []
     try:
-        return read_names(path, set().union(*concept_lists) if path.suffix.lower() == UMLS_SUFFIX else None), []
+        return dict(_pairs(path)), list(_passed_over(path))
     except ValueError as error:
         return {}, [reading_problem(path, error, serious=False)]
+
+
+def _passed_over(path: Path) -> Iterator[Problem]:
+    """Notes on the lines of a file of names that give none, and on the CUIs that have two."""
+    pairs = list(_pairs(path))
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    headed = 0 if CUI_FORM.match(lines[0].lstrip('"')) else 1
+    if unnamed := len(lines) - headed - len(pairs):
+        yield Problem(str(path), f"{unnamed:,} lines are no `CUI<TAB>name`; passed over.", serious=False)
+    names = {}
+    twice = sorted({cui for cui, name in pairs if names.setdefault(cui, name) != name})
+    if twice:
+        what = f"{len(twice):,} CUIs have more than one name, such as {twice[0]}; the last is taken."
+        yield Problem(str(path), what, serious=False)
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:
@@ -57,7 +73,7 @@ def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
     rows = csv.reader(text.splitlines(), delimiter=separator, quoting=quoting)
     headed = first.start() > 0
-    for cui, *cells in rows:
+    for cui, *cells in filter(None, rows):  # a blank line is an empty row
         if CUI_FORM.fullmatch(cui.strip()) and cells:
             name = cells[0] if headed else separator.join(cells)
             if name.strip():

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow.parquet import ParquetFile
+from pyarrow.parquet import ParquetFile, read_schema
 
 from nblib.dataset.folder import DataFolder, split_named
 from nblib.dataset.image_files import ImageFile
 from nblib.dataset.layout import Contents
-from nblib.dataset.lists import Listed, check_line
+from nblib.dataset.lists import LIST_SUFFIXES, Listed, check_line
 from nblib.dataset.problems import Problem
 from nblib.dataset.text import without_suffix
 from nblib.sources import ParquetImage
@@ -18,8 +18,9 @@ NEEDED = ("image_id", "cui")
 
 
 def recognised(folder: DataFolder) -> bool:
-    """Whether there is a parquet file."""
-    return bool(folder.having(".parquet"))
+    """Whether a parquet file has the columns of one, or there is nothing but parquet files to read."""
+    shards = folder.having(".parquet")
+    return any(map(_has_columns, shards)) or bool(shards and not folder.having(*LIST_SUFFIXES))
 
 
 def read(folder: DataFolder) -> Contents:
@@ -41,6 +42,13 @@ def read(folder: DataFolder) -> Contents:
             what = f"can't be read as a parquet file ({error}); get it anew."
             problems.append(Problem(str(shard), what))
     return Contents(images, listed, problems)
+
+
+def _has_columns(shard: Path) -> bool:
+    try:
+        return set(NEEDED) <= set(read_schema(shard).names)
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _rows(shard: Path, split: str) -> Iterator[tuple[int, ImageFile, tuple[str, ...]]]:

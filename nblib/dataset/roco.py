@@ -10,8 +10,8 @@ PART = "radiology"  # beside it lies non-radiology
 
 
 def recognised(folder: DataFolder) -> bool:
-    """Whether there is a list `cuis.txt`."""
-    return any(path.name == LIST for path in folder.files)
+    """Whether there is a list `cuis.txt` in a folder that names a split."""
+    return bool(_lists(folder))
 
 
 def read(folder: DataFolder) -> Contents:

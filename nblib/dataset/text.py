@@ -75,6 +75,8 @@ def read_lines(path: str | Path) -> Lines:
 def _with_tabs(text: str) -> str:
     """The text with a tab for each separator, no blanks around them, and one kind of line end."""
     text = text.translate(_TO_TABS)
+    if '"' in text:
+        text = text.replace('"', "")  # of CSV files, whose commas part fields and concepts alike
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ") if " " in text else text

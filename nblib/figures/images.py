@@ -11,6 +11,7 @@ from scipy import sparse
 from nblib.dataset import Dataset
 from nblib.figures.style import SPLIT_COLOURS, axes_of_size, caption, plain_ratios, titled
 from nblib.images import decode_image, image_sizes
+from nblib.sources import ImageSource
 
 
 def draw_images_by_category(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
@@ -66,7 +67,7 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     figure, all_axes = plt.subplots(1, len(images), figsize=(3.4 * len(images), 4.6), squeeze=False)
     sizes = image_sizes(images)
     for ax, row, ratio in zip(all_axes.flat, images.itertuples(), sizes["height"] / sizes["width"], strict=True):
-        ax.imshow(decode_image(row.path, size), aspect=ratio)
+        _show(row.path, size, ratio, ax)
         names = [f"{concept}  {dataset.name_of(concept)[:28]}" for concept in row.concepts[:8]]
         more = [f"and {len(row.concepts) - 8} more"] if len(row.concepts) > 8 else []
         ax.set_title(caption(row.image_id, row.category), fontsize=9, parse_math=False)
@@ -75,6 +76,14 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     figure.suptitle(dataset.title)
     figure.tight_layout()
     return figure
+
+
+def _show(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
+    """Draws the image in its proportions; a damaged one must not stop the others, and says that it is."""
+    try:
+        ax.imshow(decode_image(path, size), aspect=ratio)
+    except ValueError:
+        ax.text(0.5, 0.5, "can't be read", ha="center", va="center", color="C7", transform=ax.transAxes)
 
 
 def draw_labels(labels: sparse.csr_array, data: str = "", ax: Axes | None = None) -> Axes:

@@ -10,7 +10,7 @@ from filing import one_list_a_split, problems_of, rows_of, write
 from pyarrow import parquet
 
 from nblib.dataset import LAYOUTS, count_images, inspect_dataset, read_concept_lines, read_dataset
-from nblib.images import decode_image, keep_pixels
+from nblib.images import decode_image, image_sizes, keep_pixels
 from nblib.paper import CATEGORIES
 from nblib.sources import ParquetImage, ZipMember
 
@@ -290,3 +290,20 @@ def test_a_copy_of_real_pictures_in_a_zip_gives_the_same_pixels(real_data, tmp_p
     shutil.copytree(source / "concepts" / "val", tmp_path / "concepts" / "val")
     images = inspect_dataset(tmp_path).images.set_index("image_id")["path"]
     assert all(np.array_equal(decode_image(images[path.stem], 64), decode_image(path, 64)) for path in paths)
+
+
+def test_sizes_are_read_wherever_the_images_lie(sample_dataset, zipped, shards):
+    expected = image_sizes(sample_dataset.images).sort_values("image_id")[["width", "height"]].to_numpy()
+    for folder in (zipped, shards):
+        images = read_dataset(folder).images.sort_values("image_id")
+        assert np.array_equal(image_sizes(images)[["width", "height"]].to_numpy(), expected)
+
+
+@pytest.mark.parametrize("stray", ["features.parquet", "cuis.txt"])
+def test_a_stray_file_does_not_pass_for_a_layout(sample, tmp_path, stray):
+    folder = shutil.copytree(sample, tmp_path / "data")
+    if stray.endswith(".parquet"):
+        parquet.write_table(pa.table({"feature": [1.0, 2.0]}), folder / stray)
+    else:
+        write(folder / stray, "notes\n")
+    assert read_dataset(folder).layout == "imageclef-2020"

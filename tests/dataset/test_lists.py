@@ -267,3 +267,44 @@ def test_a_list_read_in_pieces_gives_the_same_as_the_whole(tmp_path, monkeypatch
     for characters in range(1, len(text)):
         monkeypatch.setattr("nblib.dataset.text._PIECE", characters)
         assert read() == whole
+
+
+@pytest.mark.parametrize("line", ["A C0000001;C0000002", "A.jpg C0000001,C0000002", "A: C0000001;C0000002"])
+def test_a_blank_or_colon_for_a_separator_before_others_is_found(folder, line):
+    write(folder / TRAIN_CT, f"{line}\nB.jpg,C0000002\n")
+    first = line.replace(",", ";").partition(";")[0]
+    what = f"no tab, comma, semicolon or | parts {first!r}; expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`."
+    assert (f"{TRAIN_CT}:1", what, True) in problems_of(folder)
+
+
+def test_quoted_fields_are_read_without_their_quotes(tmp_path):
+    path = write(tmp_path / "list.csv", '"ID","CUIs"\n"A","C0000001,C0000002"\n"B","C0000003"\n')
+    assert list(read_concept_lines(path)) == [(2, "A", ("C0000001", "C0000002")), (3, "B", ("C0000003",))]
+
+
+def test_a_wrong_line_of_a_manual_list_is_told_and_does_not_stop_training(tmp_path):
+    write(tmp_path / "train_concepts.csv", "A\tC0000001\n")
+    write(tmp_path / "train_concepts_manual.csv", "A\tC12\n")
+    write(tmp_path / "train/A.jpg", "any")
+    what = "'C12' is not a CUI; expected C and seven digits, like C0040405."
+    assert problems_of(tmp_path) == [("train_concepts_manual.csv:1", what, False)]
+
+
+def test_an_image_in_the_folder_of_another_category_than_its_list_is_told(folder):
+    (folder / "train/DRCT/A.jpg").rename(folder / "train/DRXR/A.jpg")
+    what = f"A is listed under DRCT but lies in {folder}/train/DRXR/A.jpg; DRCT is taken."
+    assert problems_of(folder) == [(f"{TRAIN_CT}:1", what, False)]
+
+
+def test_images_of_kinds_that_are_not_read_are_counted(folder):
+    for name in ("G.gif", "H.TIF"):
+        write(folder / "train" / "DRCT" / name, "any")
+    what = f"2 images are neither .jpg nor .png, such as {folder}/train/DRCT/G.gif; not read. Convert them."
+    assert problems_of(folder) == [("", what, False)]
+
+
+def test_a_folder_linked_from_outside_can_not_be_quarantined_away(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "train" / "more").symlink_to(tmp_path / "elsewhere")
+    (problem,) = inspect_dataset(folder).problems
+    assert problem.serious and problem.image_id is None

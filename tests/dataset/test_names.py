@@ -76,3 +76,19 @@ def test_a_file_without_any_cui_is_told_and_does_not_stop_training(folder):
     assert problems_of(folder) == [("string_concepts.csv:1", what, False)]
     with pytest.raises(ValueError, match=r"DRCT_CLEF_Train\.csv:1: no line begins with a CUI"):
         read_dataset(folder, names=folder / TRAIN_CT)
+
+
+def test_lines_that_name_nothing_and_names_that_differ_are_counted(folder):
+    lines = ["CUI\tname", "C0000001\tLung", "C12\tnothing", "", "C0000002\tBone", "C0000002\tX-Ray"]
+    write(folder / "string_concepts.csv", "\n".join(lines))
+    assert read_dataset(folder).names == {"C0000001": "Lung", "C0000002": "X-Ray"}
+    assert problems_of(folder) == [
+        ("string_concepts.csv", "1 lines are no `CUI<TAB>name`; passed over.", False),
+        ("string_concepts.csv", "1 CUIs have more than one name, such as C0000002; the last is taken.", False),
+    ]
+
+
+def test_an_empty_file_of_names_is_told(folder):
+    write(folder / "string_concepts.csv", "")
+    ((where, what, serious),) = problems_of(folder)
+    assert where == "string_concepts.csv:1" and what.startswith("no line begins with a CUI") and not serious
