@@ -8,7 +8,8 @@ from itertools import pairwise
 import keras
 from keras import applications, layers, ops
 
-from nblib.experiment import Experiment, project_path
+from nblib.experiment import Experiment
+from nblib.weights import load_backbone, weights_file
 
 
 def _small_plain(include_top, weights, input_shape):
@@ -83,13 +84,14 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
 
     Raises:
-        FileNotFoundError: `weights` is a path and there is no such file.
+        FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be fetched.
+        ValueError: the file holds no weights of this backbone.
     """
     keras.utils.set_random_seed(experiment.seed)
     shape = (experiment.image_size, experiment.image_size, 3)
-    backbone = BACKBONES[experiment.backbone].build(
-        include_top=False, weights=_weights_of(experiment), input_shape=shape
-    )
+    backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
+    if start := weights_file(experiment):
+        load_backbone(backbone, start)
     pool = layers.Flatten(name="flatten") if experiment.pooling == "flatten" else layers.GlobalAveragePooling2D()
     features = pool(backbone.output)
     for number in range(1, experiment.fc_layers + 1):
@@ -132,14 +134,3 @@ def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
     return network.output_shape[1:], convolutions, network.count_params()
-
-
-def _weights_of(experiment: Experiment) -> str | None:
-    weights = experiment.weights
-    if weights in (None, "imagenet"):
-        return weights
-    if not project_path(weights).is_file():
-        raise FileNotFoundError(
-            f"weights must be imagenet, null, or a file of backbone weights; there is no file {project_path(weights)}."
-        )
-    return str(project_path(weights))

@@ -16,7 +16,9 @@ FLOORS = (
     ("__main__",),
     ("training", "widgets"),
     ("monitoring", "figures", "reports"),
-    ("counting", "models", "runs", "submission"),
+    ("counting", "models", "submission"),
+    ("weights",),
+    ("runs",),
     ("experiment", "dataset", "concepts", "images", "selection"),
     ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers"),
 )
