@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from math import prod
 
 import keras
 from keras import applications, layers, ops
@@ -114,7 +115,7 @@ def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
 
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
     """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
-    (height, width, channels), convolutions, parameters = _geometry(experiment.backbone, experiment.image_size)
+    (height, width, channels), convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
     inputs = channels if experiment.pooling == "avg" else height * width * channels
     widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
@@ -128,9 +129,17 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
     }
 
 
+def count_activations(experiment: Experiment, sigmoids: int) -> int:
+    """How many numbers all layers together put out for one image, without building the head."""
+    (height, width, channels), _, _, activations = _geometry(experiment.backbone, experiment.image_size)
+    inputs = channels if experiment.pooling == "avg" else height * width * channels
+    return activations + inputs + 2 * experiment.fc_layers * experiment.fc_units + sigmoids  # 2: dense, then dropout
+
+
 @cache
-def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]:
-    """Shape of the last feature map, number of convolutions, parameters."""
+def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int, int]:
+    """Shape of the last feature map, number of convolutions, parameters, and numbers put out by all layers."""
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
-    return network.output_shape[1:], convolutions, network.count_params()
+    activations = sum(prod(layer.output.shape[1:]) for layer in network.layers)
+    return network.output_shape[1:], convolutions, network.count_params(), activations

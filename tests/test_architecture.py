@@ -14,7 +14,7 @@ FOLDER = Path(nblib.__file__).parent
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
     ("__main__",),
-    ("training", "widgets"),
+    ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
     ("counting", "models", "submission"),
     ("weights",),
