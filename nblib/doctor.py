@@ -57,7 +57,8 @@ class Needs:
         state: the same; kept twice for a moment, the new beside the old.
         probabilities: predicted images x concepts in float32.
         training: parameters, gradients and two optimiser slots; there is no training with less memory.
-        activations: an estimate: what all layers put out for a batch, and its gradients, in float32.
+        activations: an estimate: what all layers put out for a batch, and its gradients, in float32. On a CPU, VGG16
+            at 227 and 64 pixels, ResNet50 and DenseNet169 peaked at 92, 111, 81 and 90 % of the sum with FRAMEWORK.
     """
 
     pixels: int
@@ -91,8 +92,7 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
         FileNotFoundError, ValueError: a data folder can't be read at all.
     """
     findings = [*check_devices(), *check_imagenet(experiments)]
-    dataset_of = cache(_dataset)
-    needed = []
+    dataset_of, needed = cache(_dataset), []
     for experiment in experiments:
         dataset = dataset_of(experiment.data, experiment.quarantine)
         findings += [*check_data(experiment, dataset), *check_start(experiment)]
