@@ -1,6 +1,7 @@
 """The command line `nblib ...`: a thin face on the library."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -147,6 +148,41 @@ def report(
     from nblib.reports import render_reports
 
     typer.echo(f"open {render_reports(runs, to)}")
+
+
+@app.command()
+def doctor(
+    experiments: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of parameters, such as those in params/table3.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder of all experiments, instead of their own.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine has, and whether it is enough for experiments; exit 1 where one can't run.
+
+    Example: `nblib doctor params/table3/03_vgg16_flipped.yaml --data my_data`
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nblib.doctor import examine, read_experiment, versions
+
+    if data and not data.is_dir():
+        raise FileNotFoundError(f"no data folder at {data}; --data names the folder with images and concept lists.")
+    findings = examine([read_experiment(path, data and data.resolve()) for path in experiments or ()])
+    fit = not any(finding.level == "error" for finding in findings)
+    if as_json:
+        found = {"versions": versions(), "fit": fit, "findings": [asdict(finding) for finding in findings]}
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        typer.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
+        for finding in findings:
+            typer.echo(
+                f"{finding.level:8} {finding.what}" + (f"\n{'':8} -> {finding.advice}" if finding.advice else "")
+            )
+    if not fit:
+        raise typer.Exit(1)
 
 
 def _check_text(dataset: Dataset, problems: list[Problem]) -> str:

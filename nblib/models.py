@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from math import prod
 
 import keras
 from keras import applications, layers, ops
 
-from nblib.experiment import Experiment, project_path
+from nblib.experiment import Experiment
+from nblib.weights import load_backbone, weights_file
 
 
 def _small_plain(include_top, weights, input_shape):
@@ -83,13 +85,14 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
 
     Raises:
-        FileNotFoundError: `weights` is a path and there is no such file.
+        FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be fetched.
+        ValueError: the file holds no weights of this backbone.
     """
     keras.utils.set_random_seed(experiment.seed)
     shape = (experiment.image_size, experiment.image_size, 3)
-    backbone = BACKBONES[experiment.backbone].build(
-        include_top=False, weights=_weights_of(experiment), input_shape=shape
-    )
+    backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
+    if start := weights_file(experiment):
+        load_backbone(backbone, start)
     pool = layers.Flatten(name="flatten") if experiment.pooling == "flatten" else layers.GlobalAveragePooling2D()
     features = pool(backbone.output)
     for number in range(1, experiment.fc_layers + 1):
@@ -112,7 +115,7 @@ def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
 
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
     """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
-    (height, width, channels), convolutions, parameters = _geometry(experiment.backbone, experiment.image_size)
+    (height, width, channels), convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
     inputs = channels if experiment.pooling == "avg" else height * width * channels
     widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
@@ -126,20 +129,17 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
     }
 
 
+def count_activations(experiment: Experiment, sigmoids: int) -> int:
+    """How many numbers all layers together put out for one image, without building the head."""
+    (height, width, channels), _, _, activations = _geometry(experiment.backbone, experiment.image_size)
+    inputs = channels if experiment.pooling == "avg" else height * width * channels
+    return activations + inputs + 2 * experiment.fc_layers * experiment.fc_units + sigmoids  # 2: dense, then dropout
+
+
 @cache
-def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]:
-    """Shape of the last feature map, number of convolutions, parameters."""
+def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int, int]:
+    """Shape of the last feature map, number of convolutions, parameters, and numbers put out by all layers."""
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
-    return network.output_shape[1:], convolutions, network.count_params()
-
-
-def _weights_of(experiment: Experiment) -> str | None:
-    weights = experiment.weights
-    if weights in (None, "imagenet"):
-        return weights
-    if not project_path(weights).is_file():
-        raise FileNotFoundError(
-            f"weights must be imagenet, null, or a file of backbone weights; there is no file {project_path(weights)}."
-        )
-    return str(project_path(weights))
+    activations = sum(prod(layer.output.shape[1:]) for layer in network.layers)
+    return network.output_shape[1:], convolutions, network.count_params(), activations

@@ -14,9 +14,11 @@ FOLDER = Path(nblib.__file__).parent
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
     ("__main__",),
-    ("training", "widgets"),
+    ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
-    ("counting", "models", "runs", "submission"),
+    ("counting", "models", "submission"),
+    ("weights",),
+    ("runs",),
     ("experiment", "dataset", "concepts", "images", "selection"),
     ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers"),
 )

@@ -1,6 +1,5 @@
 from typing import get_args
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -181,28 +180,3 @@ def test_the_seed_decides_the_weights():
     for ours, theirs in zip(first, again, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert not np.array_equal(first[0], other[0])
-
-
-@pytest.mark.parametrize("backbone", ["VGG16", "small_plain"])
-def test_weights_that_are_not_there_are_refused_by_name(backbone, tmp_path):
-    absent = str(tmp_path / "absent.weights.h5")
-    with pytest.raises(FileNotFoundError, match=r"weights must be imagenet, null, or a file.*absent\.weights\.h5"):
-        build_network(small(backbone=backbone, weights=absent), 5)
-
-
-def test_weights_from_a_file_reach_the_backbone_wherever_the_kernel_runs(tmp_path, monkeypatch):
-    theirs = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
-    theirs.save_weights(tmp_path / "vgg16.weights.h5")
-    (tmp_path / "notebooks").mkdir()
-    monkeypatch.chdir(tmp_path / "notebooks")
-    network = build_network(small(backbone="VGG16", weights="vgg16.weights.h5"), 5)
-    np.testing.assert_array_equal(network.get_weights()[0], theirs.get_weights()[0])
-
-
-def test_imagenet_weights_reach_the_first_and_the_last_convolution(real_data):
-    weights = real_data.parent / "weights" / "vgg16_imagenet_notop.weights.h5"
-    network = build_network(small(backbone="VGG16", weights=str(weights)), 5)
-    with h5py.File(weights) as kept:
-        first, last = (kept[f"layers/{name}/vars/0"][()] for name in ("conv2d", "conv2d_12"))
-    np.testing.assert_array_equal(network.get_layer("block1_conv1").get_weights()[0], first)
-    np.testing.assert_array_equal(network.get_layer("block5_conv3").get_weights()[0], last)

@@ -1,0 +1,247 @@
+import inspect
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from nblib.experiment import SMALL_RELATIVES, Experiment
+from nblib.models import BACKBONES, build_network, from_pixels
+from nblib.training import load_training_data, train
+from nblib.weights import IMAGENET, load_backbone
+
+SMALL = tuple(SMALL_RELATIVES.values())
+HEAD = ["fc1", "dropout_1", "fc2", "dropout_2", "predictions"]
+
+ASK_FOR_IMAGENET = """
+import sys
+from nblib.experiment import Experiment
+from nblib.models import build_network
+for backbone in sys.argv[1:]:
+    try:
+        build_network(Experiment(backbone=backbone, image_size=32, fc_units=1), 1)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+"""
+
+
+def small(**conditions):
+    defaults = {"backbone": "small_plain", "weights": None, "image_size": 32, "fc_units": 16}
+    return Experiment(**{**defaults, **conditions})
+
+
+def build(name, seed=0, size=32):
+    keras.utils.set_random_seed(seed)
+    return BACKBONES[name].build(include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+def without_connection(keras_home, *backbones):
+    """What asking for ImageNet weights ends with where nothing can be fetched: one error a line."""
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    ended = subprocess.run(
+        [sys.executable, "-c", ASK_FOR_IMAGENET, *backbones],
+        env={**os.environ, **nowhere, "no_proxy": "", "KERAS_HOME": str(keras_home), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in ended.stderr.splitlines() if line.startswith("no ImageNet weights")]
+
+
+def save_older(model, path):
+    """Saves weights as Keras 2 did and the ImageNet files are: Keras 3 reads that form, but no longer offers it."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, weight in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name, data=weight)
+    return path
+
+
+def assert_same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# ---- ImageNet
+
+
+def test_names_addresses_and_hashes_of_imagenet_files_are_those_of_keras():
+    for backbone, file in IMAGENET.items():
+        module = inspect.getmodule(inspect.unwrap(getattr(keras.applications, backbone)))
+        source = inspect.getsource(module)
+        told = {value for value in vars(module).values() if isinstance(value, str)}
+        base = vars(module).get("BASE_WEIGHTS_PATH", "")
+        assert file.md5 in source
+        assert file.url in told or (base and file.url.startswith(base) and "notop.h5" in source)
+
+
+def test_every_backbone_of_the_paper_has_a_file_of_imagenet_weights():
+    assert set(IMAGENET) == set(SMALL_RELATIVES)
+
+
+def test_imagenet_weights_that_cannot_be_fetched_are_named_with_their_place_and_the_ways_out(tmp_path):
+    damaged = tmp_path / "models" / IMAGENET["VGG16"].name
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"half of it")
+    errors = without_connection(tmp_path, *IMAGENET)
+    assert len(errors) == len(IMAGENET)
+    for error, (backbone, file) in zip(errors, IMAGENET.items(), strict=True):
+        assert error.startswith(f"no ImageNet weights of {backbone}: {file.name} is not in {tmp_path}/models or ")
+        assert f"fetching {file.url} failed" in error and "-p weights FILE" in error and file.md5 in error
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("backbone", SMALL)
+def test_weights_come_out_of_an_older_h5_as_keras_reads_it(backbone, tmp_path):
+    theirs, ours, by_keras = build(backbone, 1), build(backbone, 2), build(backbone, 3)
+    path = save_older(theirs, tmp_path / "older.h5")
+    load_backbone(ours, path)
+    by_keras.load_weights(path)
+    assert_same(ours.get_weights(), theirs.get_weights())
+    assert_same(ours.get_weights(), by_keras.get_weights())
+
+
+@pytest.mark.parametrize("backbone", SMALL)
+def test_weights_come_out_of_a_weights_h5(backbone, tmp_path):
+    theirs, ours = build(backbone, 1), build(backbone, 2)
+    theirs.save_weights(tmp_path / "new.weights.h5")
+    load_backbone(ours, tmp_path / "new.weights.h5")
+    assert_same(ours.get_weights(), theirs.get_weights())
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5", "model.h5"])
+@pytest.mark.parametrize("backbone", SMALL)
+def test_the_backbone_comes_out_of_a_model_that_goes_on_with_a_head(backbone, name, tmp_path):
+    theirs, ours = build(backbone, 1), build(backbone, 2, size=64)
+    answer = keras.layers.Dense(3)(keras.layers.Flatten()(theirs.output))
+    model = keras.Model(theirs.input, answer)
+    model.save_weights(tmp_path / name) if ".weights" in name else model.save(tmp_path / name)
+    load_backbone(ours, tmp_path / name)
+    assert_same(ours.get_weights(), theirs.get_weights())
+
+
+@pytest.mark.parametrize("backbone", SMALL)
+def test_the_backbone_comes_out_of_a_saved_model_it_is_nested_in(backbone, tmp_path):
+    network = build_network(small(backbone=backbone, seed=1), 5)
+    from_pixels(network, backbone).save(tmp_path / "whole.keras")
+    ours = build_network(small(backbone=backbone, seed=2, image_size=64, weights=str(tmp_path / "whole.keras")), 5)
+    assert [layer.name for layer in ours.layers[-6:]] == ["flatten", *HEAD]
+    for layer, theirs in zip(ours.layers[:-6], network.layers[:-6], strict=True):
+        assert_same(layer.get_weights(), theirs.get_weights())
+
+
+def test_code_in_a_saved_model_is_not_run(tmp_path):
+    theirs, ours = build("small_plain", 1), build("small_plain", 2)
+    keras.Model(theirs.input, keras.layers.Lambda(lambda x: x + 1)(theirs.output)).save(tmp_path / "lambda.keras")
+    with pytest.raises(ValueError, match="lambda"):
+        keras.models.load_model(tmp_path / "lambda.keras")
+    load_backbone(ours, tmp_path / "lambda.keras")
+    assert_same(ours.get_weights(), theirs.get_weights())
+
+
+def test_weights_are_found_wherever_the_kernel_runs(tmp_path, monkeypatch):
+    theirs = build("VGG16", 1)
+    theirs.save_weights(tmp_path / "vgg16.weights.h5")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    network = build_network(small(backbone="VGG16", weights="vgg16.weights.h5"), 5)
+    np.testing.assert_array_equal(network.get_weights()[0], theirs.get_weights()[0])
+
+
+def test_real_imagenet_weights_reach_the_first_and_the_last_convolution(real_data):
+    weights = real_data.parent / "weights" / "vgg16_imagenet_notop.weights.h5"
+    network = build_network(small(backbone="VGG16", weights=str(weights)), 5)
+    with h5py.File(weights) as kept:
+        first, last = (kept[f"layers/{name}/vars/0"][()] for name in ("conv2d", "conv2d_12"))
+    np.testing.assert_array_equal(network.get_layer("block1_conv1").get_weights()[0], first)
+    np.testing.assert_array_equal(network.get_layer("block5_conv3").get_weights()[0], last)
+
+
+# ---- runs
+
+
+@pytest.fixture(scope="module")
+def run(sample, tmp_path_factory):
+    """A run of one epoch."""
+    experiment = small(
+        epochs=1, limit_images=16, data=str(sample), runs=str(tmp_path_factory.mktemp("runs")), learning_rate=0.01
+    )
+    data = load_training_data(experiment)
+    return train(experiment, data, build_network(experiment, len(data.vocabulary)))
+
+
+def test_the_backbone_of_a_run_goes_on_at_another_size(run):
+    ours = build_network(small(weights=str(run.folder), image_size=64), 7)
+    trained = from_pixels(build_network(run.experiment, len(run.vocabulary)), "small_plain")
+    untrained = [layer.get_weights() for layer in trained.layers[-1].layers]
+    trained.load_weights(run.folder / "best.weights.h5")
+    convolutions = [number for number, layer in enumerate(ours.layers) if isinstance(layer, keras.layers.Conv2D)]
+    assert len(convolutions) == 4
+    for number in convolutions:
+        assert_same(ours.layers[number].get_weights(), trained.layers[-1].layers[number].get_weights())
+        assert not np.array_equal(ours.layers[number].get_weights()[0], untrained[number][0])
+
+
+def test_a_run_with_another_backbone_is_refused_naming_both(run):
+    with pytest.raises(ValueError, match=r"has the backbone small_plain; this experiment's is small_dense"):
+        build_network(small(backbone="small_dense", weights=str(run.folder)), 5)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no run with best\.weights\.h5"):
+        build_network(small(weights=str(tmp_path)), 5)
+
+
+# ---- wrong files
+
+
+@pytest.mark.parametrize("backbone", ["VGG16", "small_plain"])
+def test_weights_that_are_not_there_are_refused_by_name(backbone, tmp_path):
+    absent = str(tmp_path / "absent.weights.h5")
+    with pytest.raises(FileNotFoundError, match=r"weights must be imagenet, null, or a file.*absent\.weights\.h5"):
+        build_network(small(backbone=backbone, weights=absent), 5)
+
+
+def wrong_files(folder):
+    """Kind -> path of files that hold no weights of small_plain."""
+    files = {kind: folder / f"{kind}.h5" for kind in ("text", "empty", "truncated", "plain_hdf5")}
+    files["text"].write_text("weights of a network\n")
+    files["empty"].touch()
+    whole = folder / "whole.weights.h5"
+    build("small_plain").save_weights(whole)
+    files["truncated"].write_bytes(whole.read_bytes()[:20_000])
+    with h5py.File(files["plain_hdf5"], "w") as file:
+        file["layers/conv2d"] = [1.0]
+    files["zip"] = folder / "zip.keras"
+    with zipfile.ZipFile(files["zip"], "w") as archive:
+        archive.writestr("config.json", json.dumps({}))
+    return files
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "truncated", "plain_hdf5", "zip"])
+def test_a_wrong_file_is_refused_by_name_and_changes_nothing(kind, tmp_path):
+    backbone, untouched = build("small_plain", 1), build("small_plain", 1)
+    path = wrong_files(tmp_path)[kind]
+    with pytest.raises(ValueError, match=rf"{path} .*weights of small_plain.* [Nn]ame ") as refused:
+        load_backbone(backbone, path)
+    assert "\n" not in str(refused.value)
+    assert_same(backbone.get_weights(), untouched.get_weights())
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
+def test_weights_of_another_architecture_are_refused_with_the_layers_that_fit(suffix, tmp_path):
+    path, other = tmp_path / f"other{suffix}", build("small_residual")
+    other.save_weights(path) if suffix == ".weights.h5" else other.save(path)
+    with pytest.raises(ValueError, match=r"holds no weights of small_plain: [0-3] of its 4 layers fit"):
+        load_backbone(build("small_plain"), path)
