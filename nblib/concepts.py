@@ -93,13 +93,6 @@ def label_density(labels: sparse.csr_array) -> float:
     return label_cardinality(labels) / labels.shape[1]
 
 
-def concept_counts(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
-    """Images of each concept, most frequent first, ties by concept. Paper: Figures 2 and 3."""
-    counts = pd.Series(list(chain.from_iterable(concept_lists)), dtype=object).value_counts()
-    counts = counts.rename_axis("concept").rename("images")
-    return counts.sort_index().sort_values(ascending=False, kind="stable")
-
-
 def label_statistics(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
     """Images, concept occurrences, unique concepts, label cardinality and density, by these names.
 

@@ -56,7 +56,10 @@ class LabelledImages:
         return pd.Series(counts, pd.Index(self.vocabulary.concepts, name="concept", dtype=object), name="images")
 
     def most_frequent(self, top: int | None = None) -> pd.Series:
-        """Images of the `top` most frequent concepts (None: of all that occur), ties by concept."""
+        """Images of the `top` most frequent concepts (None: of all that occur), ties by concept.
+
+        Paper: Figures 2 and 3.
+        """
         return self.counts[self.counts > 0].sort_values(ascending=False, kind="stable").head(top or len(self.counts))
 
     def counts_by(self, column: str) -> pd.DataFrame:

@@ -45,11 +45,9 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     """
     try:
         with open_source(path) as stream, Image.open(stream) as image:
-            resized = image.resize((size, size), Image.Resampling.NEAREST)
+            resized = _eight_bits(image).resize((size, size), Image.Resampling.NEAREST)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as an image ({error}); repair it or leave it out.") from None
-    if resized.mode.startswith("I;16"):
-        resized = Image.fromarray((np.asarray(resized) >> 8).astype(np.uint8))
     resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
     return np.asarray(resized.convert("RGB"))
 
@@ -131,6 +129,16 @@ def ordered_batches(examples: Examples, batch_size: int) -> Iterator[tuple[np.nd
 def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
     """Batches that `training_batches` makes of one epoch; the last may be smaller."""
     return -(-len(examples) * (2 if flipped_copies else 1) // batch_size)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The upper eight bits of an image of 16, any other as it is.
+
+    Before it is resized: where a middle falls between two pixels, Pillow takes another one in 16 bits than in 8.
+    """
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def _pixel_key(images: pd.DataFrame) -> str:

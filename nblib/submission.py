@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nblib.dataset import CUI_FORM, Problem, read_concept_lines, reading_problem, without_suffix
+from nblib.dataset import CUI_FORM, Problem, read_concept_lines, read_text, reading_problem, without_suffix
 from nblib.files import replacing
 from nblib.selection import CAP
 
@@ -121,7 +121,7 @@ def _f1(true: set[str], kept: set[str]) -> float:
 
 def _form_problems(path: Path) -> Iterator[Problem]:
     """Lines that are not `image_id`, the file's one separator, and concepts joined by semicolons."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path).splitlines()
     separator = next((mark for mark in SEPARATORS.values() if lines and mark in lines[0]), "\t")
     for number, line in enumerate(lines, start=1):
         others = {mark for mark in SEPARATORS.values() if mark in line} - {separator}

@@ -1,9 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.concepts import ConceptVocabulary, concept_counts, label_cardinality, label_density, label_statistics
+from nblib.concepts import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 CONCEPT_LISTS = [("C0000003", "C0000001"), (), ("C0000002",), ("C0000001", "C0000004", "C0000003")]
 
@@ -108,13 +107,6 @@ def test_cardinality_and_density_worked_out_by_hand(vocabulary):
 def test_cardinality_of_many_labels_does_not_overflow_a_byte():
     labels = ConceptVocabulary(("C0000001",)).encode([("C0000001",)] * 300)
     assert label_cardinality(labels) == 1
-
-
-def test_concept_counts_are_sorted_by_frequency_then_by_concept():
-    expected = pd.Series(
-        [2, 2, 1, 1], index=pd.Index(["C0000001", "C0000003", "C0000002", "C0000004"], name="concept"), name="images"
-    )
-    pd.testing.assert_series_equal(concept_counts(CONCEPT_LISTS), expected, check_index_type=False)
 
 
 def test_statistics_leave_images_without_concepts_out():

@@ -50,6 +50,12 @@ def test_the_defaults_are_row_3_of_table_3():
     )  # fmt: skip
 
 
+def test_what_the_paper_leaves_open_has_the_defaults_of_the_readme():
+    experiment = Experiment()
+    assert (experiment.early_stopping_patience, experiment.epochs) == (10, 50)
+    assert (experiment.pooling, experiment.weights, experiment.sigmoids) == ("flatten", "imagenet", None)
+
+
 @pytest.mark.parametrize("name", table_3().index)
 def test_every_row_of_table_3_is_an_experiment(name):
     experiment, row = paper_experiment(name), table_3().loc[name]

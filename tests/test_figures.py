@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from nblib import figures
-from nblib.concepts import ConceptVocabulary, concept_counts
+from nblib.concepts import ConceptVocabulary
+from nblib.counting import LabelledImages
 from nblib.dataset import count_images, validation_halves
 from nblib.experiment import Experiment
 from nblib.images import decode_image
@@ -147,7 +148,7 @@ def test_a_figure_is_drawn_on_the_axes_it_is_given(sample_dataset, labelled):
     labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
     drawings = [
         lambda ax: figures.draw_images_by_category(count_images(sample_dataset.images), ax=ax),
-        lambda ax: figures.draw_top_concepts(concept_counts(labelled["concepts"]).head(30), ax=ax),
+        lambda ax: figures.draw_top_concepts(LabelledImages.of(labelled).most_frequent(30), ax=ax),
         lambda ax: figures.draw_concepts_per_image(labelled, ax=ax),
         lambda ax: figures.draw_labels(labels, ax=ax),
         lambda ax: figures.draw_thresholds([0.5], float, ax=ax),

@@ -59,6 +59,73 @@ def test_every_mode_is_decoded_as_pillow_does(tmp_path, mode, suffix, size):
     assert np.array_equal(decoded, by_pillow(path, 29))
 
 
+def nearest(width, size):
+    """The column of the image, `width` wide, behind each of `size`: the middle of the first, then step by step.
+
+    Pillow's NEAREST adds doubles; where a middle falls on the border of two columns the sum's last bit decides.
+    """
+    step = width / size
+    middle, columns = step / 2, []
+    for _ in range(size):
+        columns.append(int(middle))
+        middle += step
+    return np.array(columns)
+
+
+@pytest.mark.parametrize("size", [224, 227, 450])
+def test_every_width_and_height_is_resized_by_the_nearest_pixel_without_cropping(tmp_path, size):
+    for length in [*range(1, 1000, 9), 1024, 2048, 3333]:
+        line = np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8)
+        expected = np.broadcast_to(line[nearest(length, size)], (size, size))
+        for name, grey in (("row", line[None]), ("column", line[:, None])):
+            Image.fromarray(grey).save(tmp_path / "line.png")
+            decoded = decode_image(tmp_path / "line.png", size)[..., 0]
+            assert np.array_equal(decoded if name == "row" else decoded.T, expected), (name, length)
+
+
+def test_the_first_and_the_last_pixels_of_an_enlarged_image_are_its_corners(tmp_path):
+    Image.fromarray(np.array([[10, 20, 30], [40, 50, 60]], dtype=np.uint8)).save(tmp_path / "image.png")
+    assert decode_image(tmp_path / "image.png", 32)[[0, 0, -1, -1], [0, -1, 0, -1], 0].tolist() == [10, 30, 40, 60]
+
+
+def cmyk_as_rgb(pixels):
+    """Pillow's rule, without colour profile: what ink leaves of the light, rounded."""
+    light = 255 - pixels[..., 3:].astype(float)
+    return (light - np.rint(pixels[..., :3] * light / 255)).astype(np.uint8)
+
+
+PALETTE = np.random.default_rng(256).integers(0, 256, (256, 3), dtype=np.uint8)
+AS_RGB = {
+    "L": lambda pixels: np.stack([pixels] * 3, axis=-1),
+    "RGB": lambda pixels: pixels,
+    "P": lambda pixels: PALETTE[pixels],
+    "I;16": lambda pixels: np.stack([(pixels // 256).astype(np.uint8)] * 3, axis=-1),
+    "CMYK": cmyk_as_rgb,
+}
+
+
+def save_losslessly(pixels, mode, path):
+    image = Image.fromarray(pixels)
+    if mode == "P":
+        image.putpalette(PALETTE.tobytes())
+    if mode == "CMYK":  # an array of four channels is taken for RGBA
+        image = Image.merge("CMYK", image.split())
+    image.save(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(37, 23), (227, 100), (500, 333), (1, 640)])
+@pytest.mark.parametrize("mode", AS_RGB)
+def test_every_mode_is_resized_by_index_and_turned_into_rgb_by_its_definition(tmp_path, mode, width, height):
+    shape = {"RGB": (height, width, 3), "CMYK": (height, width, 4)}.get(mode, (height, width))
+    values = np.random.default_rng(width).integers(0, 2**16 if mode == "I;16" else 2**8, shape)
+    pixels = values.astype(np.uint16 if mode == "I;16" else np.uint8)
+    save_losslessly(pixels, mode, tmp_path / "image.tiff")
+    with Image.open(tmp_path / "image.tiff") as image:
+        assert (image.mode, image.size) == (mode, (width, height))
+    chosen = pixels[nearest(height, 227)][:, nearest(width, 227)]
+    assert np.array_equal(decode_image(tmp_path / "image.tiff", 227), AS_RGB[mode](chosen))
+
+
 def test_sixteen_bits_keep_their_upper_eight(tmp_path):
     """Pillow's own conversion would clip everything above 255 to white."""
     grey = np.random.default_rng(16).integers(0, 2**16, (23, 37), dtype=np.uint16)
@@ -79,7 +146,10 @@ def test_a_palette_with_transparency_is_decoded_without_its_transparency(tmp_pat
 def broken_files():
     stream = io.BytesIO()
     made_image("RGB", 200, 200).save(stream, "JPEG")
-    return {"empty": b"", "text": b"no image at all", "truncated": stream.getvalue()[:4000]}
+    deep = io.BytesIO()
+    Image.fromarray(np.random.default_rng(16).integers(0, 2**16, (99, 99), dtype=np.uint16)).save(deep, "PNG")
+    truncated = {"truncated": stream.getvalue()[:4000], "truncated in 16 bits": deep.getvalue()[:4000]}
+    return {"empty": b"", "text": b"no image at all", **truncated}
 
 
 @pytest.mark.parametrize("kind", broken_files())

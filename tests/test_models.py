@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nblib.experiment import SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
-from nblib.models import BACKBONES, build_network, describe_network, from_pixels
+from nblib.models import BACKBONES, Backbone, build_network, describe_network, from_pixels
 from nblib.paper import table_3
 
 CONCEPTS = 3_047
@@ -106,6 +106,46 @@ def test_networks_of_table_3_have_the_parameter_counts_of_the_notes(name, withou
     assert sum(layer.name.startswith("fc") for layer in network.layers) == experiment.fc_layers
 
 
+@pytest.mark.parametrize("name", table_3().index)
+def test_heads_of_table_3_are_relu_layers_with_dropout_between_flattened_features_and_sigmoids(name, without_values):
+    row = table_3().loc[name]
+    network = build_network(random_start(paper_experiment(name)), CONCEPTS)
+    flatten, *head, predictions = network.layers[-2 - 2 * row["fc_layers"] :]
+    assert type(flatten).__name__ == "Flatten" and len(flatten.input.shape) == 4
+    assert [type(layer).__name__ for layer in head] == ["Dense", "Dropout"] * row["fc_layers"]
+    assert {(layer.units, layer.activation.__name__) for layer in head[::2]} == {(row["fc_units"], "relu")}
+    assert {layer.rate for layer in head[1::2]} == {0.5}
+    assert (predictions.units, predictions.activation.__name__) == (3047, "sigmoid")
+
+
+@pytest.mark.parametrize("name", ["03_vgg16_flipped", "05_resnet50", "06_densenet169"])
+def test_keras_is_asked_for_the_backbone_trained_on_imagenet_without_its_top(name, monkeypatch):
+    asked = {}
+
+    def build(**how):
+        asked.update(how)
+        image = keras.Input(how["input_shape"])
+        return keras.Model(image, keras.layers.MaxPooling2D(32)(image))
+
+    experiment = paper_experiment(name)
+    monkeypatch.setitem(BACKBONES, experiment.backbone, Backbone(build, None))
+    build_network(experiment.model_copy(update={"fc_units": 2}), 3)
+    size = experiment.image_size
+    assert asked == {"include_top": False, "weights": "imagenet", "input_shape": (size, size, 3)}
+
+
+@pytest.mark.parametrize(
+    ("name", "builder"),
+    [
+        ("VGG16", keras.applications.VGG16),
+        ("ResNet50", keras.applications.ResNet50),
+        ("DenseNet169", keras.applications.DenseNet169),
+    ],
+)
+def test_the_backbones_of_the_paper_are_those_of_keras(name, builder):
+    assert BACKBONES[name].build is builder
+
+
 @pytest.mark.parametrize(("name", "parameters"), [("05_resnet50", 61_245_287), ("06_densenet169", 48_727_591)])
 def test_averaging_the_features_first_leaves_few_parameters(name, parameters, without_values):
     averaging = random_start(paper_experiment(name)).model_copy(update={"pooling": "avg"})
@@ -154,25 +194,52 @@ def test_probabilities_are_float32_where_the_rest_computes_in_float16(half_preci
     assert network.output.dtype == "float32"
 
 
-# Scale and order of channels of the ImageNet weights: BGR less its mean, or RGB over 255, standardised.
+# What the ImageNet weights were trained on: BGR less its mean (caffe), or RGB over 255, standardised (torch).
+def bgr_less_its_mean(pixels):
+    return pixels[..., ::-1] - np.array([103.939, 116.779, 123.68])
+
+
+def rgb_standardised(pixels):
+    return (pixels / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+
+
+def between_minus_one_and_one(pixels):
+    return pixels / 127.5 - 1
+
+
 PREPROCESSING = {
+    "VGG16": bgr_less_its_mean,
+    "ResNet50": bgr_less_its_mean,
+    "DenseNet169": rgb_standardised,
+    "small_plain": between_minus_one_and_one,
+    "small_residual": between_minus_one_and_one,
+    "small_dense": between_minus_one_and_one,
+}
+KERAS_OWN = {
     "VGG16": keras.applications.vgg16.preprocess_input,
     "ResNet50": keras.applications.resnet50.preprocess_input,
     "DenseNet169": keras.applications.densenet.preprocess_input,
-    "small_plain": lambda pixels: pixels / 127.5 - 1,
-    "small_residual": lambda pixels: pixels / 127.5 - 1,
-    "small_dense": lambda pixels: pixels / 127.5 - 1,
 }
 
 
+@pytest.fixture
+def unchanged():
+    """A network that gives back what reaches it."""
+    return keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Identity()])
+
+
 @pytest.mark.parametrize("backbone", PREPROCESSING)
-def test_a_network_from_pixels_does_its_backbones_preprocessing(backbone):
-    network = build_network(small(backbone=backbone, image_size=64, fc_layers=0, pooling="avg"), 20)
-    pixels = random_pixels(64)
-    expected = network(PREPROCESSING[backbone](pixels.astype("float32")))
-    given, unprepared = from_pixels(network, backbone)(pixels), network(pixels.astype("float32"))
-    np.testing.assert_allclose(given, expected, rtol=0, atol=1e-6)
-    assert np.abs(given - unprepared).max() > 1e-3
+def test_pixels_reach_a_network_as_its_backbone_expects_them(backbone, unchanged):
+    pixels = random_pixels(16)
+    reached = from_pixels(unchanged, backbone)(pixels)
+    np.testing.assert_allclose(reached, PREPROCESSING[backbone](pixels.astype("float64")), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", KERAS_OWN)
+def test_preprocessing_is_keras_own_on_the_same_pixels(backbone, unchanged):
+    pixels = random_pixels(16)
+    reached = from_pixels(unchanged, backbone)(pixels)
+    np.testing.assert_allclose(reached, KERAS_OWN[backbone](pixels.astype("float32")), rtol=0, atol=1e-5)
 
 
 def test_the_seed_decides_the_weights():

@@ -109,6 +109,13 @@ def test_the_rate_is_cut_as_table_3_says(name, monitor, patience, improving):
     assert isinstance(stopping, EarlyStopping)
 
 
+@pytest.mark.parametrize(("gain", "rate"), [(0.00005, 0.002), (0.0002, 0.01)])
+def test_a_gain_of_less_than_a_ten_thousandth_does_not_keep_the_rate(gain, rate):
+    reduction = plateau_callbacks(paper_experiment("03_vgg16_flipped"))[1]
+    rates = watch(reduction, [(0.1, 1)] * 5 + [(0.1 + gain, 1)])
+    assert rates == pytest.approx([0.01] * 5 + [rate])
+
+
 @pytest.mark.parametrize("name", ["05_resnet50", "06_densenet169", "07_densenet169_flipped"])
 def test_nothing_in_table_3_is_no_cut_of_the_rate(name):
     assert [type(callback) for callback in plateau_callbacks(paper_experiment(name))] == [EarlyStopping]

@@ -142,10 +142,21 @@ def test_running_again_reads_the_finished_run_instead_of_training(executed, samp
     assert "epoch 2/2" in outputs_of(tmp_path / "again.ipynb")
 
 
-def test_a_mistyped_parameter_stops_the_run_and_names_the_right_one(tmp_path):
-    done = papermill("03_baseline_vgg16", tmp_path / "stopped.ipynb", epoch=3)
+@pytest.mark.parametrize(
+    ("notebook", "mistyped", "sentence"),
+    [
+        ("03_baseline_vgg16", {"epoch": 3}, "unknown parameter 'epoch': did you mean 'epochs'?"),
+        ("04_deeper_backbones", {"backbone": "ResNet5"}, "parameter 'backbone': Input should be 'VGG16', 'ResNet50',"),
+        ("05_soft_f1_losses", {"loss": "f1"}, "parameter 'loss': Input should be 'bce', 'one_minus_f1',"),
+    ],
+    ids=["unknown name", "unknown backbone", "unknown loss"],
+)
+def test_a_mistyped_parameter_stops_the_run_before_it_starts(notebook, mistyped, sentence, sample, tmp_path):
+    where = {"data": sample, "runs": tmp_path / "runs"}
+    done = papermill(notebook, tmp_path / "stopped.ipynb", **where, **SMALL, **mistyped)
     assert done.returncode != 0
-    assert "unknown parameter 'epoch': did you mean 'epochs'?" in done.stderr
+    assert sentence in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("name", ["01_data_analysis", "02_encoding", "07_results"])

@@ -121,6 +121,20 @@ def test_the_check_finds(tmp_path, kind):
     assert (problem.where, problem.what, problem.serious) == (f"{path}{line}", sentence, True)
 
 
+@pytest.mark.parametrize("line", ["B|C0000001", "B C0000001", "B\tC0000001\tC0000002", "B,C0000001;C0000002"])
+def test_a_line_in_another_form_than_the_first_is_found(tmp_path, line):
+    path = tmp_path / "submission.txt"
+    path.write_text(f"A\tC0000001\n{line}\n")
+    problems = check_submission(path, ["A", "B"])
+    expected = f"{path}:2: expected image_id, one '\\t', and concepts joined by `;`."
+    assert str(problems[0]) == expected and problems[0].serious
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path):
+    (tmp_path / "submission.txt").write_bytes(b"\xef\xbb\xbfA\tC0000001\r\nB\tC0000002\r\n")
+    assert check_submission(tmp_path / "submission.txt", ["A", "B"]) == []
+
+
 def test_exactly_a_hundred_concepts_are_accepted(tmp_path):
     (tmp_path / "submission.txt").write_text(f"A\t{MANY.removesuffix(';C0000101')}\n")
     assert check_submission(tmp_path / "submission.txt", ["A"]) == []

@@ -4,15 +4,20 @@ import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.experiment import Experiment
+from nblib.experiment import Experiment, paper_experiment
 from nblib.images import decode_image
+from nblib.losses import LOSSES
+from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
+from nblib.optimizers import NadamWithDecay
+from nblib.paper import table_3
 from nblib.runs import Run, open_run
 from nblib.training import compile_model, fit, load_training_data, predict_test, train
 
@@ -123,6 +128,35 @@ def test_the_kept_probabilities_are_those_of_the_best_weights(run, half):
     np.testing.assert_allclose(probabilities, best_model(run)(examples.pixels), rtol=0, atol=1e-5)
 
 
+def test_a_run_on_val2_is_judged_by_val2_while_training_and_tested_on_val1(sample, tmp_path):
+    swapped = train_anew(small(sample, tmp_path, validation_half="val2", limit_images=None, epochs=4))
+    data = load_training_data(swapped.experiment)
+    val1, val2 = (sample_f1(data.half(half).labels, swapped.probabilities(half)[1] > 0.5) for half in ("val1", "val2"))
+    assert abs(val1 - val2) > 1e-3
+    assert (swapped.scores["test_f1"], swapped.scores["validation_f1"]) == (pytest.approx(val1), pytest.approx(val2))
+    assert swapped.history["val_f1"].max() == pytest.approx(val2, abs=1e-6)
+
+
+@pytest.mark.parametrize(("flipped_copies", "steps"), [(False, 3), (True, 5)])
+def test_an_epoch_of_10_images_in_batches_of_4_takes_3_steps_or_5_with_flipped_copies(
+    flipped_copies, steps, sample, tmp_path
+):
+    experiment = small(sample, tmp_path, flipped_copies=flipped_copies, batch_size=4, limit_images=10, epochs=1)
+    data = load_training_data(experiment)
+    model = from_pixels(build_network(experiment, len(data.vocabulary)), experiment.backbone)
+    fit(compile_model(model, experiment), experiment, data, open_run(experiment, data.dataset, data.vocabulary))
+    assert int(model.optimizer.iterations) == steps
+
+
+@pytest.mark.parametrize("name", table_3().index)
+def test_a_model_is_compiled_with_the_loss_of_table_3_and_the_optimiser_of_section_4(name):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="sigmoid")])
+    compile_model(model, paper_experiment(name))
+    assert model.loss is LOSSES[table_3().loc[name, "loss"]]
+    assert type(model.optimizer) is NadamWithDecay and model.optimizer.schedule_decay == 0.9
+    assert float(model.optimizer.learning_rate) == pytest.approx(1e-5)
+
+
 def test_the_same_seed_gives_the_same_bits(run, sample, tmp_path):
     assert_same_numbers(run, train_anew(small(sample, tmp_path)))
 
@@ -174,6 +208,19 @@ def test_halves_are_of_validation_and_share_no_image(sample, tmp_path):
     val1, val2 = set(data.half("val1").image_ids), set(data.half("val2").image_ids)
     assert set(data.train.image_ids) == names["train"]
     assert val1 | val2 == names["val"] and not val1 & val2
+
+
+def test_the_halves_are_the_same_for_every_seed(sample, tmp_path):
+    first, second = (load_training_data(small(sample, tmp_path, limit_images=None, seed=seed)) for seed in (1, 2))
+    for half in ("val1", "val2"):
+        assert first.half(half).image_ids.tolist() == second.half(half).image_ids.tolist()
+
+
+def test_the_label_space_is_that_of_train_and_validation_together(sample, tmp_path):
+    data = load_training_data(small(sample, tmp_path))
+    train, val = (set(data.dataset.split(split)["concepts"].explode()) for split in ("train", "val"))
+    assert train - val and val - train
+    assert data.vocabulary.concepts == tuple(sorted(train | val))
 
 
 def test_pixels_and_labels_are_those_of_the_image_beside_them(sample, tmp_path):

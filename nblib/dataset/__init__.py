@@ -17,7 +17,7 @@ from nblib.dataset.names import NAMES_FILES, find_names, read_names
 from nblib.dataset.problems import Problem, listing, reading_problem, serious_ones
 from nblib.dataset.quarantine import read_quarantine, write_quarantine
 from nblib.dataset.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
-from nblib.dataset.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, without_suffix
+from nblib.dataset.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, read_text, without_suffix
 
 __all__ = [
     "CUI_FORM",
@@ -37,6 +37,7 @@ __all__ = [
     "read_dataset",
     "read_names",
     "read_quarantine",
+    "read_text",
     "reading_problem",
     "serious_ones",
     "validation_halves",
