@@ -1,12 +1,15 @@
 """Files that are never half-written."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+BESIDE = re.compile(r"\.[0-9a-f]{12}\..+")  # names that `replacing` writes to
 
 
 @contextmanager
@@ -23,13 +26,24 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield beside
         beside.replace(path)
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes what killed writers left beside their files, in `folder` and below; for folders nobody writes to now."""
+    for path in sorted(Path(folder).rglob(".*")):
+        if BESIDE.fullmatch(path.name):
+            _remove(path)
 
 
 def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` to `path` as JSON, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -11,17 +11,19 @@ runs/<experiment_name>/<val1 or val2>/
     notebook.ipynb        the executed notebook, when papermill was told to leave it here
 """
 
+import errno
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -29,8 +31,13 @@ import pandas as pd
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
 from nblib.experiment import PLACES, Experiment
-from nblib.files import replacing, write_json
+from nblib.files import remove_leftovers, replacing, write_json
 from nblib.paper import table_3
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there nothing keeps two processes from training one run
+    fcntl = None
 
 # Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
 PAPER_CONDITIONS = (
@@ -118,6 +125,24 @@ class Run:
     def keep_scores(self, scores: dict[str, Any]) -> None:
         """Writes what `scores` reads, and so marks the run as finished."""
         write_json(self.folder / "scores.json", scores)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the run to this process while the block lasts, cleared of what a killed one left half-written.
+
+        The lock lies on experiment.json and goes with its process, however that ends.
+
+        Raises:
+            RuntimeError: another process has it.
+        """
+        with (self.folder / "experiment.json").open("r+b") as file:
+            if fcntl and not _locked(file):
+                raise RuntimeError(
+                    f"{self.folder} is being trained by another process; wait for it, or look on with "
+                    f"nblib.widgets.watch_run."
+                )
+            remove_leftovers(self.folder)
+            yield
 
     def _probabilities_file(self, name: str) -> Path:
         return self.folder / "probabilities" / f"{name}.npz"
@@ -246,6 +271,18 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+def _locked(file: IO) -> bool:
+    """Whether this process now has the file's lock, or the file system knows no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    return True
 
 
 def _commit() -> str | None:

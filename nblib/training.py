@@ -71,20 +71,16 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> R
 
     Raises:
         ValueError: the run folder holds a run with other parameters or data.
+        RuntimeError: another process is training the run.
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
     if run.finished:
         print_epochs(run.history, experiment.epochs)
-        (run.folder / "state.npz").unlink(missing_ok=True)  # left by a kill in the last moment
-        return run
-    model = compile_model(from_pixels(network, experiment.backbone), experiment)
-    fit(model, experiment, data, run)
-    model.load_weights(run.folder / "best.weights.h5")
-    for name in ("val1", "val2"):
-        half = data.half(name)
-        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
-    run.keep_scores(score(run, data))
-    (run.folder / "state.npz").unlink(missing_ok=True)
+    else:
+        with run.held():
+            model = compile_model(from_pixels(network, experiment.backbone), experiment)
+            _train_to_the_end(model, experiment, data, run)
+    (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     return run
 
 
@@ -171,7 +167,17 @@ def predict_test(run: Run) -> None:
     network = build_network(experiment.model_copy(update={"weights": None}), len(run.vocabulary))
     model = from_pixels(network, experiment.backbone)
     model.load_weights(run.folder / "best.weights.h5")
-    run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+    with run.held():
+        run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+
+
+def _train_to_the_end(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run) -> None:
+    fit(model, experiment, data, run)
+    model.load_weights(run.folder / "best.weights.h5")
+    for name in ("val1", "val2"):
+        half = data.half(name)
+        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
+    run.keep_scores(score(run, data))
 
 
 def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:

@@ -1,5 +1,8 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -226,3 +229,14 @@ def test_an_unfinished_run_is_not_opened_and_the_finished_ones_are_named(run, ex
     assert open_finished(done.folder) == done
     with pytest.raises(FileNotFoundError, match=f"finished are: {done.folder}"):
         open_finished(run.folder)
+
+
+def test_a_run_is_held_by_one_process_at_a_time(run):
+    hold = f"from pathlib import Path; from nblib.runs import Run\nwith Run(Path({str(run.folder)!r})).held(): "
+    with run.held():
+        second = subprocess.run([sys.executable, "-c", hold + "pass"], capture_output=True, text=True)
+    assert second.returncode != 0 and "small/val1 is being trained by another process; wait for it" in second.stderr
+    killed = [sys.executable, "-c", hold + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    assert subprocess.run(killed).returncode == -signal.SIGKILL
+    with run.held():
+        pass
