@@ -39,7 +39,7 @@ def small_experiment(sample, runs, epochs, **conditions):
     """Seconds to train, with all in play that a killed run must take up again; megabytes to write after each epoch."""
     defaults = dict(
         experiment_name="small", backbone="small_plain", weights=None, image_size=32, fc_units=512, dropout=0.25,
-        loss="f1_times_bce", batch_size=8, learning_rate=1e-3, lr_reduction_factor=0.8, lr_reduction_patience=1,
+        loss="f1_times_bce", batch_size=8, learning_rate=2e-4, lr_reduction_factor=0.8, lr_reduction_patience=1,
         early_stopping_patience=1000, epochs=epochs, limit_images=40, data=str(sample), runs=str(runs),
     )  # fmt: skip
     return Experiment(**{**defaults, **conditions})
@@ -74,7 +74,7 @@ def kill_at(moment, experiment, rng):
     match moment:
         case "in an epoch":
             _wait(process, _changed(folder / "state.npz"))
-            time.sleep(rng.uniform(0, pd.read_csv(folder / "history.csv")["seconds"].iloc[-1]))
+            time.sleep(rng.uniform(0, pd.read_csv(folder / "history.csv")["seconds"].min()))
         case "between epochs":
             _wait(process, _changed(folder / "state.npz"))
         case "before state.npz is written":
