@@ -18,7 +18,7 @@ from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
 from nblib.monitoring import RunKeeper, SampleF1, plateau_callbacks, print_epochs
 from nblib.optimizers import NadamWithDecay
-from nblib.runs import Run, best_epoch, open_run
+from nblib.runs import Run, best_epoch, open_run, other_code
 from nblib.selection import constant_list, most_frequent_concepts, select
 
 
@@ -64,8 +64,8 @@ def load_training_data(experiment: Experiment) -> TrainingData:
 def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves kept, scored on the test half.
 
-    A run that was finished before is returned as it is; one that was killed goes on after its last whole epoch and ends
-    with the same numbers.
+    A run that was finished before is returned as it is, unless the experiment says `force`; one that was killed goes on
+    after its last whole epoch and ends with the same numbers.
 
     Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
 
@@ -75,6 +75,8 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> R
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
     if run.finished:
+        if told := other_code(run):
+            print(told)
         print_epochs(run.history, experiment.epochs)
     else:
         with run.held():

@@ -11,6 +11,7 @@ import pytest
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
 from nblib.experiment import Experiment, paper_experiment
+from nblib.files import write_json
 from nblib.paper import table_3
 from nblib.runs import (
     Run,
@@ -20,6 +21,7 @@ from nblib.runs import (
     find_runs,
     open_finished,
     open_run,
+    other_code,
     paper_f1,
 )
 
@@ -80,6 +82,41 @@ def test_a_run_whose_data_were_moved_is_the_same_run(run, experiment, sample_dat
 def test_changed_parameters_are_refused_and_named(changed, sentence, run, experiment, sample_dataset, vocabulary):
     with pytest.raises(ValueError, match=rf"small/val1 holds another run: {sentence}Give this one another"):
         open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
+
+
+def test_a_run_with_other_parameters_is_put_aside_whole_when_forced(run, experiment, sample_dataset, vocabulary):
+    run.keep_scores(SCORES)
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    forced = open_run(with_other(experiment, dropout=0.25, force=True), sample_dataset, vocabulary)
+    assert forced.folder == run.folder and not forced.finished and forced.experiment.dropout == 0.25
+    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == before
+    assert find_runs(run.folder.parent.parent) == [forced]
+
+
+def test_a_finished_run_is_put_aside_when_forced_and_a_begun_one_goes_on(run, experiment, sample_dataset, vocabulary):
+    forced = with_other(experiment, force=True)
+    run.keep_history([{"epoch": 1}])
+    assert len(open_run(forced, sample_dataset, vocabulary).history) == 1
+    run.keep_scores(SCORES)
+    assert not open_run(forced, sample_dataset, vocabulary).finished
+    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    assert Run(aside).finished and len(Run(aside).history) == 1
+
+
+def test_a_run_that_is_being_trained_is_not_put_aside(run, experiment, sample_dataset, vocabulary):
+    with run.held(), pytest.raises(RuntimeError, match="is being trained by another process"):
+        open_run(with_other(experiment, seed=1, force=True), sample_dataset, vocabulary)
+    assert open_run(experiment, sample_dataset, vocabulary) == run
+
+
+@pytest.mark.parametrize(("name", "value"), [("nblib", "0.0.9"), ("commit", "1234567")])
+def test_a_run_made_with_other_code_says_so(run, name, value):
+    assert other_code(run) is None
+    facts = {**run.facts, "provenance": {**run.facts["provenance"], name: value}}
+    write_json(run.folder / "experiment.json", facts)
+    told = other_code(Run(run.folder))
+    assert value in told and told.endswith("; force=True trains it anew.")
 
 
 def test_changed_data_are_refused_and_named(run, experiment, sample_dataset, vocabulary, tmp_path):
