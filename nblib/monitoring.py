@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,7 +13,9 @@ from keras import callbacks, metrics, ops
 
 from nblib.experiment import Experiment
 from nblib.files import replacing
-from nblib.runs import Run, best_epoch
+from nblib.runs import Run, best_epoch, print_epochs
+
+Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
 
 class SampleF1(metrics.Mean):
@@ -84,9 +87,10 @@ class RunKeeper(callbacks.Callback):
     part of any saved model: they are shown the recorded history again, which brings them to the same state.
     """
 
-    def __init__(self, run: Run, watching: list[callbacks.Callback]):
+    def __init__(self, run: Run, watching: list[callbacks.Callback], show: Show | None = None):
         super().__init__()
         self.run = run
+        self.show = show
         self.watching = watching
         self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
 
@@ -127,7 +131,9 @@ class RunKeeper(callbacks.Callback):
                 self.model.save_weights(beside)
         self.run.keep_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
-        print(epoch_line(row, self.params["epochs"]), flush=True)
+        print_epochs(pd.DataFrame([row]), self.params["epochs"])
+        if self.show:
+            self.show(self.run)
 
     def _require_finite(self, name: str, value: float, where: str) -> None:
         if math.isfinite(value):
@@ -138,21 +144,6 @@ class RunKeeper(callbacks.Callback):
             f"{self.run.folder} is kept {kept}, and the same experiment would go on from there to the same end: "
             f"train with a lower learning_rate, under another experiment_name or with force=True."
         )
-
-
-def print_epochs(history: pd.DataFrame, epochs: int) -> None:
-    """Prints the line of every epoch of a history, as a training does while it goes."""
-    for row in history.to_dict("records"):
-        print(epoch_line(row, epochs), flush=True)
-
-
-def epoch_line(row: dict[str, float], epochs: int) -> str:
-    """One epoch in one line, for logs and stored notebooks."""
-    return (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
-        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
-        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
-    )
 
 
 def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:

@@ -143,7 +143,7 @@ class Run:
             if fcntl and not _locked(file):
                 raise RuntimeError(
                     f"{self.folder} is being trained by another process; wait for it, or look on with "
-                    f"nblib.widgets.watch_run."
+                    f"`nblib watch {self.folder}`."
                 )
             remove_leftovers(self.folder)
             yield
@@ -294,6 +294,21 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
         if ours != theirs:
             differing.append(f"{name} {ours}, not {theirs}")
     return differing
+
+
+def print_epochs(history: pd.DataFrame, epochs: int) -> None:
+    """Prints the line of every epoch of a history, as a training does while it goes."""
+    for row in history.to_dict("records"):
+        print(epoch_line(row, epochs), flush=True)
+
+
+def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """One epoch in one line, for logs and stored notebooks."""
+    return (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
+        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
+        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
+    )
 
 
 def provenance() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from nblib.dataset import read_dataset
 from nblib.phantoms.labels import write_labels
 from nblib.submission import read_submission, write_submission
 
-COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report")
+COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "watch")
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def test_help_of_each_command_has_an_example(command):
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert result.exit_code == 0
     assert f"Example: nblib {command} " in result.output
+
+
+def test_watching_where_no_run_was_begun_is_one_sentence(nblib, tmp_path):
+    code, out, err = nblib("watch", tmp_path)
+    assert (code, out) == (1, "") and err.startswith(f"no run was begun in {tmp_path}; expected ")
 
 
 def test_without_a_command_the_help_names_them_all():

@@ -18,6 +18,7 @@ from nblib.runs import (
     against_paper,
     comparable_runs,
     differences_from_paper,
+    epoch_line,
     find_runs,
     open_finished,
     open_run,
@@ -143,6 +144,13 @@ def test_a_history_is_read_as_it_was_kept(run):
     run.keep_history(rows[:1])
     run.keep_history(rows)
     assert run.history.to_dict("records") == rows
+
+
+def test_an_epoch_is_told_in_one_line():
+    row = {"epoch": 7, "loss": 0.12344, "f1": 0.3, "val_loss": 0.2, "val_f1": 0.34567, "learning_rate": 1e-5}
+    line = epoch_line({**row, "seconds": 12.34}, epochs=50)
+    expected = "epoch  7/50   loss 0.1234   f1 0.3000   val_loss 0.2000   val_f1 0.3457   rate 1.0e-05   12.3 s"
+    assert line == expected
 
 
 def test_scores_mark_a_run_as_finished(run):
