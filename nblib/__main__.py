@@ -185,6 +185,19 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def watch(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that is being trained.", show_default=False)],
+) -> None:
+    """Print the epochs of a run as they come, until it is finished; Ctrl-C ends the watching, not the run.
+
+    Example: `nblib watch runs/03_vgg16_flipped/val1`
+    """
+    from nblib.widgets import watch_run
+
+    watch_run(run)
+
+
 def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     """What `nblib check` says: counts, then problems, the serious ones first."""
     title = LAYOUTS[dataset.layout].title

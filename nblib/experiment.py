@@ -22,6 +22,7 @@ SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseN
 # Where a run finds things, not what it is: left out when two runs are compared. What is read there is compared by the
 # data's fingerprint, which a quarantined image changes too.
 PLACES = ("data", "quarantine", "runs")
+NO_CONDITIONS = (*PLACES, "force")  # `force` says what to do with a run that is there already
 
 
 class Experiment(BaseModel):
@@ -63,6 +64,7 @@ class Experiment(BaseModel):
     data: str = "data/sample"
     quarantine: str | None = None
     runs: str = "runs"
+    force: bool = False
 
     def __init__(self, **parameters: Any) -> None:
         # `papermill -p name null` passes the text "null"; only YAML reads it as None.
@@ -106,8 +108,8 @@ class Experiment(BaseModel):
         return project_path(self.runs) / self.experiment_name / self.validation_half
 
     def conditions(self) -> dict[str, Any]:
-        """Every parameter that decides the numbers, as plain values: all but where things lie on this machine."""
-        return self.model_dump(exclude=set(PLACES))
+        """Every parameter that decides the numbers, as plain values: all but NO_CONDITIONS."""
+        return self.model_dump(exclude=set(NO_CONDITIONS))
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""

@@ -1,6 +1,9 @@
 """Files that are never half-written."""
 
+import errno
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +11,23 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+BESIDE = re.compile(r"\.[0-9a-f]{12}\..+")  # names that `replacing` writes to
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path` when the block ends well and vanishes when it does not.
 
     A reader sees the old file or the new one, never half of one. The suffix is kept, since some writers look at it.
     Folders above `path` are made; what is written may itself be a folder.
+
+    Args:
+        path: the file.
+        size: bytes that will be written, where they are known, for the error's sake.
+
+    Raises:
+        OSError: the disk is full; it says how many bytes are needed and free.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,14 +35,37 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise OSError(error.errno, _what_is_needed(path, beside, size, error.errno)) from None
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)
+        _remove(beside)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes what killed writers left beside their files, in `folder` and below; for folders nobody writes to now."""
+    for path in sorted(Path(folder).rglob(".*")):
+        if BESIDE.fullmatch(path.name):
+            _remove(path)
 
 
 def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` to `path` as JSON, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _what_is_needed(path: Path, beside: Path, size: int | None, number: int) -> str:
+    needed = f"about {size:,}" if size else f"more than {beside.stat().st_size if beside.is_file() else 0:,}"
+    return (
+        f"{os.strerror(number)}: {path} needs {needed} bytes, {shutil.disk_usage(path.parent).free:,} are free there. "
+        f"What was kept before is whole: make room (or raise the quota or limit), then start again."
+    )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Pixels: decode, resize by nearest neighbour, keep, and serve in batches with flipped copies."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,8 +47,11 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     try:
         with open_source(path) as stream, Image.open(stream) as image:
             resized = _eight_bits(image).resize((size, size), Image.Resampling.NEAREST)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} can't be read as an image ({error}); repair it or leave it out.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} can't be read as an image ({error}); repair it or leave it out: `nblib check DATA "
+            f"--quarantine FILE` lists all such images, and the parameter `quarantine` takes that FILE."
+        ) from None
     resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
     return np.asarray(resized.convert("RGB"))
 
@@ -72,9 +76,12 @@ def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarr
         size: pixels a side.
         folder: where the kept files are.
 
+    A kept file that was lost or cut short is made anew.
+
     Raises:
         FileNotFoundError: images are listed that are not on disk.
         ValueError: a file can't be read as an image.
+        OSError: the disk is full.
     """
     missing = images.loc[images["path"].isna(), "image_id"]
     if len(missing):
@@ -83,15 +90,9 @@ def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarr
             f"`nblib check` lists them all. Training needs the pixels."
         )
     kept = Path(folder) / f"{_pixel_key(images)}_{size}px.npy"
-    if not kept.exists():
-        with replacing(kept) as beside:
-            shape = (len(images), size, size, 3)
-            pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
-            with ThreadPoolExecutor() as workers:
-                decoded = workers.map(lambda path: decode_image(path, size), images["path"])
-                for row, image in enumerate(tqdm(decoded, "decode", len(images), unit="image", disable=None)):
-                    pixels[row] = image
-            pixels.flush()
+    shape = (len(images), size, size, 3)
+    if not _is_whole(kept, shape):
+        _decode_all(images["path"], shape, kept)
     return np.load(kept, mmap_mode="r")
 
 
@@ -139,6 +140,24 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if not image.mode.startswith("I;16"):
         return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
+def _decode_all(paths: pd.Series, shape: tuple[int, ...], kept: Path) -> None:
+    """Writes the images, one after the other, as an array of this shape to `kept`."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with replacing(kept, size=math.prod(shape)) as beside, beside.open("wb") as file, ThreadPoolExecutor() as workers:
+        np.lib.format.write_array_header_1_0(file, header)
+        decoded = workers.map(lambda path: decode_image(path, shape[1]), paths)
+        for image in tqdm(decoded, "decode", len(paths), unit="image", disable=None):
+            file.write(image.tobytes())
+
+
+def _is_whole(kept: Path, shape: tuple[int, ...]) -> bool:
+    """Whether the file is there and holds all of an array of this shape: a copy that was cut short does not."""
+    try:
+        return np.load(kept, mmap_mode="r").shape == shape
+    except (FileNotFoundError, ValueError, EOFError):
+        return False
 
 
 def _pixel_key(images: pd.DataFrame) -> str:

@@ -1,7 +1,9 @@
 """What watches a training: F1 over images as a Keras metric, callbacks, and the state a killed run goes on from."""
 
 import json
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -11,7 +13,9 @@ from keras import callbacks, metrics, ops
 
 from nblib.experiment import Experiment
 from nblib.files import replacing
-from nblib.runs import Run, best_epoch
+from nblib.runs import Run, best_epoch, print_epochs
+
+Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
 
 class SampleF1(metrics.Mean):
@@ -83,9 +87,10 @@ class RunKeeper(callbacks.Callback):
     part of any saved model: they are shown the recorded history again, which brings them to the same state.
     """
 
-    def __init__(self, run: Run, watching: list[callbacks.Callback]):
+    def __init__(self, run: Run, watching: list[callbacks.Callback], show: Show | None = None):
         super().__init__()
         self.run = run
+        self.show = show
         self.watching = watching
         self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
 
@@ -110,40 +115,42 @@ class RunKeeper(callbacks.Callback):
         self._started = time.monotonic()
         self._learning_rate = float(f"{float(self.model.optimizer.learning_rate):.7g}")  # float32 holds no more
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Stops at the first batch after which the loss is no number any more."""
+        self._require_finite("loss", float(logs["loss"]), f"batch {batch + 1} of {self.params['steps']}")
+
     def on_epoch_end(self, epoch, logs=None):
-        """Keeps history, the best weights and all that is needed to go on, in this order."""
+        """Keeps the best weights, history and all that is needed to go on, in this order."""
+        self._require_finite("val_loss", float(logs["val_loss"]), "its end")
         measured = {name: float(logs[name]) for name in ("loss", "f1", "val_loss", "val_f1")}
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            with replacing(self.run.folder / "best.weights.h5") as beside:
+            with replacing(self.run.folder / "best.weights.h5", _bytes_of(self.model)) as beside:
                 self.model.save_weights(beside)
         self.run.keep_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
-        print(epoch_line(row, self.params["epochs"]), flush=True)
+        print_epochs(pd.DataFrame([row]), self.params["epochs"])
+        if self.show:
+            self.show(self.run)
 
-
-def print_epochs(history: pd.DataFrame, epochs: int) -> None:
-    """Prints the line of every epoch of a history, as a training does while it goes."""
-    for row in history.to_dict("records"):
-        print(epoch_line(row, epochs), flush=True)
-
-
-def epoch_line(row: dict[str, float], epochs: int) -> str:
-    """One epoch in one line, for logs and stored notebooks."""
-    return (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
-        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
-        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
-    )
+    def _require_finite(self, name: str, value: float, where: str) -> None:
+        if math.isfinite(value):
+            return
+        kept = f"as it was after epoch {self.epochs_done}" if self.rows else "as it was before its first epoch"
+        raise FloatingPointError(
+            f"{name} is {value} in epoch {self.epochs_done + 1}, at {where}, with learning rate {self._learning_rate}. "
+            f"{self.run.folder} is kept {kept}, and the same experiment would go on from there to the same end: "
+            f"train with a lower learning_rate, under another experiment_name or with force=True."
+        )
 
 
 def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:
     """Writes all that a training needs to go on: history, and every value of model, dropout seeds and optimiser."""
     values = {str(number): variable.numpy() for number, variable in enumerate(_variables(model))}
     facts = json.dumps({"rows": rows, "stopped": bool(model.stop_training)})
-    with replacing(path) as beside, beside.open("wb") as file:
+    with replacing(path, _bytes_of(model)) as beside, beside.open("wb") as file:
         np.savez(file, facts=np.array(facts), **values)
 
 
@@ -158,3 +165,8 @@ def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarra
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
+
+
+def _bytes_of(model: keras.Model) -> int:
+    """Bytes of all values of model and optimiser: Keras writes those of the optimiser with the weights, too."""
+    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in _variables(model))

@@ -9,28 +9,37 @@ runs/<experiment_name>/<val1 or val2>/
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, when papermill was told to leave it here
+
+With `force` a run makes way for a new one as <val1 or val2>_put_aside_<date>, whole; nothing is deleted.
 """
 
+import errno
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
-from nblib.experiment import PLACES, Experiment
-from nblib.files import replacing, write_json
+from nblib.experiment import NO_CONDITIONS, Experiment
+from nblib.files import remove_leftovers, replacing, write_json
 from nblib.paper import table_3
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there nothing keeps two processes from training one run
+    fcntl = None
 
 # Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
 PAPER_CONDITIONS = (
@@ -40,6 +49,8 @@ PAPER_CONDITIONS = (
 UNIFORM_CONDITIONS = {
     "weights": "imagenet", "pooling": "flatten", "learning_rate": 1e-5, "schedule_decay": 0.9, "limit_images": None,
 }  # fmt: skip
+
+ASIDE = "_put_aside_"  # in the names of folders of runs that gave way to others
 
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 
@@ -119,6 +130,24 @@ class Run:
         """Writes what `scores` reads, and so marks the run as finished."""
         write_json(self.folder / "scores.json", scores)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the run to this process while the block lasts, cleared of what a killed one left half-written.
+
+        The lock lies on experiment.json and goes with its process, however that ends.
+
+        Raises:
+            RuntimeError: another process has it.
+        """
+        with (self.folder / "experiment.json").open("r+b") as file:
+            if fcntl and not _locked(file):
+                raise RuntimeError(
+                    f"{self.folder} is being trained by another process; wait for it, or look on with "
+                    f"`nblib watch {self.folder}`."
+                )
+            remove_leftovers(self.folder)
+            yield
+
     def _probabilities_file(self, name: str) -> Path:
         return self.folder / "probabilities" / f"{name}.npz"
 
@@ -132,18 +161,26 @@ def best_epoch(validation_f1: Iterable[float]) -> int:
 def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabulary) -> Run:
     """The run of this experiment on this data: a new folder, or the one that was begun or finished before.
 
+    With `force` a run that is finished, or another one, is put aside first; one that was only begun goes on, so that a
+    killed command can be given again as it is.
+
     Raises:
         ValueError: the folder holds a run with other parameters or other data; two runs never mix.
+        RuntimeError: the run to be put aside is being trained by another process.
     """
     run = Run(experiment.run_folder)
     identity = experiment.identity(dataset.fingerprint)
     if (run.folder / "experiment.json").is_file():
-        if run.facts["identity"] != identity:
+        same = run.facts["identity"] == identity
+        if not same and not experiment.force:
             raise ValueError(
                 f"{run.folder} holds another run: {_difference(run, experiment, dataset.fingerprint)}. "
-                f"Give this one another experiment_name or runs folder, or delete that folder."
+                f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
             )
-        return run
+        if same and not (experiment.force and run.finished):
+            return run
+        put_aside(run)
+        run = Run(experiment.run_folder)  # `facts` of the old one are still in its memory
     with replacing(run.folder / "vocabulary.txt") as beside:
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
     facts = {
@@ -157,9 +194,31 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     return run
 
 
+def put_aside(run: Run) -> Path:
+    """Renames the run's folder, all that is in it included, to one with the present date, and gives that.
+
+    Raises:
+        RuntimeError: another process is training the run.
+    """
+    now = datetime.now().strftime("%Y-%m-%d_%H%M%S")
+    aside = run.folder.with_name(f"{run.folder.name}{ASIDE}{now}")
+    with run.held():
+        return run.folder.rename(aside)
+
+
 def find_runs(folder: str | Path) -> list[Run]:
-    """All runs below `folder`, finished or not, by name of experiment and half."""
-    return [Run(path.parent) for path in sorted(Path(folder).rglob("experiment.json"))]
+    """All runs below `folder`, finished or not, by name of experiment and half; not those that were put aside."""
+    folders = [path.parent for path in sorted(Path(folder).rglob("experiment.json"))]
+    return [Run(folder) for folder in folders if ASIDE not in folder.name]
+
+
+def other_code(run: Run) -> str | None:
+    """A sentence where the run was made with another version or commit of nblib than the present; None where not."""
+    made, now = run.facts["provenance"], {"nblib": version("nblib"), "commit": _commit()}
+    if all(made.get(name) == now[name] for name in now):
+        return None
+    told = [f"{facts.get('nblib')} (commit {facts.get('commit') or 'unknown'})" for facts in (made, now)]
+    return f"{run.folder} was made with nblib {told[0]}, this is {told[1]}; force=True trains it anew."
 
 
 def open_finished(folder: str | Path) -> Run:
@@ -255,6 +314,21 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
     return differing
 
 
+def print_epochs(history: pd.DataFrame, epochs: int) -> None:
+    """Prints the line of every epoch of a history, as a training does while it goes."""
+    for row in history.to_dict("records"):
+        print(epoch_line(row, epochs), flush=True)
+
+
+def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """One epoch in one line, for logs and stored notebooks."""
+    return (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
+        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
+        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
+    )
+
+
 def provenance() -> dict[str, Any]:
     """Where and with what a run is made: versions, commit, machine, start."""
     return {
@@ -264,6 +338,18 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+def _locked(file: IO) -> bool:
+    """Whether this process now has the file's lock, or the file system knows no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    return True
 
 
 def _commit() -> str | None:
@@ -277,7 +363,7 @@ def _commit() -> str | None:
 def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str:
     there, here = run.experiment.conditions(), experiment.conditions()
     differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
-    if there.keys() != run.facts["experiment"].keys() - set(PLACES):
+    if there.keys() != run.facts["experiment"].keys() - set(NO_CONDITIONS):
         differing.append("parameters of another version of nblib there")
     if run.facts["data_fingerprint"] != data_fingerprint:
         differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")

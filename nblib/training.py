@@ -16,9 +16,9 @@ from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batche
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
-from nblib.monitoring import RunKeeper, SampleF1, plateau_callbacks, print_epochs
+from nblib.monitoring import RunKeeper, SampleF1, Show, plateau_callbacks
 from nblib.optimizers import NadamWithDecay
-from nblib.runs import Run, best_epoch, open_run
+from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
 from nblib.selection import constant_list, most_frequent_concepts, select
 
 
@@ -61,30 +61,29 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     return TrainingData(dataset, vocabulary, **{name: examples(part) for name, part in parts.items()})
 
 
-def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> Run:
+def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves kept, scored on the test half.
 
-    A run that was finished before is returned as it is; one that was killed goes on after its last whole epoch and ends
-    with the same numbers.
+    A run that was finished before is returned as it is, unless the experiment says `force`; one that was killed goes on
+    after its last whole epoch and ends with the same numbers. `show` (`nblib.widgets.LiveCurves` is one) is called with
+    the run after every epoch and once it is finished.
 
     Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
 
     Raises:
         ValueError: the run folder holds a run with other parameters or data.
+        RuntimeError: another process is training the run.
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
     if run.finished:
+        if told := other_code(run):
+            print(told)
         print_epochs(run.history, experiment.epochs)
-        (run.folder / "state.npz").unlink(missing_ok=True)  # left by a kill in the last moment
-        return run
-    model = compile_model(from_pixels(network, experiment.backbone), experiment)
-    fit(model, experiment, data, run)
-    model.load_weights(run.folder / "best.weights.h5")
-    for name in ("val1", "val2"):
-        half = data.half(name)
-        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
-    run.keep_scores(score(run, data))
-    (run.folder / "state.npz").unlink(missing_ok=True)
+    else:
+        with run.held():
+            model = compile_model(from_pixels(network, experiment.backbone), experiment)
+            _train_to_the_end(model, experiment, data, run, show)
+    (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     return run
 
 
@@ -99,13 +98,13 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     return model
 
 
-def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run) -> None:
+def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None = None) -> None:
     """Trains `model` until early stopping or the last epoch, from where the run's kept state is."""
     keras.utils.set_random_seed(experiment.seed)
     tf.config.experimental.enable_op_determinism()
     model.optimizer.build(model.trainable_variables)
     watching = plateau_callbacks(experiment)
-    keeper = RunKeeper(run, watching)
+    keeper = RunKeeper(run, watching, show)
     if keeper.stopped or keeper.epochs_done >= experiment.epochs:
         return
     steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
@@ -171,7 +170,21 @@ def predict_test(run: Run) -> None:
     network = build_network(experiment.model_copy(update={"weights": None}), len(run.vocabulary))
     model = from_pixels(network, experiment.backbone)
     model.load_weights(run.folder / "best.weights.h5")
-    run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+    with run.held():
+        run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+
+
+def _train_to_the_end(
+    model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None
+) -> None:
+    fit(model, experiment, data, run, show)
+    model.load_weights(run.folder / "best.weights.h5")
+    for name in ("val1", "val2"):
+        half = data.half(name)
+        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
+    run.keep_scores(score(run, data))
+    if show:
+        show(run)
 
 
 def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:

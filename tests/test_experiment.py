@@ -159,7 +159,7 @@ def test_the_test_half_is_the_other_one(validation_half, test_half):
 
 
 def test_the_other_conditions_below_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, "data", "quarantine", "runs"} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, "data", "quarantine", "runs", "force"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
@@ -172,6 +172,15 @@ def test_identity_changes_with_every_condition(name):
 def test_identity_does_not_change_with_the_places_of_data_and_runs():
     moved = Experiment(data="/elsewhere/data", quarantine="/elsewhere/q.txt", runs="/elsewhere/runs")
     assert moved.identity("data") == Experiment().identity("data")
+
+
+def test_identity_does_not_change_with_what_to_do_with_an_old_run():
+    assert Experiment(force=True).identity("data") == Experiment().identity("data")
+
+
+def test_identity_is_what_it_was_for_the_runs_on_disk():
+    """Where this changes, every finished run is refused: a new parameter belongs to NO_CONDITIONS, or is left out."""
+    assert Experiment().identity("data") == "e2ea3634e0de5fa9"
 
 
 def test_identity_changes_with_the_data():

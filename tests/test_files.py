@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nblib.files import replacing, write_json
+from nblib.files import remove_leftovers, replacing, write_json
 
 
 def names_in(folder):
@@ -75,3 +75,15 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path):
         write_json(tmp_path / "scores.json", {"f1": object()})
     assert json.loads((tmp_path / "scores.json").read_text()) == {"f1": 1}
     assert names_in(tmp_path) == ["scores.json"]
+
+
+def test_what_a_killed_writer_left_beside_its_file_is_removed_and_nothing_else(tmp_path):
+    for name in ("state.npz", ".hidden", ".abc.state.npz", "probabilities/.0123456789ab.val1.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "pages") as beside:
+        (beside / "half").mkdir(parents=True)
+        remove_leftovers(tmp_path)
+        assert names_in(tmp_path) == [".abc.state.npz", ".hidden", "probabilities", "state.npz"]
+        assert names_in(tmp_path / "probabilities") == []
+        beside.mkdir()

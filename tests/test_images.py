@@ -211,6 +211,15 @@ def test_a_changed_image_is_decoded_anew(images, tmp_path):
     assert np.flatnonzero((first != second).any(axis=(1, 2, 3))).tolist() == [2]
 
 
+@pytest.mark.parametrize("size", [0, 100, 1000])
+def test_kept_pixels_that_were_cut_short_are_decoded_anew(images, tmp_path, size):
+    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    (kept,) = kept_files(tmp_path / "pixels")
+    os.truncate(kept, size)
+    assert np.array_equal(keep_pixels(images, 16, tmp_path / "pixels"), first)
+    assert kept_files(tmp_path / "pixels") == [kept] and kept.stat().st_size == 128 + first.size
+
+
 def test_another_order_or_size_is_another_file(images, tmp_path):
     first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
     assert np.array_equal(keep_pixels(images[::-1], 16, tmp_path / "pixels"), first[::-1])

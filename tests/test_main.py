@@ -12,7 +12,7 @@ from nblib.dataset import read_dataset
 from nblib.phantoms.labels import write_labels
 from nblib.submission import read_submission, write_submission
 
-COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor")
+COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "watch")
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def test_help_of_each_command_has_an_example(command):
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert result.exit_code == 0
     assert f"Example: nblib {command} " in result.output
+
+
+def test_watching_where_no_run_was_begun_is_one_sentence(nblib, tmp_path):
+    code, out, err = nblib("watch", tmp_path)
+    assert (code, out) == (1, "") and err.startswith(f"no run was begun in {tmp_path}; expected ")
 
 
 def test_without_a_command_the_help_names_them_all():
@@ -152,7 +157,7 @@ def test_check_looks_into_images_and_writes_what_to_leave_out(nblib, sample, tmp
     empty.write_bytes(b"")
     cut.write_bytes(cut.read_bytes()[:2000])
     quarantine = tmp_path / "quarantine.txt"
-    code, out, err = nblib("check", data, "--pixels", "--quarantine", quarantine)
+    code, out, err = nblib("check", data, "--quarantine", quarantine)
     assert (code, err) == (1, "")
     assert "Training would be wrong: 2\n" in out and out.endswith(f"2 images to leave out: {quarantine}\n")
     lines = [line.split("\t") for line in quarantine.read_text().splitlines()]

@@ -9,7 +9,6 @@ from nblib.monitoring import (
     ReduceLROnPlateau,
     SampleF1,
     best_epoch,
-    epoch_line,
     plateau_callbacks,
     read_state,
     write_state,
@@ -133,13 +132,6 @@ def test_training_stops_early_by_the_f1_of_the_validation_half():
 )
 def test_the_best_epoch_is_the_first_of_equals_and_the_last_while_all_are_0(f1, epoch):
     assert best_epoch(f1) == epoch
-
-
-def test_an_epoch_is_told_in_one_line():
-    row = {"epoch": 7, "loss": 0.12344, "f1": 0.3, "val_loss": 0.2, "val_f1": 0.34567, "learning_rate": 1e-5}
-    line = epoch_line({**row, "seconds": 12.34}, epochs=50)
-    expected = "epoch  7/50   loss 0.1234   f1 0.3000   val_loss 0.2000   val_f1 0.3457   rate 1.0e-05   12.3 s"
-    assert line == expected
 
 
 def test_a_kept_state_gives_back_history_and_every_value(tmp_path):

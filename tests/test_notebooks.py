@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,28 @@ def test_03_shows_the_sizes_of_the_papers_networks(executed):
     shown = outputs_of(executed / "03_baseline_vgg16.ipynb")
     for parameters in ("76536615", "146744103", "455025447", "163525415"):
         assert parameters in shown
+
+
+@pytest.mark.parametrize("name", ["03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses"])
+def test_training_leaves_one_line_an_epoch_and_one_figure_of_the_curves(executed, name):
+    cells = nbformat.read(executed / f"{name}.ipynb", as_version=4).cells
+    number = next(number for number, cell in enumerate(cells) if cell.source.startswith("run = train("))
+    training, _, curves = cells[number : number + 3]
+    lines = [line for output in training.outputs for line in output.get("text", "").splitlines()]
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    pictures = [["image/png" in output.get("data", {}) for output in cell.outputs] for cell in (training, curves)]
+    assert sum(map(sum, pictures)) == 1 and any(pictures[1])
+
+
+def test_forced_it_trains_anew_and_the_old_run_is_put_aside(executed, sample, tmp_path):
+    runs = shutil.copytree(executed / "runs", tmp_path / "runs")
+    parameters = {"data": sample, "runs": runs, **SMALL, "epochs": 1, "force": True}
+    done = papermill("03_baseline_vgg16", tmp_path / "forced.ipynb", **parameters)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "epoch 1/1" in outputs_of(tmp_path / "forced.ipynb")
+    (aside,) = (runs / "03_vgg16_flipped").glob("val1_put_aside_*")
+    old = executed / "runs" / "03_vgg16_flipped" / "val1"
+    assert (aside / "history.csv").read_bytes() == (old / "history.csv").read_bytes()
 
 
 def test_04_shows_the_sizes_of_the_deeper_networks(executed):

@@ -1,5 +1,8 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,16 +11,19 @@ import pytest
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
 from nblib.experiment import Experiment, paper_experiment
+from nblib.files import write_json
 from nblib.paper import table_3
 from nblib.runs import (
     Run,
     against_paper,
     comparable_runs,
     differences_from_paper,
+    epoch_line,
     fill_table_3,
     find_runs,
     open_finished,
     open_run,
+    other_code,
     paper_f1,
 )
 
@@ -80,6 +86,41 @@ def test_changed_parameters_are_refused_and_named(changed, sentence, run, experi
         open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
 
 
+def test_a_run_with_other_parameters_is_put_aside_whole_when_forced(run, experiment, sample_dataset, vocabulary):
+    run.keep_scores(SCORES)
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    forced = open_run(with_other(experiment, dropout=0.25, force=True), sample_dataset, vocabulary)
+    assert forced.folder == run.folder and not forced.finished and forced.experiment.dropout == 0.25
+    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == before
+    assert find_runs(run.folder.parent.parent) == [forced]
+
+
+def test_a_finished_run_is_put_aside_when_forced_and_a_begun_one_goes_on(run, experiment, sample_dataset, vocabulary):
+    forced = with_other(experiment, force=True)
+    run.keep_history([{"epoch": 1}])
+    assert len(open_run(forced, sample_dataset, vocabulary).history) == 1
+    run.keep_scores(SCORES)
+    assert not open_run(forced, sample_dataset, vocabulary).finished
+    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    assert Run(aside).finished and len(Run(aside).history) == 1
+
+
+def test_a_run_that_is_being_trained_is_not_put_aside(run, experiment, sample_dataset, vocabulary):
+    with run.held(), pytest.raises(RuntimeError, match="is being trained by another process"):
+        open_run(with_other(experiment, seed=1, force=True), sample_dataset, vocabulary)
+    assert open_run(experiment, sample_dataset, vocabulary) == run
+
+
+@pytest.mark.parametrize(("name", "value"), [("nblib", "0.0.9"), ("commit", "1234567")])
+def test_a_run_made_with_other_code_says_so(run, name, value):
+    assert other_code(run) is None
+    facts = {**run.facts, "provenance": {**run.facts["provenance"], name: value}}
+    write_json(run.folder / "experiment.json", facts)
+    told = other_code(Run(run.folder))
+    assert value in told and told.endswith("; force=True trains it anew.")
+
+
 def test_changed_data_are_refused_and_named(run, experiment, sample_dataset, vocabulary, tmp_path):
     shutil.copytree(sample_dataset.folder, tmp_path / "changed")
     next((tmp_path / "changed" / "test").iterdir()).unlink()
@@ -104,6 +145,13 @@ def test_a_history_is_read_as_it_was_kept(run):
     run.keep_history(rows[:1])
     run.keep_history(rows)
     assert run.history.to_dict("records") == rows
+
+
+def test_an_epoch_is_told_in_one_line():
+    row = {"epoch": 7, "loss": 0.12344, "f1": 0.3, "val_loss": 0.2, "val_f1": 0.34567, "learning_rate": 1e-5}
+    line = epoch_line({**row, "seconds": 12.34}, epochs=50)
+    expected = "epoch  7/50   loss 0.1234   f1 0.3000   val_loss 0.2000   val_f1 0.3457   rate 1.0e-05   12.3 s"
+    assert line == expected
 
 
 def test_scores_mark_a_run_as_finished(run):
@@ -253,3 +301,14 @@ def test_table_3_without_runs_is_the_papers(tmp_path):
     assert len(filled) == 10
     assert filled["paper_val1"].notna().sum() == 9
     assert filled["here_val1"].isna().all()
+
+
+def test_a_run_is_held_by_one_process_at_a_time(run):
+    hold = f"from pathlib import Path; from nblib.runs import Run\nwith Run(Path({str(run.folder)!r})).held(): "
+    with run.held():
+        second = subprocess.run([sys.executable, "-c", hold + "pass"], capture_output=True, text=True)
+    assert second.returncode != 0 and "small/val1 is being trained by another process; wait for it" in second.stderr
+    killed = [sys.executable, "-c", hold + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+    assert subprocess.run(killed).returncode == -signal.SIGKILL
+    with run.held():
+        pass
