@@ -8,6 +8,7 @@ from itertools import pairwise
 import keras
 from keras import applications, layers, ops
 
+from nblib.devices import computing_in, grow_memory, sharing
 from nblib.experiment import Experiment, project_path
 
 
@@ -77,15 +78,22 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
 
     It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
-    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones.
+    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones, its precision
+    what the layers before the sigmoids compute in, its devices how many GPUs hold the network.
 
     Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
 
     Raises:
         FileNotFoundError: `weights` is a path and there is no such file.
+        ValueError: TensorFlow sees fewer GPUs than `devices`.
     """
     keras.utils.set_random_seed(experiment.seed)
+    with sharing(experiment.devices), computing_in(experiment.precision):
+        return _network(experiment, sigmoids)
+
+
+def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
     backbone = BACKBONES[experiment.backbone].build(
         include_top=False, weights=_weights_of(experiment), input_shape=shape
@@ -103,11 +111,13 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
 def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
     """The network with its preprocessing in front: takes (N, size, size, 3) uint8, RGB, as decoded.
 
-    Pixels travel to the device as bytes, and nobody can forget the preprocessing.
+    Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
+    precision of the network.
     """
-    pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
-    prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
-    return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
+    with network.distribute_strategy.scope():
+        pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
+        prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
+        return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
@@ -129,6 +139,7 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
 @cache
 def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int]:
     """Shape of the last feature map, number of convolutions, parameters."""
+    grow_memory()
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
     return network.output_shape[1:], convolutions, network.count_params()

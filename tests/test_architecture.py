@@ -18,7 +18,7 @@ FLOORS = (
     ("monitoring", "figures", "reports"),
     ("counting", "models", "runs", "submission"),
     ("experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers"),
+    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),
