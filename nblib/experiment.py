@@ -19,10 +19,14 @@ LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
 # The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
-# Where a run finds things, not what it is: left out when two runs are compared. What is read there is compared by the
-# data's fingerprint, which a quarantined image changes too.
-PLACES = ("data", "quarantine", "runs")
+# Where a run finds things and what it leaves beside them, not what it is: left out when two runs are compared. What is
+# read there is compared by the data's fingerprint, which a quarantined image changes too.
+PLACES = ("data", "quarantine", "runs", "tensorboard")
 NO_CONDITIONS = (*PLACES, "force")  # `force` says what to do with a run that is there already
+
+# Conditions that came after the first runs were kept. At their default they are what those runs had without a word of
+# it, so they are left out of the identity: a folder of that time is recognised.
+LATER_CONDITIONS = ("precision", "jit_compile", "devices")
 
 
 class Experiment(BaseModel):
@@ -61,9 +65,13 @@ class Experiment(BaseModel):
     validation_half: Literal["val1", "val2"] = "val1"
     limit_images: int | None = Field(None, ge=1)
     seed: int = Field(2020, ge=0, lt=2**32)
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    jit_compile: bool = False
+    devices: int = Field(1, ge=1)
     data: str = "data/sample"
     quarantine: str | None = None
     runs: str = "runs"
+    tensorboard: bool = False
     force: bool = False
 
     def __init__(self, **parameters: Any) -> None:
@@ -87,6 +95,12 @@ class Experiment(BaseModel):
             raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
         return self
 
+    @model_validator(mode="after")
+    def _one_device_is_compiled_for(self) -> "Experiment":
+        if self.jit_compile and self.devices > 1:
+            raise ValueError("XLA compiles for one device only: set jit_compile to False or devices to 1")
+        return self
+
     @property
     def test_half(self) -> str:
         """The validation half that is kept for testing: the other one. Paper: section 3.3."""
@@ -108,12 +122,17 @@ class Experiment(BaseModel):
         return project_path(self.runs) / self.experiment_name / self.validation_half
 
     def conditions(self) -> dict[str, Any]:
-        """Every parameter that decides the numbers, as plain values: all but NO_CONDITIONS."""
+        """Every parameter that decides the numbers, as plain values: all but NO_CONDITIONS.
+
+        Precision, compilation and the number of devices decide the last digits of each, so they are among them.
+        """
         return self.model_dump(exclude=set(NO_CONDITIONS))
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""
-        facts = json.dumps([self.conditions(), data_fingerprint], sort_keys=True)
+        unsaid = {name for name in LATER_CONDITIONS if getattr(self, name) == type(self).model_fields[name].default}
+        said = {name: value for name, value in self.conditions().items() if name not in unsaid}
+        facts = json.dumps([said, data_fingerprint], sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 

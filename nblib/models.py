@@ -9,6 +9,7 @@ from math import prod
 import keras
 from keras import applications, layers, ops
 
+from nblib.devices import computing_in, grow_memory, sharing
 from nblib.experiment import Experiment
 from nblib.weights import load_backbone, weights_file
 
@@ -79,7 +80,8 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
 
     It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
-    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones.
+    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones, its precision
+    what the layers before the sigmoids compute in, its devices how many GPUs hold the network.
 
     Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
@@ -87,8 +89,14 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     Raises:
         FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be fetched.
         ValueError: the file holds no weights of this backbone.
+        ValueError: TensorFlow sees fewer GPUs than `devices`.
     """
     keras.utils.set_random_seed(experiment.seed)
+    with sharing(experiment.devices), computing_in(experiment.precision):
+        return _network(experiment, sigmoids)
+
+
+def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
     backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
     if start := weights_file(experiment):
@@ -106,11 +114,13 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
 def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
     """The network with its preprocessing in front: takes (N, size, size, 3) uint8, RGB, as decoded.
 
-    Pixels travel to the device as bytes, and nobody can forget the preprocessing.
+    Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
+    precision of the network.
     """
-    pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
-    prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
-    return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
+    with network.distribute_strategy.scope():
+        pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
+        prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
+        return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
@@ -139,6 +149,7 @@ def count_activations(experiment: Experiment, sigmoids: int) -> int:
 @cache
 def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int, int]:
     """Shape of the last feature map, number of convolutions, parameters, and numbers put out by all layers."""
+    grow_memory()
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
     activations = sum(prod(layer.output.shape[1:]) for layer in network.layers)

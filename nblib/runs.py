@@ -32,7 +32,7 @@ import pandas as pd
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
-from nblib.experiment import NO_CONDITIONS, Experiment
+from nblib.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
 from nblib.files import remove_leftovers, replacing, write_json
 from nblib.paper import table_3
 
@@ -363,7 +363,7 @@ def _commit() -> str | None:
 def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str:
     there, here = run.experiment.conditions(), experiment.conditions()
     differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
-    if there.keys() != run.facts["experiment"].keys() - set(NO_CONDITIONS):
+    if there.keys() != {*run.facts["experiment"], *LATER_CONDITIONS} - set(NO_CONDITIONS):
         differing.append("parameters of another version of nblib there")
     if run.facts["data_fingerprint"] != data_fingerprint:
         differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")

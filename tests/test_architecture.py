@@ -20,7 +20,7 @@ FLOORS = (
     ("weights",),
     ("runs",),
     ("experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers"),
+    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),

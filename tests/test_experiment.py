@@ -31,6 +31,9 @@ OTHER_CONDITIONS = {
     "validation_half": "val2",
     "limit_images": 100,
     "seed": 1,
+    "precision": "mixed_float16",
+    "jit_compile": True,
+    "devices": 2,
 }
 
 
@@ -113,6 +116,10 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("validation_half", "val3"),
         ("limit_images", 0),
         ("seed", 2**32),
+        ("precision", "float16"),
+        ("jit_compile", "perhaps"),
+        ("devices", 0),
+        ("devices", 1.5),
         ("flipped_copies", "perhaps"),
         ("experiment_name", "../elsewhere"),
         ("experiment_name", ""),
@@ -148,6 +155,12 @@ def test_small_backbones_have_no_imagenet_weights():
     )
 
 
+def test_compilation_and_several_devices_exclude_each_other():
+    assert message_of(jit_compile=True, devices=2) == (
+        "XLA compiles for one device only: set jit_compile to False or devices to 1."
+    )
+
+
 def test_an_experiment_is_itself_again_after_a_round_trip():
     experiment = Experiment(small_relative=True, weights=None, dropout=0.25)
     assert Experiment(**experiment.model_dump()) == experiment
@@ -159,7 +172,8 @@ def test_the_test_half_is_the_other_one(validation_half, test_half):
 
 
 def test_the_other_conditions_below_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, "data", "quarantine", "runs", "force"} == set(Experiment.model_fields)
+    given = {"data", "quarantine", "runs", "tensorboard", "force"}
+    assert {*OTHER_CONDITIONS, *given} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
@@ -169,8 +183,8 @@ def test_identity_changes_with_every_condition(name):
     assert changed.identity("data") != reference.identity("data")
 
 
-def test_identity_does_not_change_with_the_places_of_data_and_runs():
-    moved = Experiment(data="/elsewhere/data", quarantine="/elsewhere/q.txt", runs="/elsewhere/runs")
+def test_identity_does_not_change_with_the_places_of_data_and_runs_and_what_is_left_there():
+    moved = Experiment(data="/elsewhere/data", quarantine="/elsewhere/q.txt", runs="/elsewhere/runs", tensorboard=True)
     assert moved.identity("data") == Experiment().identity("data")
 
 
@@ -178,9 +192,15 @@ def test_identity_does_not_change_with_what_to_do_with_an_old_run():
     assert Experiment(force=True).identity("data") == Experiment().identity("data")
 
 
-def test_identity_is_what_it_was_for_the_runs_on_disk():
-    """Where this changes, every finished run is refused: a new parameter belongs to NO_CONDITIONS, or is left out."""
-    assert Experiment().identity("data") == "e2ea3634e0de5fa9"
+@pytest.mark.parametrize(
+    ("experiment", "identity"),
+    [
+        (Experiment(), "e2ea3634e0de5fa9"),
+        (paper_experiment("05_resnet50"), "a0d404850822fc31"),
+    ],
+)
+def test_identity_is_what_it_was_before_precision_compilation_and_devices_could_be_chosen(experiment, identity):
+    assert experiment.identity("data") == identity
 
 
 def test_identity_changes_with_the_data():

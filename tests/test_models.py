@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nblib.experiment import SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
-from nblib.models import BACKBONES, Backbone, build_network, describe_network, from_pixels
+from nblib.models import BACKBONES, build_network, describe_network, from_pixels
 from nblib.paper import table_3
 
 CONCEPTS = 3_047
@@ -46,14 +46,6 @@ def without_values():
     with keras.StatelessScope(initialize_variables=False):
         yield
     keras.backend.clear_session()
-
-
-@pytest.fixture
-def half_precision():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    yield
-    keras.config.set_dtype_policy(before)
 
 
 def random_start(experiment):
@@ -118,22 +110,6 @@ def test_heads_of_table_3_are_relu_layers_with_dropout_between_flattened_feature
     assert (predictions.units, predictions.activation.__name__) == (3047, "sigmoid")
 
 
-@pytest.mark.parametrize("name", ["03_vgg16_flipped", "05_resnet50", "06_densenet169"])
-def test_keras_is_asked_for_the_backbone_trained_on_imagenet_without_its_top(name, monkeypatch):
-    asked = {}
-
-    def build(**how):
-        asked.update(how)
-        image = keras.Input(how["input_shape"])
-        return keras.Model(image, keras.layers.MaxPooling2D(32)(image))
-
-    experiment = paper_experiment(name)
-    monkeypatch.setitem(BACKBONES, experiment.backbone, Backbone(build, None))
-    build_network(experiment.model_copy(update={"fc_units": 2}), 3)
-    size = experiment.image_size
-    assert asked == {"include_top": False, "weights": "imagenet", "input_shape": (size, size, 3)}
-
-
 @pytest.mark.parametrize(
     ("name", "builder"),
     [
@@ -188,10 +164,40 @@ def test_without_fully_connected_layers_the_sigmoids_see_the_features():
     assert network.get_layer("predictions").kernel.shape == (2 * 2 * 128, 7)
 
 
-def test_probabilities_are_float32_where_the_rest_computes_in_float16(half_precision):
-    network = build_network(small(), 7)
-    assert network.get_layer("fc1").compute_dtype == "float16"
-    assert network.output.dtype == "float32"
+@pytest.mark.parametrize("computed", ["float16", "bfloat16"])
+@pytest.mark.parametrize("backbone", SMALL_RELATIVES.values())
+def test_in_mixed_precision_layers_compute_in_it_and_weights_and_probabilities_are_float32(backbone, computed):
+    network = build_network(small(backbone=backbone, precision=f"mixed_{computed}"), 7)
+    model = from_pixels(network, backbone)
+    convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    assert convolution.compute_dtype == network.get_layer("fc1").compute_dtype == computed
+    assert convolution.output.dtype == computed
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    assert network.output.dtype == model.output.dtype == "float32"
+    assert network.get_layer("predictions").compute_dtype == "float32"
+
+
+@pytest.mark.parametrize(("precision", "nearness"), [("mixed_float16", 2e-3), ("mixed_bfloat16", 2e-2)])
+def test_probabilities_in_mixed_precision_are_nearly_those_in_float32(precision, nearness):
+    """The preprocessing is exact in both: pixels reach the first layer in float32."""
+    pixels = random_pixels(32, images=4)
+    exact, mixed = (
+        np.asarray(from_pixels(build_network(small(precision=each), 7), "small_plain")(pixels))
+        for each in ("float32", precision)
+    )
+    assert 0 < np.abs(exact - mixed).max() < nearness
+
+
+def test_a_network_in_mixed_precision_leaves_the_next_one_in_float32():
+    build_network(small(precision="mixed_float16"), 7)
+    assert keras.config.dtype_policy().name == "float32"
+    assert {layer.compute_dtype for layer in build_network(small(), 7).layers} == {"float32"}
+
+
+def test_a_network_that_can_not_be_built_leaves_the_next_one_in_float32(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        build_network(small(precision="mixed_float16", weights=str(tmp_path / "absent.weights.h5")), 7)
+    assert keras.config.dtype_policy().name == "float32"
 
 
 # What the ImageNet weights were trained on: BGR less its mean (caffe), or RGB over 255, standardised (torch).

@@ -79,6 +79,7 @@ def test_no_number_is_read_as_text(path):
         "pooling",
         "loss",
         "lr_reduction_monitor",
+        "precision",
         "data",
         "runs",
     }

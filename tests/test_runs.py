@@ -67,6 +67,20 @@ def test_a_run_opened_again_is_left_as_it_is(run, experiment, sample_dataset, vo
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
 
 
+def test_a_run_kept_before_precision_compilation_and_devices_could_be_chosen_is_opened(
+    run, experiment, sample_dataset, vocabulary
+):
+    path = run.folder / "experiment.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("precision", "jit_compile", "devices", "tensorboard"):
+        del facts["experiment"][name]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    opened = open_run(experiment, sample_dataset, vocabulary)
+    assert opened.experiment == experiment and opened.facts == facts
+    with pytest.raises(ValueError, match=r"holds another run: precision 'float32' there, 'mixed_float16' here\. Give"):
+        open_run(with_other(experiment, precision="mixed_float16"), sample_dataset, vocabulary)
+
+
 def test_a_run_whose_data_were_moved_is_the_same_run(run, experiment, sample_dataset, vocabulary, tmp_path):
     shutil.copytree(sample_dataset.folder, tmp_path / "elsewhere")
     moved = read_dataset(tmp_path / "elsewhere")
