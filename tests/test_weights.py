@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.experiment import SMALL_RELATIVES, Experiment
+from nblib.experiment import SMALL_RELATIVES, Experiment, paper_experiment
 from nblib.models import BACKBONES, build_network, from_pixels
 from nblib.training import load_training_data, train
 from nblib.weights import IMAGENET, load_backbone
@@ -86,6 +86,24 @@ def test_names_addresses_and_hashes_of_imagenet_files_are_those_of_keras():
 
 def test_every_backbone_of_the_paper_has_a_file_of_imagenet_weights():
     assert set(IMAGENET) == set(SMALL_RELATIVES)
+
+
+@pytest.mark.parametrize("name", ["03_vgg16_flipped", "05_resnet50", "06_densenet169"])
+def test_networks_of_table_3_start_from_the_imagenet_file_of_their_backbone(name, tmp_path, monkeypatch):
+    experiment = paper_experiment(name).model_copy(update={"image_size": 32, "fc_units": 2})
+    theirs, fetched = build(experiment.backbone, 1), []
+    theirs.save_weights(tmp_path / "fetched.weights.h5")
+
+    def get_file(name, url, **how):
+        fetched.append((name, url, how["file_hash"]))
+        return str(tmp_path / "fetched.weights.h5")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    network = build_network(experiment, 3)
+    file = IMAGENET[experiment.backbone]
+    assert fetched == [(file.name, file.url, file.md5)]
+    for ours, layer in zip(network.layers, theirs.layers, strict=False):  # the head comes after
+        assert_same(ours.get_weights(), layer.get_weights())
 
 
 def test_imagenet_weights_that_cannot_be_fetched_are_named_with_their_place_and_the_ways_out(tmp_path):
