@@ -57,9 +57,11 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def _what_is_needed(path: Path, beside: Path, size: int | None, number: int) -> str:
-    needed = f"about {size:,}" if size else f"more than {beside.stat().st_size if beside.is_file() else 0:,}"
+    written = beside.stat().st_size if beside.is_file() else 0  # it is removed, and its room is free again
+    needed = f"about {size:,}" if size else f"more than {written:,}"
+    free = shutil.disk_usage(path.parent).free + written
     return (
-        f"{os.strerror(number)}: {path} needs {needed} bytes, {shutil.disk_usage(path.parent).free:,} are free there. "
+        f"{os.strerror(number)}: {path} needs {needed} bytes, {free:,} are free there. "
         f"What was kept before is whole: make room (or raise the quota or limit), then start again."
     )
 

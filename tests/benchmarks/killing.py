@@ -53,7 +53,7 @@ def train_anew(experiment):
 
 def train_quietly(experiment):
     """Trains without a word, and behind the process that waits to kill it: a file is written within milliseconds."""
-    os.nice(10)
+    os.nice(5)
     with contextlib.redirect_stdout(io.StringIO()):
         train_anew(experiment)
 
