@@ -9,7 +9,7 @@ READY   := $(VENV)/ready
 .PHONY: help setup demo table3 test bench lint strip lab lock picture clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY)  ## make .venv from requirements.lock and install nblib into it
 
