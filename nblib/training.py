@@ -16,7 +16,7 @@ from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batche
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
-from nblib.monitoring import RunKeeper, SampleF1, plateau_callbacks, print_epochs
+from nblib.monitoring import RunKeeper, SampleF1, TensorBoardCurves, plateau_callbacks, print_epochs
 from nblib.optimizers import NadamWithDecay
 from nblib.runs import Run, best_epoch, open_run
 from nblib.selection import constant_list, most_frequent_concepts, select
@@ -89,23 +89,41 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model) -> R
 
 
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` with the experiment's loss, NAdam and F1 over images. Paper: section 4."""
-    model.compile(
-        loss=LOSSES[experiment.loss],
-        optimizer=NadamWithDecay(experiment.learning_rate, experiment.schedule_decay),
-        metrics=[SampleF1()],
-        jit_compile=False,
-    )
+    """`model` with the experiment's loss, NAdam and F1 over images. Paper: section 4.
+
+    In mixed_float16 the loss is scaled, so that small gradients do not vanish (Keras' LossScaleOptimizer).
+
+    Raises:
+        ValueError: `jit_compile` after an experiment without it in the same process.
+    """
+    with model.distribute_strategy.scope():
+        optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
+        optimizer.build(model.trainable_variables)  # once wrapped, Keras would not list all of its variables
+        if experiment.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(
+            loss=LOSSES[experiment.loss], optimizer=optimizer, metrics=[SampleF1()], jit_compile=experiment.jit_compile
+        )
+        optimizer.build(model.trainable_variables)
+    if model.jit_compile != experiment.jit_compile:
+        raise ValueError(
+            "jit_compile needs a process in which nothing was trained without it: restart the kernel. Training without "
+            "it makes TensorFlow's operations deterministic for good, and Keras does not compile those."
+        )
     return model
 
 
 def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run) -> None:
-    """Trains `model` until early stopping or the last epoch, from where the run's kept state is."""
+    """Trains `model` until early stopping or the last epoch, from where the run's kept state is.
+
+    Operations are deterministic, which costs some speed on a GPU, but with `jit_compile`: Keras excludes the two.
+    """
     keras.utils.set_random_seed(experiment.seed)
-    tf.config.experimental.enable_op_determinism()
-    model.optimizer.build(model.trainable_variables)
+    if not experiment.jit_compile:
+        tf.config.experimental.enable_op_determinism()
     watching = plateau_callbacks(experiment)
     keeper = RunKeeper(run, watching)
+    curves = [TensorBoardCurves(run.folder / "tensorboard", keeper.rows)] if experiment.tensorboard else []
     if keeper.stopped or keeper.epochs_done >= experiment.epochs:
         return
     steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
@@ -123,7 +141,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
         validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
         initial_epoch=keeper.epochs_done,
         epochs=experiment.epochs,
-        callbacks=[*watching, keeper],
+        callbacks=[*watching, keeper, *curves],
         shuffle=False,
         verbose=0,
     )
