@@ -14,7 +14,6 @@ from nblib.experiment import Experiment
 from nblib.files import replacing
 from nblib.runs import Run, best_epoch
 
-
 # What TensorBoard shows: for each curve the quantities of a row of the history, and the picture each goes to.
 CURVES = {
     "train": {"loss": "loss", "f1": "f1", "learning_rate": "learning_rate"},
@@ -117,7 +116,8 @@ class RunKeeper(callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the time and the learning rate the epoch begins with."""
         self._started = time.monotonic()
-        self._learning_rate = float(f"{float(self.model.optimizer.learning_rate):.7g}")  # float32 holds no more
+        rate = ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        self._learning_rate = float(f"{rate:.7g}")  # float32 holds no more
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps history, the best weights and all that is needed to go on, in this order."""

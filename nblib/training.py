@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
+from nblib.devices import as_part_of_batch
 from nblib.experiment import Experiment, project_path
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
@@ -102,7 +103,10 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(
-            loss=LOSSES[experiment.loss], optimizer=optimizer, metrics=[SampleF1()], jit_compile=experiment.jit_compile
+            loss=as_part_of_batch(LOSSES[experiment.loss]),
+            optimizer=optimizer,
+            metrics=[SampleF1()],
+            jit_compile=experiment.jit_compile,
         )
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
@@ -186,7 +190,7 @@ def predict_test(run: Run) -> None:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
     examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
-    network = build_network(experiment.model_copy(update={"weights": None}), len(run.vocabulary))
+    network = build_network(experiment.model_copy(update={"weights": None, "devices": 1}), len(run.vocabulary))
     model = from_pixels(network, experiment.backbone)
     model.load_weights(run.folder / "best.weights.h5")
     run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))

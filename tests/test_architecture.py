@@ -17,8 +17,8 @@ FLOORS = (
     ("training", "widgets"),
     ("monitoring", "figures", "reports"),
     ("counting", "models", "runs", "submission"),
-    ("experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers", "devices"),
+    ("losses", "experiment", "dataset", "concepts", "images", "selection"),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),
