@@ -1,12 +1,13 @@
 """Where a network computes: memory of the GPUs, several of them on one batch, and the precision of layers."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from functools import cache, wraps
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +27,10 @@ def grow_memory() -> None:
 def sharing(devices: int) -> AbstractContextManager:
     """The context in which a network is made whose batches are shared by that many GPUs; for 1, none.
 
-    Each device holds all weights and takes an equal part of every batch (tf.distribute.MirroredStrategy); the
-    gradients are summed. Where there is no GPU, the CPU's logical devices count instead; there is one of them
-    unless TensorFlow is configured otherwise.
+    Each device holds all weights and takes a part of every batch (tf.distribute.MirroredStrategy). Losses, gradients,
+    F1 and the statistics of batch normalisation are those of the whole batch, as on one device, but for rounding;
+    dropout alone differs, since all parts of a batch get the same mask. Where there is no GPU, the CPU's logical
+    devices count instead; there is one of them unless TensorFlow is configured otherwise.
 
     Raises:
         ValueError: TensorFlow sees fewer.
@@ -49,6 +51,53 @@ def computing_in(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def batch_mean(by_image):
+    """Mean over the images of a batch, a scalar: of the whole batch, also where devices have a part of it each.
+
+    Args:
+        by_image: (n,), a number for each image of this device's part.
+    """
+    replica = _replica()
+    if replica is None:
+        return ops.mean(by_image)
+    return _sum_over_devices(replica, ops.sum(by_image)) / _images(replica, by_image)
+
+
+def as_part_of_batch(loss: Callable) -> Callable:
+    """`loss`, whose gradient is that of the mean over the whole batch however devices share it.
+
+    Keras takes the mean over the images of each device, then over the devices, so that an image in a smaller part, of
+    a last batch that does not divide, would count more. The values stay what they are; on one device all does.
+    """
+
+    @wraps(loss)
+    def weighted(y_true, y_pred):
+        by_image, replica = loss(y_true, y_pred), _replica()
+        if replica is None:
+            return by_image
+        part = ops.cast(ops.shape(by_image)[0] * replica.num_replicas_in_sync, by_image.dtype)
+        due = by_image * part / _images(replica, by_image)
+        return due + ops.stop_gradient(by_image - due)
+
+    return weighted
+
+
+def _replica() -> tf.distribute.ReplicaContext | None:
+    """This device among those that share a batch; None where there is one only, or none is at work."""
+    replica = tf.distribute.get_replica_context()
+    return replica if replica is not None and replica.num_replicas_in_sync > 1 else None
+
+
+def _sum_over_devices(replica: tf.distribute.ReplicaContext, value):
+    """The sum of all devices' scalars; its gradient is summed, too, since each device's loss has a part in it."""
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _images(replica: tf.distribute.ReplicaContext, by_image):
+    """Images in the whole batch."""
+    return _sum_over_devices(replica, ops.cast(ops.shape(by_image)[0], by_image.dtype))
 
 
 @cache

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from keras import losses, ops
 
+from nblib.devices import batch_mean
+
 # Keras' fuzz factor, the paper's K.epsilon(): keeps 0 / 0 at 0, so that Listing 1.2's guard against NaN is not needed.
 EPSILON = 1e-7
 
@@ -33,12 +35,12 @@ def one_minus_f1(y_true, y_pred):
 
 def f1_times_bce(y_true, y_pred):
     """The batch's mean 1 - soft F1, one number, times the cross-entropy of each image, (N,). Paper: Listing 1.3."""
-    return ops.mean(one_minus_f1(y_true, y_pred)) * bce(y_true, y_pred)
+    return batch_mean(one_minus_f1(y_true, y_pred)) * bce(y_true, y_pred)
 
 
 def f1_plus_bce(y_true, y_pred):
     """The batch's mean 1 - soft F1 plus the cross-entropy of each image, (N,). Paper: section 4, experiment 10."""
-    return ops.mean(one_minus_f1(y_true, y_pred)) + bce(y_true, y_pred)
+    return batch_mean(one_minus_f1(y_true, y_pred)) + bce(y_true, y_pred)
 
 
 LOSSES = {

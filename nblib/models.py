@@ -101,6 +101,9 @@ def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
     backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
     if start := weights_file(experiment):
         load_backbone(backbone, start)
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized = experiment.devices > 1  # statistics of the whole batch, not of a device's part
     pool = layers.Flatten(name="flatten") if experiment.pooling == "flatten" else layers.GlobalAveragePooling2D()
     features = pool(backbone.output)
     for number in range(1, experiment.fc_layers + 1):

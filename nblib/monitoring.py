@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from keras import callbacks, metrics, ops
 
 from nblib.experiment import Experiment
@@ -16,6 +17,13 @@ from nblib.files import replacing
 from nblib.runs import Run, best_epoch, print_epochs
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
+
+# What TensorBoard shows: for each curve the quantities of a row of the history, and the picture each goes to.
+CURVES = {
+    "train": {"loss": "loss", "f1": "f1", "learning_rate": "learning_rate"},
+    "validation": {"val_loss": "loss", "val_f1": "f1"},
+}
+SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
 
 
 class SampleF1(metrics.Mean):
@@ -113,7 +121,8 @@ class RunKeeper(callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the time and the learning rate the epoch begins with."""
         self._started = time.monotonic()
-        self._learning_rate = float(f"{float(self.model.optimizer.learning_rate):.7g}")  # float32 holds no more
+        rate = ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        self._learning_rate = float(f"{rate:.7g}")  # float32 holds no more
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops at the first batch after which the loss is no number any more."""
@@ -144,6 +153,36 @@ class RunKeeper(callbacks.Callback):
             f"{self.run.folder} is kept {kept}, and the same experiment would go on from there to the same end: "
             f"train with a lower learning_rate, under another experiment_name or with force=True."
         )
+
+
+class TensorBoardCurves(callbacks.Callback):
+    """Writes the last of `rows` after every epoch for TensorBoard: in `folder`, train and validation as two curves.
+
+    It comes after the RunKeeper whose rows it is given. Keras' own callback needs the package tensorboard, which
+    TensorFlow no longer brings along; to write, TensorFlow is enough, and the package is needed to look only.
+    """
+
+    def __init__(self, folder: Path, rows: list[dict[str, float]]):
+        super().__init__()
+        self.folder = folder
+        self.rows = rows
+
+    def on_train_begin(self, logs=None):
+        """Opens a file of events for each curve; a run that goes on adds to those it has."""
+        self._writers = {curve: tf.summary.create_file_writer(str(self.folder / curve)) for curve in CURVES}
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the epoch's values at once, so that TensorBoard can follow."""
+        for curve, names in CURVES.items():
+            with self._writers[curve].as_default(step=epoch + 1):
+                for name, quantity in names.items():
+                    tf.summary.write(quantity, tf.constant(self.rows[-1][name], tf.float32), metadata=SCALAR)
+            self._writers[curve].flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the files."""
+        for writer in self._writers.values():
+            writer.close()
 
 
 def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:

@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
+from nblib.devices import as_part_of_batch
 from nblib.experiment import Experiment, project_path
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
-from nblib.monitoring import RunKeeper, SampleF1, Show, plateau_callbacks
+from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks
 from nblib.optimizers import NadamWithDecay
 from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
 from nblib.selection import constant_list, most_frequent_concepts, select
@@ -88,23 +89,44 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
 
 
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` with the experiment's loss, NAdam and F1 over images. Paper: section 4."""
-    model.compile(
-        loss=LOSSES[experiment.loss],
-        optimizer=NadamWithDecay(experiment.learning_rate, experiment.schedule_decay),
-        metrics=[SampleF1()],
-        jit_compile=False,
-    )
+    """`model` with the experiment's loss, NAdam and F1 over images. Paper: section 4.
+
+    In mixed_float16 the loss is scaled, so that small gradients do not vanish (Keras' LossScaleOptimizer).
+
+    Raises:
+        ValueError: `jit_compile` after an experiment without it in the same process.
+    """
+    with model.distribute_strategy.scope():
+        optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
+        optimizer.build(model.trainable_variables)  # once wrapped, Keras would not list all of its variables
+        if experiment.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(
+            loss=as_part_of_batch(LOSSES[experiment.loss]),
+            optimizer=optimizer,
+            metrics=[SampleF1()],
+            jit_compile=experiment.jit_compile,
+        )
+        optimizer.build(model.trainable_variables)
+    if model.jit_compile != experiment.jit_compile:
+        raise ValueError(
+            "jit_compile needs a process in which nothing was trained without it: restart the kernel. Training without "
+            "it makes TensorFlow's operations deterministic for good, and Keras does not compile those."
+        )
     return model
 
 
 def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None = None) -> None:
-    """Trains `model` until early stopping or the last epoch, from where the run's kept state is."""
+    """Trains `model` until early stopping or the last epoch, from where the run's kept state is.
+
+    Operations are deterministic, which costs some speed on a GPU, but with `jit_compile`: Keras excludes the two.
+    """
     keras.utils.set_random_seed(experiment.seed)
-    tf.config.experimental.enable_op_determinism()
-    model.optimizer.build(model.trainable_variables)
+    if not experiment.jit_compile:
+        tf.config.experimental.enable_op_determinism()
     watching = plateau_callbacks(experiment)
     keeper = RunKeeper(run, watching, show)
+    curves = [TensorBoardCurves(run.folder / "tensorboard", keeper.rows)] if experiment.tensorboard else []
     if keeper.stopped or keeper.epochs_done >= experiment.epochs:
         return
     steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
@@ -122,7 +144,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
         validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
         initial_epoch=keeper.epochs_done,
         epochs=experiment.epochs,
-        callbacks=[*watching, keeper],
+        callbacks=[*watching, keeper, *curves],
         shuffle=False,
         verbose=0,
     )
@@ -167,7 +189,7 @@ def predict_test(run: Run) -> None:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
     examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
-    network = build_network(experiment.model_copy(update={"weights": None}), len(run.vocabulary))
+    network = build_network(experiment.model_copy(update={"weights": None, "devices": 1}), len(run.vocabulary))
     model = from_pixels(network, experiment.backbone)
     model.load_weights(run.folder / "best.weights.h5")
     with run.held():

@@ -19,8 +19,8 @@ FLOORS = (
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
-    ("experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "losses", "optimizers", "devices"),
+    ("losses", "experiment", "dataset", "concepts", "images", "selection"),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),

@@ -1,3 +1,4 @@
+import inspect
 import json
 import shutil
 import signal
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -152,7 +154,7 @@ def test_an_epoch_of_10_images_in_batches_of_4_takes_3_steps_or_5_with_flipped_c
 def test_a_model_is_compiled_with_the_loss_of_table_3_and_the_optimiser_of_section_4(name):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="sigmoid")])
     compile_model(model, paper_experiment(name))
-    assert model.loss is LOSSES[table_3().loc[name, "loss"]]
+    assert inspect.unwrap(model.loss) is LOSSES[table_3().loc[name, "loss"]]
     assert type(model.optimizer) is NadamWithDecay and model.optimizer.schedule_decay == 0.9
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-5)
 
@@ -200,6 +202,59 @@ def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_furth
     finished = train_anew(experiment)
     pd.testing.assert_frame_equal(finished.history, unscored.history, check_exact=True)
     assert (finished.scores["best_epoch"], finished.scores["epochs"]) == (1, 3)
+
+
+def interrupted(experiment, data, epochs):
+    """The run folder as it is when a training is killed after some epochs."""
+    keras.utils.set_random_seed(0)
+    begun = open_run(experiment, data.dataset, data.vocabulary)
+    model = compile_model(from_pixels(build_network(experiment, len(data.vocabulary)), experiment.backbone), experiment)
+    fit(model, experiment.model_copy(update={"epochs": epochs}), data, begun)
+    return model
+
+
+@pytest.mark.parametrize(("precision", "near"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)])
+def test_a_run_in_mixed_precision_goes_on_to_the_same_bits_and_is_near_the_one_in_float32(
+    run, sample, tmp_path, precision, near
+):
+    whole = train_anew(small(sample, tmp_path / "whole", precision=precision))
+    experiment = small(sample, tmp_path / "parts", precision=precision)
+    model = interrupted(experiment, load_training_data(experiment), KILLED_AFTER)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
+    assert_same_numbers(train_anew(experiment), whole)
+
+    ours, exact = measured(whole), measured(run)
+    assert ours["learning_rate"].iloc[0] == exact["learning_rate"].iloc[0] > ours["learning_rate"].iloc[-1]
+    np.testing.assert_allclose(ours["loss"].iloc[:3], exact["loss"].iloc[:3], rtol=near)
+    assert not ours["loss"].equals(exact["loss"])
+    assert abs(whole.scores["test_f1"] - run.scores["test_f1"]) < 0.1
+    predict_test(whole)
+    assert whole.probabilities("test")[1].dtype == np.float32
+
+
+def test_tensorboard_gets_the_history_and_a_run_that_goes_on_adds_to_it(sample, tmp_path):
+    experiment = small(sample, tmp_path, tensorboard=True, epochs=3)
+    interrupted(experiment, load_training_data(experiment), 2)
+    finished = train_anew(experiment)
+    columns = {
+        ("train", "loss"): "loss",
+        ("train", "f1"): "f1",
+        ("train", "learning_rate"): "learning_rate",
+        ("validation", "loss"): "val_loss",
+        ("validation", "f1"): "val_f1",
+    }
+    written = {}
+    for path in sorted(finished.folder.glob("tensorboard/*/events.*"), key=lambda path: path.stat().st_mtime_ns):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                curve = columns.pop((path.parent.name, value.tag), None) or written[path.parent.name, value.tag][0]
+                points = written.setdefault((path.parent.name, value.tag), (curve, []))[1]
+                points.append((event.step, float(tf.make_ndarray(value.tensor))))
+    assert columns == {}
+    for column, points in written.values():
+        assert [step for step, _ in points] == [1, 2, 3]
+        assert [value for _, value in points] == pytest.approx(finished.history[column].tolist(), rel=1e-6)
 
 
 def test_halves_are_of_validation_and_share_no_image(sample, tmp_path):
