@@ -1,7 +1,8 @@
 """The four training losses of the paper: binary cross-entropy, 1 - soft F1, and their product and sum.
 
 Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number an image, (N,), as Keras' own losses do;
-Keras takes their mean. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
+Keras takes their mean. Where devices share a batch, N is the images of one of them, and the batch's mean is still that
+of the whole batch. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ runs/<experiment_name>/<val1 or val2>/
     history.csv           after every epoch: loss, F1, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
+    tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, when papermill was told to leave it here

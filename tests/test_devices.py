@@ -60,7 +60,7 @@ from nblib.runs import open_run
 from nblib.training import compile_model, fit, load_training_data, predict_test, train
 
 def run(name, killed_after=None, **conditions):
-    experiment = Experiment(experiment_name=name, **json.loads(sys.argv[1]), **conditions)
+    experiment = Experiment(**{**json.loads(sys.argv[1]), "experiment_name": name, **conditions})
     data = load_training_data(experiment)
     build = lambda: build_network(experiment, len(data.vocabulary))
     if killed_after:
@@ -71,8 +71,9 @@ def run(name, killed_after=None, **conditions):
 
 run("one", dropout=0)
 run("two", dropout=0, devices=2)
-for name, killed_after in (("whole", None), ("killed", 2)):
-    predict_test(run(name, killed_after, dropout=0.25, devices=2, precision="mixed_float16"))
+mixed = dict(backbone="small_plain", dropout=0.25, devices=2, precision="mixed_float16")
+run("whole", **mixed)
+predict_test(run("killed", 1, **mixed))
 """
 
 
@@ -93,7 +94,7 @@ def runs(sample, tmp_path_factory):
     """Runs on 37 = 4 * 8 + 5 images: two devices share the last batch 3 and 2."""
     folder = tmp_path_factory.mktemp("devices")
     conditions = dict(backbone="small_residual", weights=None, image_size=32, fc_units=32, loss="f1_times_bce")
-    conditions |= dict(batch_size=8, learning_rate=1e-3, epochs=4, flipped_copies=False, limit_images=37)
+    conditions |= dict(batch_size=8, learning_rate=1e-3, epochs=2, flipped_copies=False, limit_images=37)
     in_a_process_of_its_own(RUNS, json.dumps({**conditions, "data": str(sample), "runs": str(folder)}))
     return {path.parent.parent.name: Run(path.parent) for path in folder.glob("*/val1/scores.json")}
 
@@ -115,8 +116,7 @@ def test_two_devices_answer_each_image_in_its_place(steps, loss):
 
 def test_a_run_on_two_devices_is_that_on_one_but_for_rounding(runs):
     one, two = (runs[name].history.drop(columns="seconds") for name in ("one", "two"))
-    pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=0.02, atol=5e-3)
-    pd.testing.assert_frame_equal(one[["loss"]].head(1), two[["loss"]].head(1), check_exact=False, rtol=1e-4)
+    pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=1e-3, atol=1e-3)
 
 
 def test_a_run_on_two_devices_goes_on_to_the_same_bits_also_in_mixed_precision(runs):
@@ -124,8 +124,12 @@ def test_a_run_on_two_devices_goes_on_to_the_same_bits_also_in_mixed_precision(r
     pd.testing.assert_frame_equal(
         whole.history.drop(columns="seconds"), killed.history.drop(columns="seconds"), check_exact=True
     )
-    for half in ("val1", "val2", "test"):
+    for half in ("val1", "val2"):
         np.testing.assert_array_equal(whole.probabilities(half)[1], killed.probabilities(half)[1])
+
+
+def test_what_two_devices_trained_one_predicts_with(runs):
+    assert len(runs["killed"].probabilities("test")[0]) == 12
 
 
 def test_more_devices_than_there_are_are_refused_with_how_many_are_seen():

@@ -36,6 +36,27 @@ data = load_training_data(experiment)
 train(experiment, data, build_network(experiment, len(data.vocabulary)))
 """
 
+COMPILE_IN_A_PROCESS_OF_ITS_OWN = """
+import json, sys
+from nblib.experiment import Experiment
+from nblib.models import build_network, from_pixels
+from nblib.runs import open_run
+from nblib.training import compile_model, fit, load_training_data, train
+whole, killed, exact, refused = (Experiment(**each) for each in json.loads(sys.argv[1]))
+data = load_training_data(whole)
+build = lambda experiment: build_network(experiment, len(data.vocabulary))
+train(whole, data, build(whole))
+model = compile_model(from_pixels(build(killed), killed.backbone), killed)
+assert model.jit_compile
+fit(model, killed.model_copy(update={"epochs": 1}), data, open_run(killed, data.dataset, data.vocabulary))
+train(killed, data, build(killed))
+train(exact, data, build(exact))
+try:
+    train(refused, data, build(refused))
+except ValueError as error:
+    print(error)
+"""
+
 
 def small(sample, runs, **conditions):
     """An experiment of seconds, with all in play that a killed run must take up again."""
@@ -230,6 +251,21 @@ def test_a_run_in_mixed_precision_goes_on_to_the_same_bits_and_is_near_the_one_i
     assert abs(whole.scores["test_f1"] - run.scores["test_f1"]) < 0.1
     predict_test(whole)
     assert whole.probabilities("test")[1].dtype == np.float32
+
+
+def test_a_compiled_run_goes_on_to_the_same_bits_and_after_one_that_is_not_compiled_it_is_refused(sample, tmp_path):
+    """In a process of its own: the others have made operations deterministic in this one."""
+    experiments = [
+        small(sample, tmp_path / name, jit_compile=compiled, dropout=0, epochs=2, limit_images=16).model_dump()
+        for name, compiled in (("whole", True), ("killed", True), ("exact", False), ("refused", True))
+    ]
+    command = [sys.executable, "-c", COMPILE_IN_A_PROCESS_OF_ITS_OWN, json.dumps(experiments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1].startswith("jit_compile needs a process in which nothing was trained without")
+    whole, killed, exact = (Run(tmp_path / name / "small" / "val1") for name in ("whole", "killed", "exact"))
+    assert_same_numbers(whole, killed)
+    np.testing.assert_allclose(whole.history["loss"], exact.history["loss"], rtol=1e-3)
 
 
 def test_tensorboard_gets_the_history_and_a_run_that_goes_on_adds_to_it(sample, tmp_path):
