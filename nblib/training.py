@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
-from nblib.devices import as_part_of_batch
+from nblib.devices import as_part_of_batch, grow_memory
 from nblib.experiment import Experiment, project_path
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
@@ -47,6 +47,7 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     Raises:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
+    grow_memory()  # before anything is computed, also what a notebook draws before it builds a network
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     labelled = dataset.split("train", "val")
     vocabulary = ConceptVocabulary.of(labelled["concepts"]).padded(experiment.sigmoids)
