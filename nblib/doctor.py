@@ -289,7 +289,8 @@ def _md5(path: Path) -> str:
 
 def _reachable(url: str) -> bool:
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
+        # An opener of its own: urlopen keeps the proxies of the moment for the rest of the process.
+        urllib.request.build_opener().open(urllib.request.Request(url, method="HEAD"), timeout=5).close()
         return True
     except OSError:
         return False
