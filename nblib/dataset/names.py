@@ -45,14 +45,14 @@ def find_names(
     if path.suffix.lower() == UMLS_SUFFIX:
         return read_names(path, set().union(*concept_lists)), []
     try:
-        return dict(_pairs(path)), list(_passed_over(path))
+        pairs = list(_pairs(path))
+        return dict(pairs), list(_passed_over(path, pairs))
     except ValueError as error:
         return {}, [reading_problem(path, error, serious=False)]
 
 
-def _passed_over(path: Path) -> Iterator[Problem]:
-    """Notes on the lines of a file of names that give none, and on the CUIs that have two."""
-    pairs = list(_pairs(path))
+def _passed_over(path: Path, pairs: list[tuple[str, str]]) -> Iterator[Problem]:
+    """Notes on the lines of a file of names that are none of the `pairs`, and on the CUIs that have two names."""
     lines = [line for line in read_text(path).splitlines() if line.strip()]
     headed = 0 if CUI_FORM.match(lines[0].lstrip('"')) else 1
     if unnamed := len(lines) - headed - len(pairs):
