@@ -53,8 +53,8 @@ class Needs:
 
     Attributes:
         pixels: the pixel store, images x size x size x 3.
-        best_weights: parameters and two optimiser slots for each in float32; Keras saves the optimiser along.
-        state: the same; kept twice for a moment, the new beside the old.
+        best_weights: parameters in float32.
+        state: parameters and two optimiser slots for each; kept twice for a moment, the new beside the old.
         probabilities: predicted images x concepts in float32.
         training: parameters, gradients and two optimiser slots; there is no training with less memory.
         activations: an estimate: what all layers put out for a batch, and its gradients, in float32. On a CPU, VGG16
@@ -134,7 +134,7 @@ def needs(experiment: Experiment, load: Workload) -> Needs:
     weights = FLOAT * int(describe_network(experiment, load.concepts)["all parameters"])
     return Needs(
         pixels=load.images * experiment.image_size**2 * 3,
-        best_weights=3 * weights,
+        best_weights=weights,
         state=3 * weights,
         probabilities=FLOAT * load.predicted * load.concepts,
         training=4 * weights,

@@ -136,8 +136,7 @@ class RunKeeper(callbacks.Callback):
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            with replacing(self.run.folder / "best.weights.h5", _bytes_of(self.model)) as beside:
-                self.model.save_weights(beside)
+            keep_weights(self.model, self.run.folder / "best.weights.h5")
         self.run.keep_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
         print_epochs(pd.DataFrame([row]), self.params["epochs"])
@@ -185,11 +184,22 @@ class TensorBoardCurves(callbacks.Callback):
             writer.close()
 
 
+def keep_weights(model: keras.Model, path: Path) -> None:
+    """Writes the weights of `model` alone: Keras would add the optimiser's moments, twice as large."""
+    with replacing(path, _bytes_of(model.variables)) as beside:
+        without_optimizer(model).save_weights(beside)
+
+
+def without_optimizer(model: keras.Model) -> keras.Model:
+    """The same layers and weights, not compiled: what it saves and loads are weights alone."""
+    return keras.Model(model.inputs, model.outputs)
+
+
 def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:
     """Writes all that a training needs to go on: history, and every value of model, dropout seeds and optimiser."""
     values = {str(number): variable.numpy() for number, variable in enumerate(_variables(model))}
     facts = json.dumps({"rows": rows, "stopped": bool(model.stop_training)})
-    with replacing(path, _bytes_of(model)) as beside, beside.open("wb") as file:
+    with replacing(path, _bytes_of(_variables(model))) as beside, beside.open("wb") as file:
         np.savez(file, facts=np.array(facts), **values)
 
 
@@ -206,6 +216,6 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _bytes_of(model: keras.Model) -> int:
-    """Bytes of all values of model and optimiser: Keras writes those of the optimiser with the weights, too."""
-    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in _variables(model))
+def _bytes_of(variables: list[keras.Variable]) -> int:
+    """Bytes of all their values."""
+    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in variables)

@@ -17,7 +17,7 @@ from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batche
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
 from nblib.models import build_network, from_pixels
-from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks
+from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks, without_optimizer
 from nblib.optimizers import NadamWithDecay
 from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
 from nblib.selection import constant_list, most_frequent_concepts, select
@@ -201,7 +201,7 @@ def _train_to_the_end(
     model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None
 ) -> None:
     fit(model, experiment, data, run, show)
-    model.load_weights(run.folder / "best.weights.h5")
+    without_optimizer(model).load_weights(run.folder / "best.weights.h5")
     for name in ("val1", "val2"):
         half = data.half(name)
         run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))

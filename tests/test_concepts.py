@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from nblib import paper
 from nblib.concepts import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 CONCEPT_LISTS = [("C0000003", "C0000001"), (), ("C0000002",), ("C0000001", "C0000004", "C0000003")]
@@ -122,3 +124,12 @@ def test_statistics_leave_images_without_concepts_out():
 def test_statistics_of_nothing_are_refused():
     with pytest.raises(ValueError, match="no image has a concept"):
         label_statistics([(), ()])
+
+
+def test_selecting_nothing_is_as_accurate_as_the_labels_are_sparse():
+    """Of the paper's 80,723 x 3,047 cells 907,718 are true; its network's accuracy is above 0.9966."""
+    labelled = [concepts for concepts in CONCEPT_LISTS if concepts]
+    truth = MultiLabelBinarizer().fit_transform(labelled)
+    accuracy = accuracy_score(truth.ravel(), np.zeros(truth.size))
+    assert accuracy == pytest.approx(1 - label_statistics(labelled)["label density"])
+    assert round(1 - paper.LABEL_STATISTICS["label density"], 4) == round(1 - 907_718 / (80_723 * 3_047), 4) == 0.9963

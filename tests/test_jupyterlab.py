@@ -1,7 +1,9 @@
-"""Notebook 01 in a real JupyterLab, driven by a real browser: a control is moved, and figure and table change."""
+"""Notebooks in a real JupyterLab, driven by a real browser: a control is moved, and figure and table change; a network
+is trained, and its curves draw themselves."""
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +26,7 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--window-size=1500,1400"]  # fmt: skip
 SECONDS = 180
+EPOCHS = 6  # of the training
 
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"),
@@ -45,13 +48,25 @@ def answers(address):
         return False
 
 
+def copy_notebook(name, folder, **parameters):
+    """Puts a copy into `folder` whose parameters cell has these values."""
+    notebook = json.loads((TOP / "notebooks" / name).read_text())
+    cell = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    cell["source"] = "".join(cell["source"])
+    for parameter, value in parameters.items():
+        cell["source"], found = re.subn(rf"(?m)^{parameter} = .*$", f"{parameter} = {value!r}", cell["source"])
+        assert found == 1, parameter
+    (folder / name).write_text(json.dumps(notebook))
+
+
 @pytest.fixture
 def lab(sample, tmp_path):
-    """Address of a JupyterLab on loopback, without a token, over a copy of notebook 01 that reads the drawn sample."""
-    notebook = json.loads((TOP / "notebooks" / "01_data_analysis.ipynb").read_text())
-    parameters = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
-    parameters["source"] = "".join(parameters["source"]).replace('"data/sample"', repr(str(sample)))
-    (tmp_path / "01_data_analysis.ipynb").write_text(json.dumps(notebook))
+    """Address of a JupyterLab on loopback, without a token, over copies of notebooks 01 and 03 for the drawn sample."""
+    copy_notebook("01_data_analysis.ipynb", tmp_path, data=str(sample))
+    copy_notebook(
+        "03_baseline_vgg16.ipynb", tmp_path, data=str(sample), runs=str(tmp_path / "runs"), small_relative=True,
+        weights=None, image_size=32, fc_units=64, learning_rate=0.003, epochs=EPOCHS, early_stopping_patience=EPOCHS,
+    )  # fmt: skip
     port = free_port()
     tracker = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
@@ -105,16 +120,25 @@ def wait(browser, condition, what):
         raise
 
 
-def run_all_cells(browser):
-    """Runs all cells from the menu, as a hand does."""
+def open_and_run(browser, lab, notebook):
+    """Opens a notebook and runs all cells from the menu, as a hand does."""
+    browser.get(f"{lab}/lab/tree/{notebook}")
+    wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
+    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab runs cells without a word
+    wait(browser, lambda page: page.find_element(By.XPATH, idle), "the kernel")
     for what in ("//li[contains(@class, 'lm-MenuBar-item')][.='Run']", "//li[@data-command='runmenu:run-all']"):
         wait(browser, lambda page, what=what: page.find_element(By.XPATH, what), what).click()
 
 
-def slider_or_error(browser):
-    """The slider of the explorer, once it is there; fails with the first error a cell shows."""
+def no_error(browser):
+    """Fails with the first error a cell shows."""
     errors = browser.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.error']")
     assert not errors, errors[0].text
+
+
+def slider(browser):
+    """The slider of the explorer, once it is there."""
+    no_error(browser)
     return browser.find_element(By.CSS_SELECTOR, ".noUi-handle")
 
 
@@ -127,16 +151,39 @@ def rows(browser):
     return len(browser.find_elements(By.CSS_SELECTOR, ".explorer-table tbody tr"))
 
 
+def cell_of_training(browser):
+    cells = browser.find_elements(By.CSS_SELECTOR, ".jp-CodeCell")
+    return next(cell for cell in cells if "show=LiveCurves()" in cell.text)
+
+
+def curves(browser):
+    """The picture in the cell that trains, as the page has it; None while or after there is one."""
+    no_error(browser)
+    pictures = cell_of_training(browser).find_elements(
+        By.CSS_SELECTOR, ".jp-OutputArea-output img, .jp-OutputArea-output svg"
+    )
+    return (pictures[0].get_attribute("src") or pictures[0].get_attribute("innerHTML")) if pictures else None
+
+
 def test_moving_a_control_changes_figure_and_table(lab, browser, tmp_path):
-    browser.get(f"{lab}/lab/tree/01_data_analysis.ipynb")
-    wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
-    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab runs cells without a word
-    wait(browser, lambda page: page.find_element(By.XPATH, idle), "the kernel")
-    run_all_cells(browser)
-    handle = wait(browser, slider_or_error, "the slider")
+    open_and_run(browser, lab, "01_data_analysis.ipynb")
+    handle = wait(browser, slider, "the slider")
     wait(browser, lambda page: bars(page) == rows(page) == 20, "20 bars and rows")
 
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)
     wait(browser, lambda page: bars(page) == rows(page) == 25, "25 bars and rows")
     browser.save_screenshot(str(tmp_path / "explorer.png"))
+
+
+def test_curves_draw_themselves_while_training_and_give_way_to_the_figure_of_the_notebook(lab, browser, tmp_path):
+    open_and_run(browser, lab, "03_baseline_vgg16.ipynb")
+    seen = {wait(browser, curves, "the curves")}
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell_of_training(browser))
+    browser.save_screenshot(str(tmp_path / "training.png"))
+    another = wait(browser, lambda page: (drawn := curves(page)) not in seen and drawn, "the curves of another epoch")
+    assert another.startswith(("data:image/png", "<"))
+    scores = tmp_path / "runs" / "03_vgg16_flipped" / "val1" / "scores.json"
+    wait(browser, lambda page: scores.is_file() and curves(page) is None, "the end of the curves")
+    epochs = cell_of_training(browser).text.count("epoch ")
+    assert epochs == EPOCHS
