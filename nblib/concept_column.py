@@ -101,10 +101,10 @@ class ConceptColumn(ExtensionArray):
 
     def __getitem__(self, item):
         item = check_array_indexer(self, item)
-        if isinstance(item, int | np.integer):
-            start, end = self.starts[item - 1 if item < 0 else item :][:2]
-            return tuple(self.names[self.codes[start:end]])
-        return self.take(np.arange(len(self))[item])
+        chosen = np.arange(len(self))[item]
+        if chosen.ndim:
+            return self.take(chosen)
+        return tuple(self.names[self.codes[self.starts[chosen] : self.starts[chosen + 1]]])
 
     def __eq__(self, other) -> np.ndarray:
         return np.asarray(self) == np.asarray(other)
@@ -114,9 +114,10 @@ class ConceptColumn(ExtensionArray):
         indices = np.asarray(indices, dtype=np.intp)
         if len(indices) and not len(self) and not (allow_fill and (indices == -1).all()):
             raise IndexError("no list can be taken from an empty column.")
-        lengths = np.append(self.lengths, 0)[indices] if allow_fill else self.lengths[indices]
+        lengths = np.append(self.lengths, 0) if allow_fill else self.lengths  # -1 is the last
+        begins, lengths = self.starts[: len(lengths)][indices], lengths[indices]
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        shift = np.repeat(self.starts[indices] - starts[:-1], lengths)
+        shift = np.repeat(begins - starts[:-1], lengths)
         return ConceptColumn(self.names, self.codes[shift + np.arange(starts[-1])], starts)
 
     def copy(self) -> "ConceptColumn":
