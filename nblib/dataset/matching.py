@@ -24,8 +24,8 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
         if image is not (first := on_disk.setdefault(image.image_id, image)):
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
-    again = listed["image_id"].duplicated().to_numpy()
-    if again.any():
+    if not listed["image_id"].is_unique:
+        again = listed["image_id"].duplicated().to_numpy()
         problems += _listed_again(listed[~again], listed[again])
         listed = listed[~again]
     if on_disk:
