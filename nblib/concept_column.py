@@ -112,6 +112,8 @@ class ConceptColumn(ExtensionArray):
     def take(self, indices: Sequence[int], *, allow_fill: bool = False, fill_value=None) -> "ConceptColumn":
         """The lists at these positions; with `allow_fill` -1 gives an empty one."""
         indices = np.asarray(indices, dtype=np.intp)
+        if np.array_equal(indices, np.arange(len(self))):
+            return ConceptColumn(self.names, self.codes, self.starts)
         if len(indices) and not len(self) and not (allow_fill and (indices == -1).all()):
             raise IndexError("no list can be taken from an empty column.")
         lengths = np.append(self.lengths, 0) if allow_fill else self.lengths  # -1 is the last
