@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+
+from nblib.concept_column import ConceptColumn
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ConceptVocabulary:
     @classmethod
     def of(cls, concept_lists: Iterable[Iterable[str]]) -> "ConceptVocabulary":
         """The vocabulary of all concepts in the lists; the paper takes those of train and validation together."""
-        return cls(tuple(sorted(set(chain.from_iterable(concept_lists)))))
+        return cls(tuple(sorted(ConceptColumn.of(concept_lists).occurring())))
 
     def padded(self, size: int | None) -> "ConceptVocabulary":
         """This vocabulary with sigmoids added that no image ever has, `size` in all; unchanged for None.
@@ -61,15 +63,11 @@ class ConceptVocabulary:
         Raises:
             ValueError: a concept is not in the vocabulary.
         """
-        concept_lists = list(map(tuple, concept_lists))
-        starts = np.cumsum([0, *map(len, concept_lists)])
-        positions = map(self.index.__getitem__, chain.from_iterable(concept_lists))
-        try:
-            columns = np.fromiter(positions, dtype=np.int32, count=starts[-1])
-        except KeyError as error:
-            raise ValueError(f"concept {error.args[0]!r} is not in this vocabulary of {len(self)} concepts.") from None
-        shape = (len(concept_lists), len(self))
-        labels = sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=shape)
+        column = ConceptColumn.of(concept_lists)
+        if unknown := column.occurring() - self.index.keys():
+            raise ValueError(f"concept {min(unknown)!r} is not in this vocabulary of {len(self)} concepts.")
+        positions = [self.index.get(name, -1) for name in column.names]
+        labels = column.matrix(positions, len(self))
         labels.sum_duplicates()
         labels.data[:] = 1
         return labels
@@ -101,10 +99,11 @@ def label_statistics(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
     Raises:
         ValueError: no image has a concept.
     """
-    concept_lists = [concepts for concepts in concept_lists if len(concepts)]
-    if not concept_lists:
+    column = ConceptColumn.of(concept_lists)
+    column = column[column.lengths > 0]
+    if not len(column):
         raise ValueError("no image has a concept, so there is nothing to count; `nblib check` says what was found.")
-    labels = ConceptVocabulary.of(concept_lists).encode(concept_lists)
+    labels = ConceptVocabulary.of(column).encode(column)
     return pd.Series(
         {
             "images": labels.shape[0],

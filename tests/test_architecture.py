@@ -20,7 +20,7 @@ FLOORS = (
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("files", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),

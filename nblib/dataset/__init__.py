@@ -145,12 +145,12 @@ def _without(contents: Contents, left_out: set[str]) -> Contents:
     if not left_out:
         return contents
     images = [image for image in contents.images if image.image_id not in left_out]
-    listed = [line for line in contents.listed if line.image_id not in left_out]
+    listed = contents.listed[~contents.listed["image_id"].isin(left_out)]
     return Contents(images, listed, contents.problems, contents.manual)
 
 
 def _left_out_note(where: str, left_out: Iterable[str], found: Contents) -> Problem:
-    known = {entry.image_id for entry in (*found.images, *found.listed)}
+    known = {*found.listed["image_id"], *(image.image_id for image in found.images)}
     unknown = sorted(set(left_out) - known)
     what = f"{len(set(left_out) & known):,} images are left out, as listed there"
     more = f"; {len(unknown):,} more are not in the data, such as {unknown[0]}" if unknown else ""
@@ -160,12 +160,12 @@ def _left_out_note(where: str, left_out: Iterable[str], found: Contents) -> Prob
 def _lacking(folder: DataFolder, contents: Contents) -> list[Problem]:
     """What is not there at all: images, lists, or both."""
     where, problems = str(folder.path), []
-    if not contents.images and contents.listed:
+    if not contents.images and len(contents.listed):
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
         problems.append(Problem(where, what, serious=False))
     elif not contents.images:
         problems.append(Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/."))
-    if not contents.listed and not any(problem.serious for problem in contents.problems):
+    if contents.listed.empty and not any(problem.serious for problem in contents.problems):
         expected = "DRCT_CLEF_Train.csv (one a category) or train_concepts.csv"
         problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
     return problems

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
+from nblib.concept_column import ConceptColumn
+
 # UMLS concepts of modalities as ROCO, ROCOv2 and ImageCLEF use them -> category. Paper: Table 5.
 MODALITY_CONCEPTS = {
     "C0002978": "DRAN",  # angiogram
@@ -14,14 +18,16 @@ MODALITY_CONCEPTS = {
     "C1306645": "DRXR",  # plain x-ray
     "C0043299": "DRXR",  # diagnostic radiologic examination
 }
-_MODALITIES = frozenset(MODALITY_CONCEPTS)
 
 
 def modality_categories(concept_lists: Iterable[Iterable[str]]) -> list[str | None]:
     """For each image the category that its modality concepts agree on; None where there are two, or none."""
-    return [_agreed(modalities) if modalities else None for modalities in map(_MODALITIES.intersection, concept_lists)]
-
-
-def _agreed(modalities: Iterable[str]) -> str | None:
-    named = {MODALITY_CONCEPTS[concept] for concept in modalities}
-    return named.pop() if len(named) == 1 else None
+    column, kinds = ConceptColumn.of(concept_lists), sorted(set(MODALITY_CONCEPTS.values()))
+    kind_of = np.array([kinds.index(MODALITY_CONCEPTS[name]) if name in MODALITY_CONCEPTS else -1
+                        for name in column.names], dtype=int)  # fmt: skip
+    named = kind_of[column.codes]
+    rows, named = column.rows[named >= 0], named[named >= 0]
+    lowest, highest = np.full(len(column), len(kinds)), np.full(len(column), -1)
+    np.minimum.at(lowest, rows, named)
+    np.maximum.at(highest, rows, named)
+    return np.array([*kinds, None], dtype=object)[np.where(lowest == highest, lowest, -1)].tolist()

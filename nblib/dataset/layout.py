@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pandas as pd
+
 from nblib.dataset.folder import DataFolder
 from nblib.dataset.image_files import ImageFile
-from nblib.dataset.lists import Listed
 from nblib.dataset.problems import Problem
 
 
@@ -14,11 +15,12 @@ from nblib.dataset.problems import Problem
 class Contents:
     """What lies in a data folder, not yet matched: images, what lists say of them, and what is wrong so far.
 
+    `listed` is a table as of `nblib.dataset.lists.listed_table`.
     `manual` is image_id -> concepts that were curated by hand, where the layout has such lists.
     """
 
     images: list[ImageFile]
-    listed: list[Listed]
+    listed: pd.DataFrame
     problems: list[Problem]
     manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

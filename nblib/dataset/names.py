@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from nblib.concept_column import ConceptColumn
 from nblib.dataset.folder import DataFolder
 from nblib.dataset.problems import Problem, reading_problem
 from nblib.dataset.text import CUI_FORM, read_text
@@ -38,12 +39,12 @@ def find_names(
 ) -> tuple[dict[str, str], list[Problem]]:
     """The names in `given` or else in a file of the folder itself; what can't be read there is not serious."""
     if given is not None:
-        return read_names(given, set().union(*concept_lists)), []
+        return read_names(given, ConceptColumn.of(concept_lists).occurring()), []
     path = next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
     if path is None:
         return {}, []
     if path.suffix.lower() == UMLS_SUFFIX:
-        return read_names(path, set().union(*concept_lists)), []
+        return read_names(path, ConceptColumn.of(concept_lists).occurring()), []
     try:
         pairs = list(_pairs(path))
         return dict(pairs), list(_passed_over(path, pairs))

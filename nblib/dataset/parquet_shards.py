@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
+from nblib.concept_column import ConceptColumn
 from nblib.dataset.folder import DataFolder, split_named
 from nblib.dataset.image_files import ImageFile
 from nblib.dataset.layout import Contents
-from nblib.dataset.lists import LIST_SUFFIXES, Listed, check_line
+from nblib.dataset.lists import LIST_SUFFIXES, check_line, joined_tables, listed_table
 from nblib.dataset.problems import Problem
 from nblib.dataset.text import without_suffix
 from nblib.sources import ParquetImage
@@ -25,23 +28,25 @@ def recognised(folder: DataFolder) -> bool:
 
 def read(folder: DataFolder) -> Contents:
     """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
-    images, listed, problems = [], [], []
+    images, tables, problems = [], [], []
     for shard in folder.having(".parquet"):
         split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
         if split is None:
             what = "neither the file nor its folder names a split; expected a name like train-00000.parquet."
             problems.append(Problem(str(shard), what))
             continue
+        rows = []
         try:
-            for number, image, concepts in _rows(shard, split):
-                images += [image] if image.path else []
-                if split != "test":
-                    problems.extend(check_line(f"{shard}:{number}", image.image_id, concepts))
-                    listed.append(Listed(image.image_id, split, None, tuple(dict.fromkeys(concepts)), shard, number))
+            rows.extend(_rows(shard, split))
         except (pa.ArrowException, OSError, ValueError) as error:
             what = f"can't be read as a parquet file ({error}); get it anew."
             problems.append(Problem(str(shard), what))
-    return Contents(images, listed, problems)
+        images += [image for image, _ in rows if image.path]
+        if split != "test":
+            tables.append(_listed(rows, split, shard))
+            for number, (image, concepts) in enumerate(rows, start=1):
+                problems.extend(check_line(f"{shard}:{number}", image.image_id, concepts))
+    return Contents(images, joined_tables(tables), problems)
 
 
 def _has_columns(shard: Path) -> bool:
@@ -51,20 +56,25 @@ def _has_columns(shard: Path) -> bool:
         return False
 
 
-def _rows(shard: Path, split: str) -> Iterator[tuple[int, ImageFile, tuple[str, ...]]]:
-    """Row number (from 1), image and concepts of each row; the column `image` itself is not read."""
+def _listed(rows: list[tuple[ImageFile, tuple[str, ...]]], split: str, shard: Path) -> pd.DataFrame:
+    """The rows as a list would say them, each concept once."""
+    concepts = ConceptColumn.of(dict.fromkeys(concepts) for _, concepts in rows)
+    image_ids = [image.image_id for image, _ in rows]
+    return listed_table(image_ids, split, concepts, path=shard, numbers=np.arange(len(rows)) + 1)
+
+
+def _rows(shard: Path, split: str) -> Iterator[tuple[ImageFile, tuple[str, ...]]]:
+    """Image and concepts of each row; the column `image` itself is not read."""
     with ParquetFile(shard) as file:
         missing = [name for name in NEEDED if name not in file.schema_arrow.names]
         if missing:
             raise ValueError(f"no column {' and '.join(missing)}; expected image, image_id, caption and cui")
         pictured = "image" in file.schema_arrow.names
-        number = 0
         for group in range(file.num_row_groups):
             columns = file.read_row_group(group, columns=list(NEEDED)).to_pydict()
             for row, (image_id, cui) in enumerate(zip(columns["image_id"], columns["cui"], strict=True)):
-                number += 1
                 path = ParquetImage(shard, group, row) if pictured else None
-                yield number, ImageFile(without_suffix(image_id or ""), path, split, None), _concepts(cui)
+                yield ImageFile(without_suffix(image_id or ""), path, split, None), _concepts(cui)
 
 
 def _concepts(cui: str | list[str] | None) -> tuple[str, ...]:
