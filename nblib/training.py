@@ -223,7 +223,7 @@ def _in_order(examples: Examples, batch_size: int) -> tf.data.Dataset:
 
 def _stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
     signature = (
-        tf.TensorSpec((None, *examples.pixels.shape[1:]), tf.uint8),
+        tf.TensorSpec((None, *examples.pixels.shape[1:3], None), tf.uint8),  # 1 channel or 3
         tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
     )
     stream = tf.data.Dataset.from_generator(batches, output_signature=signature)
