@@ -231,9 +231,9 @@ def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
         state = 2 * max(need.state for _, need in pairs)
         total, free = pixels + left + state, _free(folder)
         what = (
-            f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)} (a third "
-            f"of it where they are grey), best weights and probabilities {_gigabytes(left)}, state {_gigabytes(state)} "
-            f"(two while one is written)"
+            f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)} "
+            f"(a third of it for grey ones), best weights and probabilities {_gigabytes(left)}, "
+            f"state {_gigabytes(state)} (two while one is written)"
         )
         advice = "Free some, put `runs` elsewhere, or lower image_size, limit_images, fc_units."
         yield _enough(left + state, free, what, advice, likely=total)

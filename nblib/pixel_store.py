@@ -33,7 +33,7 @@ from nblib.files import NO_ROOM, take_lock, write_json
 from nblib.pixels import FILES, DecodedPixels, KeptPixels, Pixels, cores
 
 AT_ONCE = 16  # images that a thread decodes before it hands them over
-TRIED = 64  # images decoded first, to tell how much room all of them need
+TRIED = 64  # images that tell how much room all of them need, where it may not suffice
 
 logger = logging.getLogger(__name__)
 
@@ -91,14 +91,14 @@ class PixelStore:
             return self.open()
 
     def _require_room(self, part: Path) -> None:
-        """Raises OSError where the disk can't hold what is still to be decoded, judged by some of the images."""
-        tried = self.sources[:: len(self.sources) // TRIED or 1]
+        """Raises OSError where the disk can't hold the images; where it could not if all had colour, some are tried."""
+        begun = sum(path.stat().st_size for path in part.glob("*"))
+        free = begun + shutil.disk_usage(self.folder.parent).free
+        if len(self.sources) * 3 * self.size**2 <= free:
+            return
         with ThreadPoolExecutor(cores()) as workers:
-            sizes = [image.size for image in workers.map(self.decode, tried)]
-        needed = sum(sizes) * len(self.sources) // max(1, len(sizes)) - sum(
-            path.stat().st_size for path in part.glob("*")
-        )
-        free = shutil.disk_usage(self.folder.parent).free
+            tried = list(workers.map(self.decode, self.sources[:: len(self.sources) // TRIED or 1]))
+        needed = sum(image.size for image in tried) * len(self.sources) // len(tried)
         if needed > free:
             raise OSError(errno.ENOSPC, f"about {needed:,} bytes are needed, {free:,} are free")
 

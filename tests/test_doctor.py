@@ -150,7 +150,7 @@ def test_one_image_more_than_the_disk_has_room_for_is_told(tmp_path):
     experiment = small(image_size=1024, fc_units=1, runs=str(tmp_path))
     images = shutil.disk_usage(tmp_path).free // (1024 * 1024 * 3) + 1
     (finding,) = check_disk([(experiment, needs(experiment, Workload(images, 1, 1)))])
-    assert finding.level == "warning" and "a third of it where they are grey" in finding.what
+    assert finding.level == "warning" and "a third of it for grey ones" in finding.what
 
 
 def needed_disk(*needed):

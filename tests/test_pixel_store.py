@@ -168,8 +168,7 @@ def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_goes_on(images
     assert np.array_equal(pixels, expected)
     assert names_below(tmp_path / "pixels") == WHOLE
     decoded = (tmp_path / "notes").read_text().split()
-    assert set(decoded[-(IMAGES - kept) :]) == set(images["image_id"][kept:])
-    assert len(decoded) < IMAGES - kept + 2 * 64  # and some to tell how much room they need
+    assert sorted(decoded) == sorted(images["image_id"][kept:])
 
 
 def test_a_begun_store_of_other_images_is_not_gone_on_with(images, expected, tmp_path):
@@ -191,15 +190,18 @@ def test_of_two_processes_at_once_one_decodes_and_the_other_waits_for_it(images,
         process.join()
         assert process.exitcode == 0
     decoded = [len(path.read_text().split()) for path in tmp_path.glob("notes *")]
-    assert len(decoded) == 1 and IMAGES < decoded[0] < IMAGES + 2 * 64
+    assert decoded == [IMAGES]
     assert np.array_equal(stores[0].open(), expected)
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
-def test_where_there_are_no_locks_two_at_once_make_a_whole_store_each(images, expected, tmp_path, monkeypatch):
+def test_where_there_are_no_locks_a_store_is_made_in_a_folder_of_its_own(images, expected, tmp_path, monkeypatch):
     monkeypatch.setattr("nblib.files.fcntl", None)  # as on Windows
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
+    part = tmp_path / "pixels" / "store.part"  # another process may be at work in it
+    part.mkdir(parents=True)
     assert np.array_equal(store.keep(), expected)
+    part.rmdir()
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
