@@ -140,7 +140,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
         first_epoch=keeper.epochs_done,
     )
     model.fit(
-        _stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
+        stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=steps,
         validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
         initial_epoch=keeper.epochs_done,
@@ -149,6 +149,16 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
         shuffle=False,
         verbose=0,
     )
+
+
+def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
+    """Batches of `examples` as TensorFlow takes them, `steps` of them; made beside the training that uses them."""
+    signature = (
+        tf.TensorSpec((None, *examples.pixels.shape[1:3], None), tf.uint8),  # 1 channel or 3
+        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
+    )
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
 
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
@@ -218,13 +228,4 @@ def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 def _in_order(examples: Examples, batch_size: int) -> tf.data.Dataset:
     steps = batches_an_epoch(examples, batch_size, flipped_copies=False)
-    return _stream(partial(ordered_batches, examples, batch_size), examples, steps)
-
-
-def _stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
-    signature = (
-        tf.TensorSpec((None, *examples.pixels.shape[1:]), tf.uint8),
-        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
-    )
-    stream = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return stream.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    return stream(partial(ordered_batches, examples, batch_size), examples, steps)

@@ -20,7 +20,8 @@ FLOORS = (
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("pixel_store",),
+    ("files", "pixels", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),
