@@ -15,12 +15,13 @@ FOLDER = Path(nblib.__file__).parent
 FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports"),
-    ("counting", "models", "submission"),
+    ("monitoring", "figures", "reports", "ensembles"),
+    ("counting", "models", "submission", "deciding"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("calibration",),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "expected_f1", "intervals"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -31,7 +32,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "deciding", "ensembles")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
