@@ -15,13 +15,16 @@ FOLDER = Path(nblib.__file__).parent
 FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports"),
-    ("counting", "models", "submission"),
+    ("monitoring", "figures", "reports", "ensembles"),
+    ("counting", "models", "submission", "deciding"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("pixel_store",),
-    ("files", "pixels", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("pixel_store", "calibration"),
+    (
+        "files", "pixels", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices",
+        "expected_f1", "intervals",
+    ),  # fmt: skip
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -32,7 +35,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "deciding", "ensembles")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
