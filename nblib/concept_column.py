@@ -126,6 +126,10 @@ class ConceptColumn(ExtensionArray):
         """The same lists."""
         return ConceptColumn(self.names, self.codes.copy(), self.starts.copy())
 
+    def map(self, mapper, na_action=None) -> np.ndarray:
+        """What `mapper` makes of each tuple; pandas would give an empty column back as it is."""
+        return pd.Series(np.asarray(self), dtype=object).map(mapper, na_action).to_numpy()
+
     def isna(self) -> np.ndarray:
         """False everywhere: an image without concepts has an empty list."""
         return np.zeros(len(self), dtype=bool)

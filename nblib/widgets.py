@@ -4,6 +4,7 @@ import io
 import re
 import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
@@ -121,8 +122,8 @@ class ConceptExplorer:
     """The explorer's controls and what they show.
 
     Choosing (`split`, `category`, `top`, `minimum`, `search`) changes `figure`, `table` and the concepts in `picked`;
-    picking one of those changes `about` and `pictures`; `previous` and `following` turn the page of the pictures;
-    `export` writes the table to a CSV file in the working folder.
+    picking one of those changes `about` and `pictures`; `previous` and `following` turn the page of the pictures,
+    which come as soon as they are read (`loading`); `export` writes the table to a CSV file in the working folder.
     """
 
     def __init__(self, dataset: Dataset):
@@ -133,7 +134,8 @@ class ConceptExplorer:
             concept: f"{concept} {dataset.name_of(concept)}".casefold() for concept in self.everything.counts.index
         }
         self.shown = self.carriers = pd.DataFrame()
-        self.page = 0
+        self.page, self.asked = 0, self.shown
+        self.loader = ThreadPoolExecutor(max_workers=1)
         self._make_controls()
         self._make_views()
         self.box = self._laid_out()
@@ -239,17 +241,37 @@ class ConceptExplorer:
         images = self.carriers.iloc[first : first + A_PAGE]
         self.pages.value = f"images {first + 1:,} to {first + len(images):,} of {len(self.carriers):,}"
         self.previous.disabled, self.following.disabled = self.page == 0, self.page == last
-        self.pictures.value = _side_by_side(self._picture(row) for row in image_sizes(images).itertuples())
+        self.asked = images
+        self._show(images, [_word("..." if path else "no picture") for path in images["path"]])
+        self.loading = self.loader.submit(self._load, images)
 
-    def _picture(self, row) -> str:
-        """An image with its concepts and their names below, as HTML."""
+    def _load(self, images: pd.DataFrame) -> None:
+        """Shows the pictures of the page, unless another one has been asked for meanwhile.
+
+        In a thread of its own: a hand should not wait for a disk, nor for a large row group of a parquet shard.
+        """
+        pictures = []
+        for row in range(len(images)):
+            if self.asked is not images:
+                return
+            pictures += [_inline(one) for one in image_sizes(images.iloc[[row]]).itertuples()]
+        if self.asked is images:
+            self._show(images, pictures)
+
+    def _show(self, images: pd.DataFrame, pictures: list[str]) -> None:
+        rows = zip(pictures, images.itertuples(), strict=True)
+        self.pictures.value = _side_by_side(picture + self._told(row) for picture, row in rows)
+
+    def _told(self, row) -> str:
+        """What stands below an image: its name, its concepts and their names, as HTML."""
         names = [f"<li>{escape(concept_label(concept, self.dataset.name_of))}</li>" for concept in row.concepts]
         told = f"<b>{escape(row.image_id)}</b> {row.split}, {row.category}"
-        return f"{_inline(row)}<div>{told}</div><ul style='margin:0;padding-left:1.2em'>{''.join(names)}</ul>"
+        return f"<div>{told}</div><ul style='margin:0;padding-left:1.2em'>{''.join(names)}</ul>"
 
     def _save(self, _=None) -> None:
         """Writes the table that is shown to a CSV file in the working folder, and says where."""
-        words = ("concepts", self.dataset.title, self.split.value, self.category.value, self.search.value)
+        words = ["concepts", self.dataset.title, self.split.value, self.category.value, self.search.value]
+        words += [f"top {self.top.value}", f"at least {self.minimum.value}"]
         path = Path.cwd() / (re.sub(r"\W+", "_", " ".join(words)).strip("_") + ".csv")
         with replacing(path) as beside:
             self.shown.to_csv(beside)
@@ -297,18 +319,22 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
 
 def _inline(row) -> str:
     """The picture in its own proportions as an <img> that needs no file; a word where there is none."""
-    word = f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>{{}}</div>".format
     if row.path is None:
-        return word("no picture")
+        return _word("no picture")
     try:
         pixels = decode_image(row.path, SIDE)
     except ValueError:
-        return word("can't be read")
+        return _word("can't be read")
     jpeg = io.BytesIO()
     Picture.fromarray(pixels).save(jpeg, format="jpeg", quality=85)
     scale = SIDE / max(row.width, row.height)
     size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
     return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"
+
+
+def _word(said: str) -> str:
+    """What stands in the place of a picture."""
+    return f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>{said}</div>"
 
 
 def _side_by_side(pieces) -> str:

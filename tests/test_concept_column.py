@@ -67,6 +67,7 @@ def test_a_table_treats_it_as_it_treats_tuples(table):
         assert frame.iloc[0]["concepts"] == LISTS[0]
         assert pd.concat([frame, frame], ignore_index=True)["concepts"].tolist() == LISTS * 2
         assert dict(zip(frame["image"], frame["concepts"], strict=True))["d"] == LISTS[3]
+        assert (frame.head(0)["concepts"].map(len) <= 50).tolist() == []
     pd.testing.assert_series_equal(table["concepts"].explode(), plain["concepts"].explode())
     assert table.to_csv() == plain.to_csv()
     assert table.equals(table.copy()) and not table.equals(table.iloc[::-1].reset_index(drop=True))

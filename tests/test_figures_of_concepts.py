@@ -153,3 +153,10 @@ def test_drawn_on_the_axes_they_are_given(six):
         before = plt.get_fignums()
         assert draw(ax) is ax
         assert plt.get_fignums() == before
+
+
+def test_where_a_split_has_no_image_its_panel_is_empty_and_nothing_warns():
+    nothing = pd.Series([], pd.Index([], dtype=object), dtype=int)
+    some = pd.Series([3, 2], ["C0000001", "C0000002"])
+    figure = figures.draw_top_concepts_by_split({"train": nothing, "val": some})
+    assert [len(ax.patches) for ax in figure.axes] == [0, 2]

@@ -1,5 +1,7 @@
 import io
 import os
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -137,6 +139,22 @@ def test_sixteen_bits_keep_their_upper_eight(tmp_path):
     with Image.open(tmp_path / "deep.png") as image:
         assert image.mode == "I;16"
     assert np.array_equal(decode_image(tmp_path / "deep.png", 29), by_pillow(tmp_path / "flat.png", 29))
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_of_a_png_with_16_bits_a_colour_the_upper_8_are_taken(tmp_path):
+    deep = np.random.default_rng(48).integers(0, 2**16, (23, 37, 3), dtype=np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)  # a row begins with its filter, here none
+    head = struct.pack(">IIBBBBB", 37, 23, 16, 2, 0, 0, 0)  # 16 bits, RGB
+    chunks = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path = tmp_path / "deep.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    eight = tmp_path / "eight.png"
+    Image.fromarray((deep >> 8).astype(np.uint8)).save(eight)
+    assert np.array_equal(decode_image(path, 32), decode_image(eight, 32))
 
 
 def test_a_palette_with_transparency_is_decoded_without_its_transparency(tmp_path):

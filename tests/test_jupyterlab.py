@@ -170,6 +170,9 @@ def test_moving_a_control_changes_figure_and_table(lab, browser, tmp_path):
     handle = wait(browser, slider, "the slider")
     wait(browser, lambda page: bars(page) == rows(page) == 20, "20 bars and rows")
 
+    pictures = "//img[starts-with(@src, 'data:image/jpeg')]"  # of the explorer alone: figures are PNG
+    wait(browser, lambda page: len(page.find_elements(By.XPATH, pictures)) == 4, "the pictures of the picked concept")
+
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
     handle.send_keys(Keys.ARROW_RIGHT)
     wait(browser, lambda page: bars(page) == rows(page) == 25, "25 bars and rows")

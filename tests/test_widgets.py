@@ -1,5 +1,7 @@
 """The explorer, driven as a hand would: set a control's value, read what is shown."""
 
+import contextlib
+import os
 import re
 import shutil
 import time
@@ -126,10 +128,33 @@ def test_images_are_paged_and_stop_at_the_ends(sample_dataset):
 def test_pictures_stand_above_their_concepts_with_names(sample_dataset):
     explorer = ConceptExplorer(sample_dataset)
     first = explorer.carriers.iloc[0]
+    explorer.loading.result()
     assert explorer.pictures.value.count("data:image/jpeg;base64,") == 4
     for concept in first["concepts"]:
         assert concept in explorer.pictures.value
     assert sample_dataset.name_of(first["concepts"][0])[:20] in explorer.pictures.value
+
+
+def test_leafing_faster_than_pictures_are_read_ends_with_those_of_the_last_page(sample_dataset):
+    explorer = ConceptExplorer(sample_dataset)
+    while not explorer.following.disabled:
+        explorer.following.click()
+    explorer.loading.result()
+    last = explorer.carriers.tail((len(explorer.carriers) - 1) % 4 + 1)
+    assert re.findall(r"<b>([^<]+)</b>", explorer.pictures.value) == last["image_id"].tolist()
+    assert explorer.pictures.value.count("data:image/jpeg;base64,") == len(last)
+
+
+def test_a_hand_does_not_wait_for_a_slow_disk(sample_dataset, tmp_path):
+    slow = tmp_path / "slow.jpg"
+    os.mkfifo(slow)  # nothing can be read from it before somebody writes
+    images = sample_dataset.images.assign(path=slow)
+    explorer = ConceptExplorer(Dataset(tmp_path, "slow", images))
+    assert not explorer.loading.done() and explorer.pictures.value.count(">...<") == 4
+    while not explorer.loading.done():
+        with contextlib.suppress(OSError), slow.open("wb", buffering=0) as writer:
+            writer.write(b"no image")
+    assert explorer.pictures.value.count("can't be read") == 4
 
 
 def test_without_pixels_the_names_are_still_told(explorer):
@@ -143,7 +168,7 @@ def test_what_is_shown_is_saved_as_csv(explorer, tmp_path, monkeypatch):
     explorer.split.value = "val"
     explorer.export.click()
     (written,) = tmp_path.iterdir()
-    assert written.name == "concepts_six_val_all.csv"
+    assert written.name == "concepts_six_val_all_top_20_at_least_1.csv"
     assert str(written) in explorer.told.value
     assert pd.read_csv(written, index_col="concept")["images"].to_dict() == {A: 1, B: 1, C: 1, D: 1}
     assert pd.read_csv(written, index_col="concept").loc[A, "name"] == "Thorax"
@@ -177,6 +202,7 @@ def test_an_unreadable_picture_is_told_in_its_place(sample, tmp_path):
     dataset = read_dataset(data)
     explorer = ConceptExplorer(dataset)
     explorer.split.value = "train"
+    explorer.loading.result()
     assert "can't be read" in explorer.pictures.value
     figure = draw_sample_images(dataset, dataset.split("train").head(2))
     assert [ax.texts[0].get_text() for ax in figure.axes] == ["can't be read"] * 2

@@ -1,5 +1,6 @@
 """What is wrong with the image files themselves: looked into by `nblib check`, not each time a notebook reads."""
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from nblib.dataset.problems import Problem
 from nblib.dataset.text import IMAGE_SUFFIXES
-from nblib.sources import open_source
+from nblib.sources import ParquetImage, open_source
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
@@ -22,14 +23,36 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
     """What is wrong with the images of a tidy table: each header is read, and with `pixels` each image decoded.
 
-    A progress bar is shown on terminals only.
+    With `pixels` also the images that are there twice, byte for byte. A progress bar is shown on terminals only.
     """
     there = images[images["path"].notna()]
     check = partial(_check_image, pixels=pixels)
     with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
         warnings.simplefilter("ignore")  # what Pillow warns of is among the problems
         found = workers.map(check, there["image_id"], there["path"])
-        return [problem for each in tqdm(found, "check", len(there), unit="image", disable=None) for problem in each]
+        found = tqdm(found, "check", len(there), unit="image", disable=None)
+        problems = [problem for each in found for problem in each]
+    return [*problems, *_same_bytes(there)] if pixels else problems
+
+
+def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
+    """A note on each image that is another one byte for byte; empty ones, and those in parquet shards, are passed over.
+
+    Only images of one size are read: which bytes a shard has for an image is known only after reading them.
+    """
+    images = images[[not isinstance(path, ParquetImage) for path in images["path"]]]
+    sizes = images["path"].map(lambda path: path.stat().st_size)
+    first_with = {}
+    for row in images[sizes.duplicated(keep=False) & (sizes > 0)].itertuples():
+        try:
+            with open_source(row.path) as stream:
+                digest = hashlib.file_digest(stream, "sha256").digest()
+        except OSError:
+            continue  # which is a problem already
+        first = first_with.setdefault(digest, row)
+        if first is not row:
+            what = f"the same image, byte for byte, as {first.path} ({first.image_id}, {first.split})."
+            yield Problem(str(row.path), what, False, row.image_id)
 
 
 def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:

@@ -151,5 +151,5 @@ def _name_rows(ax: Axes, concepts: pd.Index, name_of: NameOf, first: float = 0) 
     """Writes the concepts beside the rows, the first on top."""
     labels = [concept_label(concept, name_of) for concept in concepts]
     ax.set_yticks(np.arange(len(labels)) + first, labels, fontsize=8, rotation=0)
-    ax.set_ylim(len(labels) - 0.5 + first, -0.5 + first)
+    ax.set_ylim(max(len(labels), 1) - 0.5 + first, -0.5 + first)
     ax.grid(False, axis="y")

@@ -106,3 +106,18 @@ def test_images_that_are_not_there_are_not_looked_for():
 
 def test_the_images_of_the_sample_are_sound(sample_dataset):
     assert check_images(sample_dataset.images, pixels=True) == []
+
+
+def test_an_image_that_is_another_one_byte_for_byte_is_told(tmp_path):
+    names = ["A", "B", "C", "D"]
+    for name, content in zip(names, (picture(), picture("L"), picture(), picture("L")), strict=True):
+        (tmp_path / f"{name}.png").write_bytes(encoded(content, "PNG"))
+    (tmp_path / "E.png").write_bytes((tmp_path / "A.png").read_bytes()[:-1] + b"!")  # of the same size, but another one
+    paths = [tmp_path / f"{name}.png" for name in [*names, "E"]]
+    images = pd.DataFrame({"image_id": [*names, "E"], "path": paths, "split": ["train"] * 2 + ["val"] * 3})
+    told = [(problem.where, problem.what, problem.serious) for problem in check_images(images, pixels=True)]
+    assert told == [
+        (str(paths[2]), f"the same image, byte for byte, as {paths[0]} (A, train).", False),
+        (str(paths[3]), f"the same image, byte for byte, as {paths[1]} (B, train).", False),
+    ]
+    assert check_images(images) == []
