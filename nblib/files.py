@@ -8,8 +8,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there nothing keeps two processes from the same work
+    fcntl = None
 
 BESIDE = re.compile(r"\.[0-9a-f]{12}\..+")  # names that `replacing` writes to
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,6 +59,19 @@ def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` to `path` as JSON, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def locked(file: IO) -> bool:
+    """Whether this process now has the file's lock, or nothing here knows locks. It goes with the process."""
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+    return True
 
 
 def _what_is_needed(path: Path, beside: Path, size: int | None, number: int) -> str:

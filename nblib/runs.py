@@ -14,7 +14,6 @@ runs/<experiment_name>/<val1 or val2>/
 With `force` a run makes way for a new one as <val1 or val2>_put_aside_<date>, whole; nothing is deleted.
 """
 
-import errno
 import json
 import os
 import platform
@@ -26,7 +25,7 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,13 +33,8 @@ import pandas as pd
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
 from nblib.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
-from nblib.files import remove_leftovers, replacing, write_json
+from nblib.files import locked, remove_leftovers, replacing, write_json
 from nblib.paper import table_3
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there nothing keeps two processes from training one run
-    fcntl = None
 
 # Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
 PAPER_CONDITIONS = (
@@ -76,6 +70,11 @@ class Run:
     def vocabulary(self) -> ConceptVocabulary:
         """The concepts of its sigmoids."""
         return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
+
+    @property
+    def begun(self) -> bool:
+        """True once the folder says what it is a run of."""
+        return (self.folder / "experiment.json").is_file()
 
     @property
     def finished(self) -> bool:
@@ -141,7 +140,7 @@ class Run:
             RuntimeError: another process has it.
         """
         with (self.folder / "experiment.json").open("r+b") as file:
-            if fcntl and not _locked(file):
+            if not locked(file):
                 raise RuntimeError(
                     f"{self.folder} is being trained by another process; wait for it, or look on with "
                     f"`nblib watch {self.folder}`."
@@ -170,15 +169,11 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         RuntimeError: the run to be put aside is being trained by another process.
     """
     run = Run(experiment.run_folder)
-    identity = experiment.identity(dataset.fingerprint)
-    if (run.folder / "experiment.json").is_file():
-        same = run.facts["identity"] == identity
-        if not same and not experiment.force:
-            raise ValueError(
-                f"{run.folder} holds another run: {_difference(run, experiment, dataset.fingerprint)}. "
-                f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
-            )
-        if same and not (experiment.force and run.finished):
+    if run.begun:
+        other = other_run_there(experiment, dataset.fingerprint)
+        if other and not experiment.force:
+            raise ValueError(other)
+        if not other and not (experiment.force and run.finished):
             return run
         put_aside(run)
         run = Run(experiment.run_folder)  # `facts` of the old one are still in its memory
@@ -186,13 +181,24 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
     facts = {
         "experiment": experiment.model_dump(),
-        "identity": identity,
+        "identity": experiment.identity(dataset.fingerprint),
         "data": dataset.title,
         "data_fingerprint": dataset.fingerprint,
         "provenance": provenance(),
     }
     write_json(run.folder / "experiment.json", facts)
     return run
+
+
+def other_run_there(experiment: Experiment, data_fingerprint: str) -> str | None:
+    """A sentence where the experiment's folder holds a run with other parameters or data; None where it does not."""
+    run = Run(experiment.run_folder)
+    if not run.begun or run.facts["identity"] == experiment.identity(data_fingerprint):
+        return None
+    return (
+        f"{run.folder} holds another run: {_difference(run, experiment, data_fingerprint)}. "
+        f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
+    )
 
 
 def put_aside(run: Run) -> Path:
@@ -339,18 +345,6 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-
-
-def _locked(file: IO) -> bool:
-    """Whether this process now has the file's lock, or the file system knows no locks."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
-            raise
-    return True
 
 
 def _commit() -> str | None:
