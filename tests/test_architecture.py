@@ -14,13 +14,14 @@ FOLDER = Path(nblib.__file__).parent
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
     ("__main__",),
+    ("batch",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "attended"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -31,7 +32,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "batch.execute", "batch.places", "batch.command")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))

@@ -14,7 +14,7 @@ from batches import TINY, nblib_batch, wait_for
 
 from nblib.batch.execute import run_batch, summary
 from nblib.batch.outcome import is_whole, judge, last_log
-from nblib.batch.places import Job, ThisMachine, slots, visible_gpus
+from nblib.batch.places import Job, Slurm, ThisMachine, slots, visible_gpus
 from nblib.batch.plan import plan_runs, refuse_conflicts
 from nblib.batch.worker import Execution
 from nblib.dataset import read_dataset
@@ -142,6 +142,12 @@ def test_without_a_gpu_runs_share_the_cores(monkeypatch):
     assert len(slots(2 * cores)) == 2 * cores and slots(2 * cores)[0]["OMP_NUM_THREADS"] == "1"
 
 
+def test_where_there_is_no_slurm_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no Slurm here: srun is not on the PATH"):
+        Slurm(tmp_path / "submitit", minutes=10, max_parallel=2, partition=None, gpus=1)
+
+
 # ---- one execution: real papermill and kernels, little notebooks
 
 
@@ -252,7 +258,7 @@ def test_stopping_ends_all_that_belongs_to_a_run(place, tmp_path):
 class Nowhere:
     """A place whose jobs end at once, with the outcome that was laid down for them."""
 
-    name, every = "nowhere", 0
+    name, every, lag = "nowhere", 0, 0
 
     def __init__(self, leave):
         self.leave, self.begun = leave, []

@@ -13,6 +13,8 @@ from contextlib import redirect_stdout
 from multiprocessing import get_context
 from pathlib import Path
 
+import psutil
+
 from nblib.batch.outcome import judge
 from nblib.batch.places import Job, Place
 from nblib.batch.plan import PlannedRun, batch_folder, refuse_conflicts
@@ -66,6 +68,8 @@ class Batch:
 
     def _find_again(self, progress: Progress) -> None:
         """Takes up the runs that an earlier batch, now dead, left at work."""
+        for run in self.done:
+            (run.books / "job.json").unlink(missing_ok=True)
         for run in list(self.left):
             job = _job_of(run)
             if job and job.place != self._place.name:
@@ -97,11 +101,14 @@ class Batch:
         for run, job in list(self.running.items()):
             if job not in at_work:
                 del self.running[run]
-                (run.books / "job.json").unlink()
+                (run.books / "job.json").unlink(missing_ok=True)
                 self._settle(run, job, progress)
 
     def _settle(self, run: PlannedRun, job: Job, progress: Progress) -> None:
         """Says what came of a run nobody works on any more, and puts it where it belongs."""
+        until = time.monotonic() + self._place.lag
+        while not (run.done or (run.books / "ended.json").exists()) and time.monotonic() < until:
+            time.sleep(1)
         if run.done:
             self.done.append(run)
             progress.tell(f"done {run.name}")
@@ -158,7 +165,12 @@ def prepare(experiments: Iterable[Experiment]) -> None:
     In a process of its own: TensorFlow goes again with it.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        process.submit(_prepare, list(experiments)).result()
+        try:
+            process.submit(_prepare, list(experiments)).result()
+        except KeyboardInterrupt:
+            for child in psutil.Process().children():
+                child.kill()  # or leaving the block would wait for it
+            raise
 
 
 def _prepare(experiments: list[Experiment]) -> None:

@@ -34,10 +34,14 @@ class Job:
 
 
 class Place(Protocol):
-    """What a batch asks of the place where it is executed; `every`: seconds between two looks at its jobs."""
+    """What a batch asks of the place where it is executed.
+
+    `every`: seconds between two looks at its jobs. `lag`: until files of a job that has ended are surely seen here.
+    """
 
     name: str
     every: float
+    lag: float
 
     def room(self, jobs: Sequence[Job]) -> int: ...
     def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]: ...
@@ -52,7 +56,7 @@ class ThisMachine:
     submitit starts the processes; they outlive this one, so that a batch that was killed finds them again.
     """
 
-    name, every = "local", 0.5
+    name, every, lag = "local", 0.5, 0
 
     def __init__(self, folder: Path, slots: Sequence[dict[str, str]]) -> None:
         self.slots = slots
@@ -107,7 +111,7 @@ class Slurm:
         partition, gpus: None leaves them to Slurm's own defaults.
     """
 
-    name, every = "slurm", 5
+    name, every, lag = "slurm", 5, 20
 
     def __init__(self, folder: Path, minutes: int, max_parallel: int, partition: str | None, gpus: int | None) -> None:
         try:
@@ -126,8 +130,11 @@ class Slurm:
 
     def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]:
         """Queues them, as one array."""
-        with self._executor.batch():
-            submitted = [self._executor.submit(execution) for execution in executions]
+        try:
+            with self._executor.batch():
+                submitted = [self._executor.submit(execution) for execution in executions]
+        except submitit.core.utils.FailedJobError as error:
+            raise ValueError(f"Slurm does not take the jobs: {error}; see `sinfo`, and the options given.") from None
         return [Job(self.name, job.job_id) for job in submitted]
 
     def at_work(self, jobs: Sequence[Job]) -> set[Job]:
@@ -160,13 +167,18 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
     """
     gpus = visible_gpus()
     if not gpus:
-        threads = str(max(1, len(psutil.Process().cpu_affinity()) // (jobs or 1)))
+        threads = str(max(1, _cores() // (jobs or 1)))
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         return [dict.fromkeys(names, threads)] * (jobs or 1)
     there = [",".join(gpus[first : first + devices]) for first in range(0, len(gpus) - devices + 1, devices)]
     if (jobs or 1) > len(there):
         raise ValueError(f"{jobs or 1} jobs of {devices} GPU each do not fit on {len(gpus)}: lower --jobs or devices.")
     return [{"CUDA_VISIBLE_DEVICES": names} for names in there[:jobs]]
+
+
+def _cores() -> int:
+    """Cores this process may use, where the system tells them from all there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

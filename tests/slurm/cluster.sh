@@ -3,6 +3,7 @@
 #   tests/slurm/cluster.sh start DIR    then: export SLURM_CONF=DIR/slurm.conf; sinfo
 #   tests/slurm/cluster.sh stop DIR
 set -euo pipefail
+PATH="$PATH:/usr/sbin:/sbin"
 action="$1" dir="$2"
 
 write_conf() {
@@ -10,10 +11,10 @@ write_conf() {
 ClusterName=nblib
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmUser=root
-SlurmctldPort=$((port))
+SlurmctldPort=$port
 SlurmdPort=$((port + 1))
 AuthType=auth/munge
-# A job that was requeued waits until its old credential has expired, 120 seconds by default.
+# A job that was queued again waits until its old credential has expired: 120 seconds by default, 5 at least.
 AuthInfo=socket=$dir/munge/socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation=$dir/state
@@ -32,13 +33,12 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
 KillWait=5
+# Two slots, whatever the machine has.
+SlurmdParameters=config_overrides
 NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=loopback Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 EOF
 }
-
-# As many CPUs as Slurm is told, whatever the machine has.
-slots() { echo 'SlurmdParameters=config_overrides' >> "$dir/slurm.conf"; }
 
 await() {
   for _ in $(seq 100); do
@@ -46,7 +46,7 @@ await() {
     sleep 0.1
   done
   echo "no success within 10 seconds: $*" >&2
-  tail -n 20 "$dir"/*.log "$dir"/munge/*.log >&2
+  tail -n 20 "$dir"/*.log "$dir"/munge/*.log >&2 || true
   return 1
 }
 
@@ -58,9 +58,8 @@ start() {
   head -c 1024 /dev/urandom > "$dir/munge/key"
   chmod 400 "$dir/munge/key"
   chown -R munge:munge "$dir/munge"
-  port=$((20000 + RANDOM % 10000 * 2))
+  port=$((20000 + RANDOM % 5000 * 2))  # below those that the system hands out
   write_conf
-  slots
   export SLURM_CONF="$dir/slurm.conf"
   runuser -u munge -- munged --force --socket="$dir/munge/socket" --key-file="$dir/munge/key" \
     --pid-file="$dir/munge/pid" --log-file="$dir/munge/munged.log" --seed-file="$dir/munge/seed"
