@@ -10,12 +10,15 @@ TOP = Path(__file__).parent.parent
 TINY = {"limit_images": "16", "epochs": "2", "sigmoids": "None", "fc_units": "16"}
 
 
-def nblib_batch(*words, cwd=TOP, **options):
-    """`nblib batch` as a process that leads a group of its own, on a machine without GPUs."""
+def nblib_batch(words, said, cwd=TOP):
+    """`nblib batch` as a process that leads a group of its own, as without GPUs; what it says goes to a file."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(TOP)}
     command = [sys.executable, "-m", "nblib", "batch", *map(str, words)]
-    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, start_new_session=True, **options)
+    with said.open("w") as file:
+        return subprocess.Popen(
+            command, cwd=cwd, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def as_words(parameters):

@@ -315,7 +315,7 @@ def test_only_failures_that_pass_are_tried_again_and_so_often_as_was_said(planne
     log = (planned[0].books.parent.parent / "batch.log").read_text()
     assert f"again {first}/val1: its process was killed (try 2 of 3)" in log
     told = capfd.readouterr()
-    assert told.out == "" and len(told.err.splitlines()) == len(log.splitlines()) == 1 + 7 + 4 + 3
+    assert told.out == "" and len(told.err.splitlines()) == len(log.splitlines()) == 2 + 7 + 4 + 3
     text = summary(batch, ["nblib", "batch", "params/my runs"])
     assert text.startswith("1 done, 2 failed, 0 left\n")
     assert f"{second}/val1 failed in ValueError: for good\n    notebook {planned[1].notebook}\n" in text
@@ -357,10 +357,9 @@ def test_runs_that_wait_in_slurm_are_not_begun_here(planned):
 def test_a_dry_run_prints_a_papermill_command_for_each_run(sample, tmp_path):
     words = ["params/table3", "--halves", "val1", "val2", "-f", "params/sample.yaml", "-p", "data", sample,
              "-p", "learning_rate", "1.0e-5,3.0e-5", "-p", "runs", tmp_path, "--dry-run"]  # fmt: skip
-    dry = nblib_batch(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = dry.communicate()
-    assert (dry.returncode, err, list(tmp_path.iterdir())) == (0, "", [])
-    commands = out.splitlines()
+    said = tmp_path.parent / f"{tmp_path.name}.said"
+    assert nblib_batch(words, said).wait() == 0 and list(tmp_path.iterdir()) == []
+    commands = said.read_text().splitlines()
     assert len(commands) == 40 and all(line.startswith("papermill notebooks/0") for line in commands)
     assert (
         f"papermill notebooks/03_baseline_vgg16.ipynb {tmp_path}/08_vgg16_3fc_learning_rate_3e-05/val2/notebook.ipynb "
@@ -377,7 +376,6 @@ def test_a_dry_run_prints_a_papermill_command_for_each_run(sample, tmp_path):
         (["--gpus", "1", "--time", "60"], "--gpus and --time can't go with --executor local"),
     ],
 )
-def test_words_that_make_no_sense_are_one_sentence(words, told):
-    ended = nblib_batch("params/table3", *words, stderr=subprocess.PIPE)
-    _, err = ended.communicate()
-    assert ended.returncode == 1 and told in err and "Traceback" not in err
+def test_words_that_make_no_sense_are_one_sentence(words, told, tmp_path):
+    assert nblib_batch(["params/table3", *words], tmp_path / "said").wait() == 1
+    assert told in (tmp_path / "said").read_text() and "Traceback" not in (tmp_path / "said").read_text()

@@ -7,9 +7,9 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Batch:
         try:
             self._find_again(progress)
             if self.left:
+                progress.tell("making what the runs share: pixels and weights")
                 prepare([run.experiment for run in self.left])
             while self.left or self.running:
                 self._collect(progress)
@@ -174,10 +175,12 @@ def prepare(experiments: Iterable[Experiment]) -> None:
 
 
 def _prepare(experiments: list[Experiment]) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nblib.training import load_training_data
-    from nblib.weights import weights_file
+    with _quiet():
+        from nblib.devices import grow_memory
+        from nblib.training import load_training_data
+        from nblib.weights import weights_file
 
+        grow_memory()
     pixels, weights = {}, {}
     for e in experiments:
         pixels[e.data, e.quarantine, e.image_size, e.limit_images and (e.limit_images, e.seed)] = e
@@ -187,6 +190,19 @@ def _prepare(experiments: list[Experiment]) -> None:
             weights_file(e)
         for e in pixels.values():
             load_training_data(e)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Meanwhile nothing is written to stderr: TensorFlow's libraries tell there what they find, at any log level."""
+    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nothing)
 
 
 def _execution(run: PlannedRun) -> Execution:

@@ -76,8 +76,8 @@ def test_runs_go_on_after_their_jobs_were_queued_again(slurm, short_project, sam
     log = runs / "batch" / "batch.log"
     parameters = {**TINY, "epochs": EPOCHS, "early_stopping_patience": EPOCHS, "data": sample, "runs": runs}
     words = [*FILES, "--halves", "val1", "-f", "params/sample.yaml", *as_words(parameters)]
-    batch = nblib_batch(*words, "--executor", "slurm", "--time", 30, "--partition", "loopback", "--max-parallel", 2,
-                        cwd=short_project, stdout=said.open("w"), stderr=subprocess.STDOUT)  # fmt: skip
+    words += ["--executor", "slurm", "--time", 30, "--partition", "loopback", "--max-parallel", 2]
+    batch = nblib_batch(words, said, short_project)
 
     wait_for(lambda: len(jobs_of(log)) == 3, 300)
     jobs = jobs_of(log)
