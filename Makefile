@@ -39,18 +39,14 @@ demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample an
 	$(call papermill,07_results,07_results,-p runs runs/sample)
 	$(BIN)/nblib report runs --to reports
 
-# All twenty runs of Table 3; `make table3 RUNS=runs/mine OPTIONS="-p data my_data -p image_size 64"` makes them other than small.
+# `make table3 JOBS=4 RUNS=runs/mine OPTIONS="-p data my_data -p image_size 64"` makes them other than small.
 RUNS    ?= runs/sample
 OPTIONS ?= -f params/sample.yaml
-TWENTY  := $(foreach half,val1 val2,$(patsubst params/table3/%.yaml,$(RUNS)/%/$(half)/scores.json,$(wildcard params/table3/*.yaml)))
-notebook_of = $(if $(filter 05% 06% 07%,$(1)),04_deeper_backbones,$(if $(filter 09% 10%,$(1)),05_soft_f1_losses,03_baseline_vgg16))
+JOBS    ?=
 
-table3: $(TWENTY)  ## train all ten experiments on both halves, small on the sample; only what is missing
+table3: $(READY) data/sample  ## train all ten experiments on both halves, small on the sample; only what is missing
+	$(BIN)/nblib batch params/table3 --halves val1 val2 $(OPTIONS) -p runs $(RUNS) $(addprefix --jobs ,$(JOBS))
 	$(BIN)/papermill notebooks/07_results.ipynb $(RUNS)/07_results.ipynb -p runs $(RUNS)
-
-$(RUNS)/%/scores.json: | $(READY) data/sample
-	mkdir -p $(@D)
-	$(BIN)/papermill notebooks/$(call notebook_of,$*).ipynb $(@D)/notebook.ipynb -f params/table3/$(*D).yaml $(OPTIONS) -p runs $(RUNS) -p validation_half $(*F)
 
 test: $(READY)  ## run all tests
 	$(BIN)/python -m pytest

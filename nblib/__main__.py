@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nblib.batch.command import PapermillsWay, batch
 from nblib.concepts import label_statistics
 from nblib.dataset import (
     LAYOUTS,
@@ -196,6 +197,9 @@ def watch(
     from nblib.widgets import watch_run
 
     watch_run(run)
+
+
+app.command(cls=PapermillsWay)(batch)
 
 
 def _check_text(dataset: Dataset, problems: list[Problem]) -> str:

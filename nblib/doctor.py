@@ -15,11 +15,10 @@ from typing import Literal
 
 import psutil
 import tensorflow as tf
-import yaml
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, inspect_dataset, lacking_splits, serious_ones, validation_halves
-from nblib.experiment import Experiment, project_path
+from nblib.experiment import Experiment, project_path, read_parameters
 from nblib.models import BACKBONES, count_activations, describe_network
 from nblib.paper import LABEL_STATISTICS, TEST_IMAGES, table_1
 from nblib.runs import VERSIONS_OF
@@ -76,13 +75,7 @@ def read_experiment(path: Path, data: Path | None = None) -> Experiment:
         FileNotFoundError: there is no such file.
         ValueError: it holds something else than parameters.
     """
-    try:
-        parameters = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from None
-    if not isinstance(parameters, dict):
-        raise ValueError(f"{path} must hold lines `parameter: value`, as the files in params/table3 do.")
-    return Experiment(**{**parameters, **({"data": str(data)} if data else {})})
+    return Experiment(**{**read_parameters(path), **({"data": str(data)} if data else {})})
 
 
 def examine(experiments: list[Experiment]) -> list[Finding]:

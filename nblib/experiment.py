@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from nblib.paper import table_3
@@ -18,6 +19,14 @@ LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
 
 # The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
+
+# The notebook that trains experiments with a backbone, and the one for experiments with a loss of its own.
+NOTEBOOK_OF_BACKBONE = {
+    "VGG16": "03_baseline_vgg16",
+    "ResNet50": "04_deeper_backbones",
+    "DenseNet169": "04_deeper_backbones",
+}
+NOTEBOOK_OF_LOSSES = "05_soft_f1_losses"
 
 # Where a run finds things and what it leaves beside them, not what it is: left out when two runs are compared. What is
 # read there is compared by the data's fingerprint, which a quarantined image changes too.
@@ -149,6 +158,17 @@ def paper_experiment(name: str) -> Experiment:
     return Experiment(experiment_name=name, **{"lr_reduction_factor": None, **known})
 
 
+def notebook_of(experiment: Experiment) -> str:
+    """Name of the notebook that trains this experiment: of its loss if that is not bce, else of its backbone.
+
+    A small relative belongs to the notebook of the backbone it stands for.
+    """
+    if experiment.loss != "bce":
+        return NOTEBOOK_OF_LOSSES
+    stands_for = {small: backbone for backbone, small in SMALL_RELATIVES.items()}
+    return NOTEBOOK_OF_BACKBONE[stands_for.get(experiment.backbone, experiment.backbone)]
+
+
 def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "parameter") -> None:
     """Raises ValueError for the names that are not known, with the nearest known one for each."""
     known = list(known)
@@ -161,6 +181,22 @@ def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "para
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
         sentences.append(f"unknown {kind} {name!r}: {hint}")
     raise ValueError("\n".join(sentences))
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """What a file such as those in `params` sets, by name, not yet validated.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds something else than parameters.
+    """
+    try:
+        parameters = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {error}") from None
+    if not isinstance(parameters, dict):
+        raise ValueError(f"{path} must hold lines `parameter: value`, as the files in params/table3 do.")
+    return parameters
 
 
 def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:

@@ -72,6 +72,11 @@ class Run:
         return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
 
     @property
+    def begun(self) -> bool:
+        """True once the folder says what it is a run of."""
+        return (self.folder / "experiment.json").is_file()
+
+    @property
     def finished(self) -> bool:
         """True once its scores are written."""
         return (self.folder / "scores.json").is_file()
@@ -164,15 +169,11 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         RuntimeError: the run to be put aside is being trained by another process.
     """
     run = Run(experiment.run_folder)
-    identity = experiment.identity(dataset.fingerprint)
-    if (run.folder / "experiment.json").is_file():
-        same = run.facts["identity"] == identity
-        if not same and not experiment.force:
-            raise ValueError(
-                f"{run.folder} holds another run: {_difference(run, experiment, dataset.fingerprint)}. "
-                f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
-            )
-        if same and not (experiment.force and run.finished):
+    if run.begun:
+        other = other_run_there(experiment, dataset.fingerprint)
+        if other and not experiment.force:
+            raise ValueError(other)
+        if not other and not (experiment.force and run.finished):
             return run
         put_aside(run)
         run = Run(experiment.run_folder)  # `facts` of the old one are still in its memory
@@ -180,13 +181,24 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
     facts = {
         "experiment": experiment.model_dump(),
-        "identity": identity,
+        "identity": experiment.identity(dataset.fingerprint),
         "data": dataset.title,
         "data_fingerprint": dataset.fingerprint,
         "provenance": provenance(),
     }
     write_json(run.folder / "experiment.json", facts)
     return run
+
+
+def other_run_there(experiment: Experiment, data_fingerprint: str) -> str | None:
+    """A sentence where the experiment's folder holds a run with other parameters or data; None where it does not."""
+    run = Run(experiment.run_folder)
+    if not run.begun or run.facts["identity"] == experiment.identity(data_fingerprint):
+        return None
+    return (
+        f"{run.folder} holds another run: {_difference(run, experiment, data_fingerprint)}. "
+        f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
+    )
 
 
 def put_aside(run: Run) -> Path:

@@ -1,14 +1,18 @@
 import os
+import shutil
 from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 
 from nblib.dataset import Dataset, read_dataset
 from nblib.phantoms import draw_sample
 
 matplotlib.use("Agg")
+
+TOP = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,31 @@ def sample(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def sample_dataset(sample) -> Dataset:
     return read_dataset(sample)
+
+
+TRAINING = """
+from nblib.experiment import Experiment, notebook_parameters
+from nblib.models import build_network
+from nblib.training import load_training_data, train
+
+experiment = Experiment(**notebook_parameters(In))
+data = load_training_data(experiment)
+run = train(experiment, data, build_network(experiment, len(data.vocabulary)))
+"""
+
+
+@pytest.fixture(scope="session")
+def short_project(tmp_path_factory) -> Path:
+    """A project whose notebooks 03 to 05 have their parameters and train, without a word or a figure."""
+    project = tmp_path_factory.mktemp("session") / "short_project"
+    (project / "notebooks").mkdir(parents=True)
+    for path in (TOP / "notebooks").glob("0[345]*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+        notebook.cells = [parameters, nbformat.v4.new_code_cell(TRAINING.strip())]
+        nbformat.write(notebook, project / "notebooks" / path.name)
+    shutil.copytree(TOP / "params", project / "params")
+    return project
 
 
 @pytest.fixture(scope="session")

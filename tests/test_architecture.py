@@ -14,6 +14,7 @@ FOLDER = Path(nblib.__file__).parent
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
     ("__main__",),
+    ("batch",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports", "ensembles"),
     ("counting", "models", "submission", "deciding"),
@@ -21,10 +22,8 @@ FLOORS = (
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
     ("pixel_store", "calibration"),
-    (
-        "files", "pixels", "sources", "concept_column", "paper", "phantoms", "metrics", "optimizers", "devices",
-        "expected_f1", "intervals",
-    ),  # fmt: skip
+    ("files", "pixels", "sources", "concept_column", "paper", "phantoms"),
+    ("metrics", "expected_f1", "intervals", "optimizers", "devices", "attended"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -36,7 +35,7 @@ DATASET_FLOORS = (
     ("problems", "text"),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "deciding", "ensembles")  # fmt: skip
+                 "deciding", "ensembles", "batch.execute", "batch.places", "batch.command")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))

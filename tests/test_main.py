@@ -12,7 +12,7 @@ from nblib.dataset import read_dataset
 from nblib.phantoms.labels import write_labels
 from nblib.submission import read_submission, write_submission
 
-COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "watch")
+COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "watch", "batch")
 
 
 @pytest.fixture

@@ -6,16 +6,11 @@ import nbformat
 import pytest
 import yaml
 
-from nblib.experiment import Experiment, notebook_parameters, paper_experiment
+from nblib.experiment import Experiment, notebook_of, notebook_parameters, paper_experiment
 from nblib.paper import table_3
 
 TOP = Path(__file__).parent.parent
 TABLE_3 = sorted((TOP / "params" / "table3").glob("*.yaml"))
-NOTEBOOK_OF = {
-    "VGG16": "03_baseline_vgg16.ipynb",
-    "ResNet50": "04_deeper_backbones.ipynb",
-    "DenseNet169": "04_deeper_backbones.ipynb",
-}
 
 
 def read(path):
@@ -36,8 +31,7 @@ def test_table_3_has_one_file_for_each_row():
 @pytest.mark.parametrize("path", TABLE_3, ids=lambda path: path.stem)
 def test_file_and_notebook_make_the_row_of_the_paper(path):
     row = paper_experiment(path.stem)
-    notebook = NOTEBOOK_OF[row.backbone] if row.loss == "bce" else "05_soft_f1_losses.ipynb"
-    experiment = Experiment(**{**defaults_of(notebook), **read(path)})
+    experiment = Experiment(**{**defaults_of(f"{notebook_of(row)}.ipynb"), **read(path)})
     assert experiment.conditions() == row.conditions()
 
 
