@@ -83,6 +83,14 @@ class Run:
         return (self.folder / "scores.json").is_file()
 
     @property
+    def running(self) -> bool:
+        """True while a process of this machine trains it; False where that can't be told, as on Windows."""
+        if self.finished or not fcntl or not (self.folder / "experiment.json").is_file():
+            return False
+        with (self.folder / "experiment.json").open("rb") as file:
+            return not _locked(file, fcntl.LOCK_SH)
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
         return pd.read_csv(self.folder / "history.csv")
@@ -141,7 +149,7 @@ class Run:
             RuntimeError: another process has it.
         """
         with (self.folder / "experiment.json").open("r+b") as file:
-            if fcntl and not _locked(file):
+            if fcntl and not _locked(file, fcntl.LOCK_EX):
                 raise RuntimeError(
                     f"{self.folder} is being trained by another process; wait for it, or look on with "
                     f"`nblib watch {self.folder}`."
@@ -330,6 +338,23 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
     )
 
 
+def time_left(history: pd.DataFrame, epochs: int) -> str:
+    """How long the epochs that are left may take, from the median of those done; early stopping may end them sooner."""
+    if history.empty:
+        return "no epoch done yet"
+    seconds = max(epochs - len(history), 0) * float(history["seconds"].median())
+    return f"at most {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 4 min 5 s, 3 h 20 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def provenance() -> dict[str, Any]:
     """Where and with what a run is made: versions, commit, machine, start."""
     return {
@@ -341,10 +366,10 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def _locked(file: IO) -> bool:
-    """Whether this process now has the file's lock, or the file system knows no locks."""
+def _locked(file: IO, kind: int) -> bool:
+    """Whether this process now has the file's lock of this kind, or the file system knows no locks."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
