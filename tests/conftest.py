@@ -71,14 +71,18 @@ def _executed(experiment, error) -> nbformat.NotebookNode:
     outputs = [new_output("display_data", {"image/png": DOT, "text/plain": "Figure"})]
     if error:
         outputs = [new_output("error", ename="ValueError", evalue=error, traceback=[error])]
-    papermill = {"input_path": "notebooks/03_baseline_vgg16.ipynb", "output_path": "runs/out.ipynb", "duration": 3.2,
-                 "start_time": "2026-01-01T10:00:00", "parameters": {"seed": 7, "data": "my data", "weights": None}}  # fmt: skip
+    papermill = {
+        "input_path": "notebooks/03_baseline_vgg16.ipynb",
+        "output_path": "runs/out.ipynb",
+        "duration": 3.2,
+        "start_time": "2026-01-01T10:00:00",
+        "parameters": {"seed": 7, "data": "my data", "weights": None},
+    }
+    links = "See [04](04_deeper.ipynb), [03](03_baseline_vgg16.ipynb), [docs](../docs/x.md)."
     cells = [
         new_markdown_cell("# 03 Baseline\n\nA question."),
         new_code_cell("\n".join(["# Parameters", *lines]), metadata={"tags": ["parameters"]}),
-        new_markdown_cell(
-            "## Curves\n\nSee [04](04_deeper.ipynb), [03](03_baseline_vgg16.ipynb), [docs](../docs/x.md)."
-        ),
+        new_markdown_cell(f"## Curves\n\n{links}"),
         new_code_cell("draw()", outputs=outputs),
     ]
     end = {} if error else {"end_time": "2026-01-01T10:00:03"}

@@ -6,14 +6,14 @@ what changed is rendered again.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nblib.dataset import SYNTHETIC_MARK
 from nblib.files import write_json
-from nblib.reports.leaderboard import leaderboard
+from nblib.reports.leaderboard import Row, leaderboard, read_row, with_page
 from nblib.reports.pages import Page, read_page, write_page
 from nblib.reports.web import write_index
 from nblib.runs import Run, find_runs
@@ -48,29 +48,35 @@ def render_reports(runs: str | Path, reports: str | Path) -> Path:
     if not runs.is_dir():
         raise FileNotFoundError(f"no folder {runs}; run a notebook first, or name the folder of your runs.")
     sources, made = find_sources(runs), _read_made(reports)
+    read = {source.file: read_row(source.run) if source.run else None for source in sources}
     prints = {source.file: source.fingerprint() for source in sources}
     unchanged = {file for file in made if prints.get(file) == made[file]["made_from"]}
     pages = {
         source.file: Page(**made[source.file]["page"])
         if source.file in unchanged
-        else read_page(source.file, source.notebook, source.run, runs)
+        else read_page(source.file, source.notebook, source.run, read[source.file], runs)
         for source in sources
     }
+    rows = {file: with_page(read[file], page) for file, page in pages.items()}
     where = destinations(list(pages.values()))
     now = {}
     for source in sources:
         file = source.file
         links = made[file]["links"] if file in unchanged else None
         if links is None or _moved(links, where) or not (reports / file).is_file():
-            links = write_page(reports / file, pages[file], source.notebook, source.run, where)
+            links = write_page(reports / file, pages[file], source.notebook, source.run, rows[file], where)
         now[file] = {"made_from": prints[file], "links": links, "page": asdict(pages[file])}
     for file in made.keys() - now.keys():
         (reports / file).unlink(missing_ok=True)
     write_json(reports / MADE, now)
-    rows = leaderboard([(pages[source.file], source.run) for source in sources])
-    synthetic = any(row.data == SYNTHETIC_MARK for row in rows)
-    write_index(reports / "index.html", rows, list(pages.values()), synthetic)
+    write_index(reports / "index.html", leaderboard(_once(rows.values(), read.values())), list(pages.values()))
     return reports / "index.html"
+
+
+def _once(rows: Iterable[Row | None], of_runs: Iterable[Row | None]) -> list[Row]:
+    """The rows, without failed attempts at experiments that have a run."""
+    there = {row.label for row in of_runs if row}
+    return [row for row in rows if row and (row.data or not row.readable or row.label not in there)]
 
 
 def find_sources(runs: Path) -> list[Source]:

@@ -1,7 +1,7 @@
 """Runs -> rows of the leaderboard: what each reached, how it learned, what the paper has, what differs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,6 @@ class Row:
     note: str = ""
     best_epoch: int | None = None
     epochs: int | None = None
-    validation_f1: float | None = None
     f1: float | None = None
     interval: tuple[float, float] | None = None
     baseline: float | None = None
@@ -35,6 +34,7 @@ class Row:
     differences: list[str] = field(default_factory=list)
     conditions: dict[str, Any] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
+    readable: bool = True
 
     @property
     def label(self) -> str:
@@ -65,22 +65,22 @@ class Row:
         return f"F1 of the validation half over {len(f1)} epochs, from {f1[0]:.3f} to {f1[-1]:.3f}" if f1 else ""
 
 
-def leaderboard(pages_and_runs: Iterable[tuple[Any, Run | None]]) -> list[Row]:
-    """One row a run, the best F1 first, then those without: running, failed, unfinished.
-
-    An experiment that failed before there was a run has a row as well.
-
-    Args:
-        pages_and_runs: pages (`nblib.reports.pages.Page`) with their run, None where they have none.
-    """
-    pairs = list(pages_and_runs)
-    rows = [_row_of(page, run) for page, run in pairs if run]
-    there = {(row.name, row.half) for row in rows}
-    for page, run in pairs:
-        begun = page.experiment and page.status != "finished" and ASIDE not in page.folder
-        if not run and begun and tuple(page.experiment) not in there:
-            rows.append(Row(*page.experiment, page.status, page.file, page.error))
+def leaderboard(rows: Iterable[Row]) -> list[Row]:
+    """The rows, the best F1 first, then those without: failed, running, unfinished."""
     return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))
+
+
+def with_page(row: Row | None, page: Any) -> Row | None:
+    """The row with what its page (`nblib.reports.pages.Page`) tells: its file, and how the notebook ended.
+
+    A notebook may fail after its run is finished, and says so on its page. An experiment that failed before there was
+    a run gets a row of its own; None for a notebook that trains none, or was put aside.
+    """
+    if row is None:
+        begun = page.experiment and page.status != "finished" and ASIDE not in page.folder
+        return Row(*page.experiment, page.status, page.file, page.error) if begun else None
+    status = page.status if row.status == "unfinished" and page.status == "failed" else row.status
+    return replace(row, page=page.file, status=status, error=row.error or page.error)
 
 
 def varying_conditions(rows: list[Row]) -> list[str]:
@@ -89,23 +89,22 @@ def varying_conditions(rows: list[Row]) -> list[str]:
     return [name for name in names if len({str(row.conditions.get(name)) for row in rows if row.conditions}) > 1]
 
 
-def trouble_with(run: Run) -> str | None:
-    """Why the run's files can't be read; None where they can. One damaged run must not hide the others."""
+def read_row(run: Run) -> Row:
+    """The run's row; one that says so where its files can't be read, since one damaged run must not hide the others."""
     try:
-        _row_of(None, run)
-        return None
+        return _row_of(run)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{run.folder} can't be read: {error}"[:500]
+        told = f"{run.folder} can't be read: {error}"[:500]
+        return Row(run.folder.parent.name, run.folder.name, "failed", error=told, readable=False)
 
 
-def _row_of(page: Any, run: Run) -> Row:
-    if page and (trouble := trouble_with(run)):
-        return Row(run.folder.parent.name, run.folder.name, "failed", page.file, trouble)
+def _row_of(run: Run) -> Row:
     experiment = run.experiment
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     scores = run.scores if run.finished else {}
     row = Row(
-        experiment.experiment_name, experiment.validation_half, _status(page, run), page and page.file, page and page.error,
+        experiment.experiment_name, experiment.validation_half,
+        "finished" if run.finished else "running" if run.running else "unfinished",
         paper=paper_f1(experiment), data=run.facts["data"], differences=differences_from_paper(experiment),
         conditions={"data": run.facts["data"], **experiment.model_dump(exclude={*NO_CONDITIONS, "experiment_name"})},
         f1=scores.get("test_f1"), baseline=scores.get("baseline_f1"), interval=scores.get("test_f1_interval"),
@@ -113,14 +112,8 @@ def _row_of(page: Any, run: Run) -> Row:
     if len(history):
         row.history = {name: history[column].round(5).tolist() for column, name in COLUMNS.items()}
         row.best_epoch, row.epochs = best_epoch(history["val_f1"]), len(history)
-        row.validation_f1, row.seconds = float(history["val_f1"].max()), float(history["seconds"].sum())
+        row.seconds = float(history["seconds"].sum())
     if not run.finished:
         row.note = f"epoch {len(history)} of {experiment.epochs}"
         row.note += f", {time_left(history, experiment.epochs)}" if row.status == "running" else ""
     return row
-
-
-def _status(page: Any, run: Run) -> str:
-    """How the run stands; a notebook may fail after its run is finished, and says so on its page."""
-    told = page.status if page and page.status in ("running", "failed") else "unfinished"
-    return "finished" if run.finished else told

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from nblib.experiment import notebook_parameters
 from nblib.reports.harmless import harmless
-from nblib.reports.leaderboard import leaderboard, trouble_with
+from nblib.reports.leaderboard import Row
 from nblib.reports.provenance import execution, provenance_of
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
@@ -42,32 +42,32 @@ class Page:
     experiment: tuple[str, str] | None
 
 
-def read_page(file: str, notebook: Path | None, run: Run | None, runs: Path) -> Page:
+def read_page(file: str, notebook: Path | None, run: Run | None, row: Row | None, runs: Path) -> Page:
     """What is to be told of the page that will be made of a notebook and its run, either of which may be missing."""
     content, error = _read(notebook)
-    trouble = trouble_with(run) if run else None
-    failures = [each for each in (error, trouble, *map(_error_of, content.cells)) if each]
+    failures = [each for each in (error, row and row.error, *map(_error_of, content.cells)) if each]
     papermill = content.metadata.get("papermill", {})
     whole = run.finished if run and not notebook else bool(papermill.get("end_time"))
     parameters = _parameters(content)
     named = tuple(str(parameters.get(name, "")) for name in ("experiment_name", "validation_half"))
-    running = bool(run and run.running)
     return Page(
         file=file,
         source=Path(papermill.get("input_path") or notebook or "run").stem,
         title=_title(content) or (notebook.stem if notebook else f"{run.folder.parent.name}, {run.folder.name}"),
         folder=str((notebook.parent if notebook else run.folder).relative_to(runs)),
-        status="running" if running else "failed" if failures else "finished" if whole else "unfinished",
+        status="running" if row and row.status == "running" else "failed" if failures else "finished" if whole else "unfinished",
         seconds=papermill.get("duration"),
         error=failures[0][:500] if failures else None,
         experiment=named if all(named) else None,
     )
 
 
-def write_page(path: Path, page: Page, notebook: Path | None, run: Run | None, where: dict[str, str]) -> dict[str, Any]:
+def write_page(
+    path: Path, page: Page, notebook: Path | None, run: Run | None, row: Row | None, where: dict[str, str]
+) -> dict[str, str | None]:
     """Writes the page, and gives the notebooks it links to with the target each got, None where there is none."""
     links: dict[str, str | None] = {}
-    run = None if run and trouble_with(run) else run
+    run = run if row and row.readable else None
 
     def target_of(link: str) -> str | None:
         place = PurePosixPath(unquote(urlsplit(link).path))
@@ -78,12 +78,11 @@ def write_page(path: Path, page: Page, notebook: Path | None, run: Run | None, w
     content, _ = _read(notebook)
     made_with = next((_html([cell], target_of) for cell in content.cells if "provenance" in _tags(cell)), None)
     intro, rest = _split(content)
-    rows = leaderboard([(page, run)]) if run else []
     write(
         path,
         "notebook.html.j2",
         page=page,
-        row=rows[0] if rows else None,
+        row=row,
         history=_epochs(run),
         intro=_html(intro, target_of),
         parameters=_parameters(content) or (run.facts["experiment"] if run and not notebook else {}),

@@ -14,6 +14,7 @@ import vl_convert
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
+from nblib.dataset import SYNTHETIC_MARK
 from nblib.files import replacing
 from nblib.reports.leaderboard import CURVE, Row, varying_conditions
 
@@ -21,7 +22,7 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 SHOWN_AT_FIRST = 3  # runs that the comparison opens with: the best
 
 
-def write_index(path: Path, rows: list[Row], pages: list[Any], synthetic: bool) -> None:
+def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
     """Writes the index: leaderboard, comparison, notebooks."""
     compared = [{"run": row.label, "id": f"run-{n}", **row.history} for n, row in enumerate(rows) if row.history]
     scripts = [_vega(), f"{_datatables()}\n{_read('index.js')}"]
@@ -34,7 +35,7 @@ def write_index(path: Path, rows: list[Row], pages: list[Any], synthetic: bool) 
         shown_at_first=[run["id"] for run in compared[:SHOWN_AT_FIRST]],
         chart=json.loads(_read("curves.vl.json")),
         notebooks=_by_notebook(pages),
-        synthetic=synthetic,
+        synthetic=any(row.data == SYNTHETIC_MARK for row in rows),
         scripts=[Markup(script) for script in scripts],
         script_hashes=[_hash(script) for script in scripts],
         table_style=Markup(_datatables_style()),
@@ -43,11 +44,16 @@ def write_index(path: Path, rows: list[Row], pages: list[Any], synthetic: bool) 
 
 def write(path: Path, template: str, **content: Any) -> None:
     """Writes a page, whole or not at all; what `content` holds is escaped unless it is Markup."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
-    environment.globals.update(style=Markup(_style()), curve_width=CURVE[0], curve_height=CURVE[1])
-    page = environment.get_template(template).render(**content)
+    page = _environment().get_template(template).render(**content)
     with replacing(path) as beside:
         beside.write_text(page, encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
+    environment.globals.update(style=Markup(_style()), curve_width=CURVE[0], curve_height=CURVE[1])
+    return environment
 
 
 def _by_notebook(pages: list[Any]) -> dict[str, list[Any]]:
