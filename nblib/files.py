@@ -56,14 +56,16 @@ def remove_leftovers(folder: str | Path) -> None:
             _remove(path)
 
 
-def take_lock(file: IO, wait: bool = False) -> bool | None:
+def take_lock(file: IO, wait: bool = False, shared: bool = False) -> bool | None:
     """Whether this process now has the lock of the open file; None where there are no locks.
 
-    The lock goes when the file is closed or the process ends, however that happens. With `wait` it waits for it.
+    The lock goes when the file is closed or the process ends, however that happens. With `wait` it waits for it. Shared
+    it is had together with others that share it, and tells whether one has it alone.
     """
     try:
         if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

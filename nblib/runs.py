@@ -82,6 +82,14 @@ class Run:
         return (self.folder / "scores.json").is_file()
 
     @property
+    def running(self) -> bool:
+        """True while a process of this machine trains it; False where that can't be told, as on Windows."""
+        if self.finished or not (self.folder / "experiment.json").is_file():
+            return False
+        with (self.folder / "experiment.json").open("rb") as file:
+            return take_lock(file, shared=True) is False
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
         return pd.read_csv(self.folder / "history.csv")
@@ -334,6 +342,23 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
         f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
         f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
     )
+
+
+def time_left(history: pd.DataFrame, epochs: int) -> str:
+    """How long the epochs that are left may take, from the median of those done; early stopping may end them sooner."""
+    if history.empty:
+        return "no epoch done yet"
+    seconds = max(epochs - len(history), 0) * float(history["seconds"].median())
+    return f"at most {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 4 min 5 s, 3 h 20 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def provenance() -> dict[str, Any]:

@@ -33,7 +33,7 @@ from nblib.figures import draw_training_curves
 from nblib.figures.style import NameOf, concept_label
 from nblib.files import replacing
 from nblib.images import decode_image, image_sizes
-from nblib.runs import Run, print_epochs
+from nblib.runs import Run, epoch_line, time_left
 
 EVERYTHING = "all"
 A_PAGE = 4  # images shown side by side
@@ -105,10 +105,12 @@ def watch_run(folder: str | Path, every: float = 1) -> Run:
 
 
 def _show_new_epochs(run: Run, curves: LiveCurves, shown: int) -> int:
-    """Prints and draws the epochs after the first `shown`; gives how many there are now."""
+    """Prints and draws the epochs after the first `shown`, and how long it may take; gives how many there are now."""
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     if len(history) > shown:
-        print_epochs(history.iloc[shown:], run.experiment.epochs)
+        epochs = run.experiment.epochs
+        lines = [epoch_line(row, epochs) for row in history.iloc[shown:].to_dict("records")]
+        print("\n".join(lines) + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
         curves.draw(run)
     return len(history)
 

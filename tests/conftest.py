@@ -6,9 +6,13 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nblib.dataset import Dataset, read_dataset
+from nblib.experiment import Experiment
+from nblib.files import write_json
 from nblib.phantoms import draw_sample
+from nblib.runs import Run, provenance
 
 matplotlib.use("Agg")
 
@@ -60,6 +64,57 @@ def real_data() -> Path:
     if not Path(place).is_dir():
         pytest.skip(f"NBLIB_REAL_DATA is {place}, and there is no such folder")
     return Path(place)
+
+
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture
+def leave_run(tmp_path):
+    """Writes a run with its executed notebook below tmp_path / "runs", as a training leaves them, without training."""
+
+    def leave(name, half="val1", f1=(0.1, 0.3, 0.2), scored=0.31, error=None, **parameters) -> Run:
+        small = {"backbone": "small_plain", "weights": None, "runs": str(tmp_path / "runs"), **parameters}
+        experiment = Experiment(experiment_name=name, validation_half=half, **small)
+        run = Run(experiment.run_folder)
+        facts = {"experiment": experiment.model_dump(), "identity": experiment.identity("39ac"), "data": "phantoms",
+                 "data_fingerprint": "39ac", "provenance": provenance()}  # fmt: skip
+        write_json(run.folder / "experiment.json", facts)
+        epochs = [
+            {"epoch": n, "loss": 0.5 / n, "f1": value, "val_loss": 0.6 / n, "val_f1": value, "learning_rate": 1e-3,
+             "seconds": 2.0} for n, value in enumerate(f1, 1)
+        ]  # fmt: skip
+        run.keep_history(epochs)
+        if scored is not None:
+            run.keep_scores({"best_epoch": 2, "epochs": len(f1), "validation_f1": max(f1), "test_f1": scored,
+                             "baseline_f1": 0.2, "seconds": 2.0 * len(f1)})  # fmt: skip
+        nbformat.write(_executed(experiment, error), run.folder / "notebook.ipynb")
+        return run
+
+    return leave
+
+
+def _executed(experiment, error) -> nbformat.NotebookNode:
+    lines = [f"{name} = {value!r}" for name, value in experiment.model_dump().items()]
+    outputs = [new_output("display_data", {"image/png": DOT, "text/plain": "Figure"})]
+    if error:
+        outputs = [new_output("error", ename="ValueError", evalue=error, traceback=[error])]
+    papermill = {
+        "input_path": "notebooks/03_baseline_vgg16.ipynb",
+        "output_path": "runs/out.ipynb",
+        "duration": 3.2,
+        "start_time": "2026-01-01T10:00:00",
+        "parameters": {"seed": 7, "data": "my data", "weights": None},
+    }
+    links = "See [04](04_deeper.ipynb), [03](03_baseline_vgg16.ipynb), [docs](../docs/x.md)."
+    cells = [
+        new_markdown_cell("# 03 Baseline\n\nA question."),
+        new_code_cell("\n".join(["# Parameters", *lines]), metadata={"tags": ["parameters"]}),
+        new_markdown_cell(f"## Curves\n\n{links}"),
+        new_code_cell("draw()", outputs=outputs),
+    ]
+    end = {} if error else {"end_time": "2026-01-01T10:00:03"}
+    return new_notebook(cells=cells, metadata={"papermill": {**papermill, **end}})
 
 
 @pytest.fixture(autouse=True)

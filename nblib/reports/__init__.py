@@ -1,0 +1,138 @@
+"""Executed notebooks and runs -> HTML pages that can be read without Jupyter, and an index: the leaderboard.
+
+Each page is one file that loads nothing from anywhere. What it was made from is kept in `pages/made.json`, so that only
+what changed is rendered again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nblib.files import write_json
+from nblib.reports.leaderboard import Row, leaderboard, read_row, with_page
+from nblib.reports.pages import Page, read_page, write_page
+from nblib.reports.web import write_index
+from nblib.runs import Run, find_runs
+
+MADE = "pages/made.json"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one page is made of: an executed notebook, the run it lies with, or both."""
+
+    file: str
+    notebook: Path | None
+    run: Run | None
+
+    def fingerprint(self) -> str:
+        """Equal as long as notebook, run and the code that renders them are."""
+        run_files = ("experiment.json", "history.csv", "scores.json") if self.run else ()
+        paths = [self.notebook, *(self.run.folder / name for name in run_files)]
+        parts = [path.read_bytes() if path and path.is_file() else b"" for path in paths]
+        running = bool(self.run and self.run.running)
+        return _hash([*parts, str(running).encode(), _code()])
+
+
+def render_reports(runs: str | Path, reports: str | Path) -> Path:
+    """Renders notebooks and runs below `runs` into `reports`, those that changed, and returns the path of the index.
+
+    Raises:
+        FileNotFoundError: there is no folder `runs`.
+    """
+    runs, reports = Path(runs), Path(reports)
+    if not runs.is_dir():
+        raise FileNotFoundError(f"no folder {runs}; run a notebook first, or name the folder of your runs.")
+    sources, made = find_sources(runs), _read_made(reports)
+    read = {source.file: read_row(source.run) if source.run else None for source in sources}
+    prints = {source.file: source.fingerprint() for source in sources}
+    unchanged = {file for file in made if prints.get(file) == made[file]["made_from"]}
+    pages = {
+        source.file: Page(**made[source.file]["page"])
+        if source.file in unchanged
+        else read_page(source.file, source.notebook, source.run, read[source.file], runs)
+        for source in sources
+    }
+    rows = {file: with_page(read[file], page) for file, page in pages.items()}
+    where = destinations(list(pages.values()))
+    now = {}
+    for source in sources:
+        file = source.file
+        links = made[file]["links"] if file in unchanged else None
+        if links is None or _moved(links, where) or not (reports / file).is_file():
+            links = write_page(reports / file, pages[file], source.notebook, source.run, rows[file], where)
+        now[file] = {"made_from": prints[file], "links": links, "page": asdict(pages[file])}
+    for file in made.keys() - now.keys():
+        (reports / file).unlink(missing_ok=True)
+    write_json(reports / MADE, now)
+    write_index(reports / "index.html", leaderboard(_once(rows.values(), read.values())), list(pages.values()))
+    return reports / "index.html"
+
+
+def _once(rows: Iterable[Row | None], of_runs: Iterable[Row | None]) -> list[Row]:
+    """The rows, without failed attempts at experiments that have a run."""
+    there = {row.label for row in of_runs if row}
+    return [row for row in rows if row and (row.data or not row.readable or row.label not in there)]
+
+
+def find_sources(runs: Path) -> list[Source]:
+    """Every executed notebook below `runs`, with the run in its folder, and every run without a notebook."""
+    found = {run.folder: run for run in find_runs(runs)}
+    notebooks = [path for path in sorted(runs.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
+    sources: dict[str, Source] = {}
+    for path in sorted(notebooks, key=lambda path: (path.parent, path.name != "notebook.ipynb", path.name)):
+        run = found.pop(path.parent, None)  # the first notebook of a folder is the run's own
+        short = _file(path.with_suffix("").relative_to(runs).parts, "--notebook")
+        file = short if short not in sources else _file(path.relative_to(runs).parts)
+        sources[file] = Source(file, path, run)
+    for folder, run in found.items():
+        file = _file((*folder.relative_to(runs).parts, "run"))
+        sources[file] = Source(file, None, run)
+    return list(sources.values())
+
+
+def destinations(pages: list[Page]) -> dict[str, str]:
+    """Where a link to a notebook leads: to its page or, where it was run several times, to the index's list of them."""
+    of_notebook: dict[str, list[str]] = {}
+    for page in pages:
+        of_notebook.setdefault(page.source, []).append(page.file.removeprefix("pages/"))
+    return {
+        source: files[0] if len(files) == 1 else f"../index.html#notebook-{source}"
+        for source, files in of_notebook.items()
+    }
+
+
+def _file(parts: tuple[str, ...], left_out: str = "") -> str:
+    return "pages/" + "--".join(parts).removesuffix(left_out) + ".html"
+
+
+def _moved(links: dict[str, str | None], where: dict[str, str]) -> bool:
+    """Whether a link of a page now leads elsewhere."""
+    return any(where.get(notebook) != target for notebook, target in links.items())
+
+
+def _read_made(reports: Path) -> dict[str, dict[str, Any]]:
+    """What the pages in `reports` were made from; {} where that is not known, and all are made anew."""
+    try:
+        return json.loads((reports / MADE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+@cache
+def _code() -> bytes:
+    """The code and templates that decide what a page looks like, as a hash."""
+    here = Path(__file__).parent
+    files = [*sorted(here.glob("*.py")), *sorted((here.parent / "templates").iterdir())]
+    return _hash([path.read_bytes() for path in files if path.is_file()]).encode()
+
+
+def _hash(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

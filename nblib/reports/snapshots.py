@@ -1,0 +1,43 @@
+"""What a widget showed when its notebook was left, as HTML: its controls need a kernel, its figures and tables do not."""
+
+from html import escape
+from typing import Any
+
+from nbformat import NotebookNode
+
+from nblib.reports.harmless import harmless
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def snapshot(notebook: NotebookNode, view: dict[str, Any]) -> str:
+    """The figures, tables and settings of the widget; a sentence where the notebook did not keep them."""
+    states = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
+    shown = _shown(view.get("model_id", ""), states)
+    note = "As the notebook left it; in JupyterLab its controls work." if shown else "Interactive in JupyterLab."
+    return f'<div class="widget">{shown}<p class="note">{note}</p></div>'
+
+
+def _shown(model: str, states: dict[str, Any]) -> str:
+    """One widget and all in it."""
+    widget = states.get(model, {})
+    name, state = widget.get("model_name", ""), widget.get("state", {})
+    if "children" in state:
+        parts = [_shown(child.removeprefix("IPY_MODEL_"), states) for child in state["children"]]
+        inside = "".join(part for part in parts if part)
+        row = "widget-row" if name == "HBoxModel" else "widget-column"
+        return f'<div class="{row}">{inside}</div>' if inside else ""
+    if name in ("HTMLModel", "LabelModel", "HTMLMathModel"):
+        text = str(state.get("value") or "")
+        return f"<div>{harmless(escape(text) if name == 'LabelModel' else text)}</div>" if text.strip() else ""
+    return _setting(state)
+
+
+def _setting(state: dict[str, Any]) -> str:
+    """A control as what it was set to; nothing for one without a name, such as a button."""
+    index, options = state.get("index"), state.get("_options_labels") or []
+    value = options[index] if isinstance(index, int) and 0 <= index < len(options) else state.get("value")
+    if not state.get("description") or value in (None, ""):
+        return ""
+    return f'<div class="widget-setting">{escape(str(state["description"]))} <b>{escape(str(value))}</b></div>'
