@@ -16,6 +16,7 @@ FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
+    ("breakdown",),
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
@@ -31,7 +32,17 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
+WITHOUT_KERAS = (
+    "breakdown",
+    "dataset",
+    "concepts",
+    "counting",
+    "figures",
+    "submission",
+    "runs",
+    "selection",
+    "reports",
+)
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
