@@ -15,7 +15,7 @@ FOLDER = Path(nblib.__file__).parent
 FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports"),
+    ("monitoring", "figures", "reports", "gradcam"),
     ("breakdown",),
     ("counting", "models", "submission"),
     ("weights",),
