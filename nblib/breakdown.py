@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.calibration import calibration_curve
 
 from nblib.concepts import ConceptVocabulary
 from nblib.counting import Z_95
@@ -119,6 +118,8 @@ def calibration(labels, probabilities: np.ndarray, bins: int = 10) -> pd.DataFra
     Returns:
         One row a step: predicted (mean probability), observed (share that is true), decisions (image and concept).
     """
+    from sklearn.calibration import calibration_curve  # here: notebooks that only draw need not wait for it
+
     steps = np.linspace(0, 1, bins + 1)
     probabilities = np.asarray(probabilities).ravel()
     observed, predicted = calibration_curve(sparse.csr_array(labels).toarray().ravel(), probabilities, n_bins=bins)

@@ -245,7 +245,7 @@ class ConceptExplorer:
         """An image with its concepts and their names below, as HTML."""
         names = [f"<li>{escape(concept_label(concept, self.dataset.name_of))}</li>" for concept in row.concepts]
         told = f"<b>{escape(row.image_id)}</b> {row.split}, {row.category}"
-        return f"{_inline(row)}<div>{told}</div><ul style='margin:0;padding-left:1.2em'>{''.join(names)}</ul>"
+        return f"{inline_picture(row)}<div>{told}</div><ul style='margin:0;padding-left:1.2em'>{''.join(names)}</ul>"
 
     def _save(self, _=None) -> None:
         """Writes the table that is shown to a CSV file in the working folder, and says where."""
@@ -295,18 +295,23 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
     return f"<svg {size} font-size='12' fill='currentColor'>{head}{''.join(rows)}</svg>"
 
 
-def _inline(row) -> str:
-    """The picture in its own proportions as an <img> that needs no file; a word where there is none."""
-    word = f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>{{}}</div>".format
+def inline_picture(row, side: int = SIDE) -> str:
+    """The picture in its own proportions as an <img> that needs no file; a word where there is none.
+
+    Args:
+        row: of a table of images with path, width and height (`nblib.images.image_sizes`).
+        side: pixels of its longest side.
+    """
+    word = f"<div style='width:{side}px;padding:2em 0;color:gray'>{{}}</div>".format
     if row.path is None:
         return word("no picture")
     try:
-        pixels = decode_image(row.path, SIDE)
+        pixels = decode_image(row.path, side)
     except ValueError:
         return word("can't be read")
     jpeg = io.BytesIO()
     Picture.fromarray(pixels).save(jpeg, format="jpeg", quality=85)
-    scale = SIDE / max(row.width, row.height)
+    scale = side / max(row.width, row.height)
     size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
     return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"
 

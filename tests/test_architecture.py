@@ -13,7 +13,7 @@ FOLDER = Path(nblib.__file__).parent
 
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
-    ("__main__",),
+    ("__main__", "prediction_explorer"),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports", "gradcam"),
     ("breakdown",),
