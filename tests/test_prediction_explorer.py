@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.label_sets import long_tailed_images
 from test_widgets import SECONDS_A_HAND_WAITS
 
 from nblib.concepts import ConceptVocabulary
@@ -132,9 +131,12 @@ def test_pictures_are_shown(sample_dataset):
 
 
 def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
-    images = long_tailed_images().head(7_985).assign(split="val")
-    vocabulary = ConceptVocabulary.of(images["concepts"])
-    probabilities = np.random.default_rng(0).random((len(images), len(vocabulary)), np.float32) ** 8
+    rng = np.random.default_rng(0)
+    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(3_047)))
+    concepts = [vocabulary.concepts[first : first + 11] for first in rng.integers(0, 3_000, 7_985)]
+    images = pd.DataFrame({"image_id": [f"image{number}" for number in range(7_985)], "concepts": concepts})
+    images = images.assign(path=None, split="val", category=np.resize(["DRCT", "DRXR"], len(images)))
+    probabilities = rng.random((len(images), len(vocabulary)), np.float32) ** 8
     explorer = PredictionExplorer(
         Dataset(Path("generated"), "x", images), vocabulary, images["image_id"], probabilities
     )
