@@ -44,7 +44,7 @@ def f1_by_category(categories: Sequence[str | None], labels, selected) -> pd.Dat
 def f1_by_number_of_concepts(labels, selected, firsts: Sequence[int] = CONCEPTS_OF_AN_IMAGE) -> pd.DataFrame:
     """Images and their F1 by how many concepts they have, in bands that begin at `firsts`; as of `f1_by_category`."""
     numbers = np.diff(sparse.csr_array(labels).indptr)
-    return _f1_by(pd.Series(_bands(numbers, firsts), name="concepts"), labels, selected)
+    return _f1_by(pd.Series(_bands(numbers, firsts), name="number of concepts"), labels, selected)
 
 
 def f1_by_frequency(labels, selected, images_of, firsts: Sequence[int] = TRAIN_IMAGES) -> pd.DataFrame:
@@ -104,12 +104,15 @@ def most_confused(labels, selected, vocabulary: ConceptVocabulary, top: int = 20
 def tell_images(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocabulary) -> pd.DataFrame:
     """The rows of `images`, (N), with their F1 and the concepts that are right, missed and wrong, best F1 first.
 
+    Of images with equal F1 those with more right concepts come first, those with more missed and wrong ones last.
     Images without a true concept have no F1 and are left out.
     """
     told = zip(("right", "missed", "wrong"), _right_missed_wrong(labels, selected), strict=True)
     named = {name: vocabulary.decode(matrix) for name, matrix in told}
     table = images.assign(f1=f1_by_image(labels, selected), **named).dropna(subset="f1")
-    return table.sort_values("f1", ascending=False, kind="stable", ignore_index=True)
+    errors = table["missed"].map(len) + table["wrong"].map(len)
+    order = np.lexsort([errors, -table["right"].map(len), -table["f1"]])
+    return table.iloc[order].reset_index(drop=True)
 
 
 def calibration(labels, probabilities: np.ndarray, bins: int = 10) -> pd.DataFrame:

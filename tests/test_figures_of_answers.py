@@ -43,7 +43,7 @@ def test_missed_concepts_are_bars_of_right_missed_and_wrong():
 
 def test_confusions_name_both_concepts():
     ax = figures.draw_confused(breakdown.most_confused(TRUE, KEPT, VOCABULARY), name_of)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["Lung, not $Heart"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Lung  →  $Heart"]
     assert [bar.get_width() for bar in ax.patches] == [1]
 
 

@@ -63,9 +63,13 @@ def draw_confused(table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax
     rows = np.arange(len(table))
     ax.barh(rows, table["images"], color="C1", height=0.75)
     names = zip(table["missed"].map(name_of), table["wrong"].map(name_of), strict=True)
-    ax.set_yticks(rows, [f"{_short(missed)}, not {_short(wrong)}" for missed, wrong in names], fontsize=8,
+    ax.set_yticks(rows, [f"{_short(missed)}  →  {_short(wrong)}" for missed, wrong in names], fontsize=8,
                   parse_math=False)  # fmt: skip
-    ax.set(ylim=(len(table) - 0.5, -0.5), xlabel="images", title=titled("It was the first, not the second", data))
+    ax.set(
+        ylim=(len(table) - 0.5, -0.5),
+        xlabel="images",
+        title=titled("Missed → selected wrongly on the same image", data),
+    )
     ax.grid(False, axis="y")
     return ax
 
