@@ -16,11 +16,12 @@ FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
+    ("features",),
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -31,7 +32,7 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports")
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports", "retrieval")
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
