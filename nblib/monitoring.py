@@ -92,11 +92,19 @@ class RunKeeper(callbacks.Callback):
     """Keeps a run on disk after every epoch, prints one line, and takes it up again where it was.
 
     It comes last, so that the callbacks it is given have seen the epoch. What Keras' own callbacks have counted is not
-    part of any saved model: they are shown the recorded history again, which brings them to the same state.
+    part of any saved model: they are shown the recorded history again, which brings them to the same state. The best
+    weights are those of `whole`, where the model that is trained is a part of it.
     """
 
-    def __init__(self, run: Run, watching: list[callbacks.Callback], show: Show | None = None):
+    def __init__(
+        self,
+        run: Run,
+        watching: list[callbacks.Callback],
+        show: Show | None = None,
+        whole: keras.Model | None = None,
+    ):
         super().__init__()
+        self.whole = whole
         self.run = run
         self.show = show
         self.watching = watching
@@ -136,8 +144,9 @@ class RunKeeper(callbacks.Callback):
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            with replacing(self.run.folder / "best.weights.h5", _bytes_of(self.model)) as beside:
-                self.model.save_weights(beside)
+            whole = self.whole or self.model
+            with replacing(self.run.folder / "best.weights.h5", _bytes_of(whole)) as beside:
+                whole.save_weights(beside)
         self.run.keep_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
         print_epochs(pd.DataFrame([row]), self.params["epochs"])
@@ -203,7 +212,7 @@ def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarra
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.variables, *model.optimizer.variables]
+    return [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
 
 
 def _bytes_of(model: keras.Model) -> int:

@@ -16,12 +16,12 @@ FLOORS = (
     ("__main__", "prediction_explorer"),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports", "gradcam"),
-    ("breakdown",),
+    ("breakdown", "features"),
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -32,17 +32,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = (
-    "breakdown",
-    "dataset",
-    "concepts",
-    "counting",
-    "figures",
-    "submission",
-    "runs",
-    "selection",
-    "reports",
-)
+    ("monitoring", "figures", "reports", "gradcam"),
+    ("breakdown", "features"),
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
