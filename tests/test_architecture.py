@@ -32,8 +32,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-    ("monitoring", "figures", "reports", "gradcam"),
-    ("breakdown", "features"),
+WITHOUT_KERAS = ("breakdown", "dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "retrieval", "prediction_explorer")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
