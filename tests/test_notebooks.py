@@ -13,7 +13,7 @@ import pytest
 TOP = Path(__file__).parent.parent
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 NAMES = ["01_data_analysis", "02_encoding", "03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses",
-         "06_submission", "07_results"]  # fmt: skip
+         "06_submission", "07_results", "08_beyond_the_paper"]  # fmt: skip
 SMALL = {"small_relative": True, "weights": None, "image_size": 32, "fc_units": 16, "epochs": 2, "learning_rate": 1e-3}
 
 
@@ -35,7 +35,7 @@ def outputs_of(path):
     return "\n".join(texts)
 
 
-def test_the_notebooks_are_the_ordered_seven():
+def test_the_notebooks_are_the_ordered_eight():
     assert [path.stem for path in NOTEBOOKS] == NAMES
 
 
@@ -75,7 +75,7 @@ class TestInGit:
 
 @pytest.fixture(scope="module")
 def executed(sample, tmp_path_factory):
-    """Folder with the executed notebooks 01 to 07 and one small run."""
+    """Folder with the executed notebooks 01 to 08 and one small run."""
     folder = tmp_path_factory.mktemp("executed")
     runs = folder / "runs"
     run = runs / "03_vgg16_flipped" / "val1"
