@@ -1,36 +1,72 @@
-"""Ideas measured: which probabilities, decided how, tuned on one half and tested on the other, both ways.
+"""Ideas measured: whose probabilities, decided how; tuned on one half, tested on the other, both ways.
 
-What is tuned on val1 must be tested on val2, and the other way round. So everything comes twice, by the half it was
-tuned on: `members[tuned_on][member][images]` are probabilities, (N, K), with images one of val1, val2 and test.
+What is tuned on val1 must be tested on val2, and the other way round. So every member of the comparison comes twice, by
+the half it was tuned on: `members[tuned_on][name]` has its `Half` of val1, val2 and test.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from nblib.concepts import ConceptVocabulary
-from nblib.deciding import RULES
+from nblib.deciding import RULES, Half
+from nblib.ensembles import choose_members, pool, vote
 from nblib.intervals import compare_f1
 from nblib.metrics import f1_by_image
 from nblib.runs import Run
 
 OTHER_HALF = {"val1": "val2", "val2": "val1"}
 
-Members = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]
-Ideas = Mapping[str, tuple[str, str]]
+Member = Mapping[str, Half]
+Members = Mapping[str, Mapping[str, Member]]
+
+
+@dataclass(frozen=True)
+class Idea:
+    """Whose probabilities, and what is made of them.
+
+    Attributes:
+        members: names of members; of several, each decides with a rule of its own, and they vote.
+        rule: one of `nblib.deciding.RULES`.
+        vote: union, majority or intersection of several members' concepts.
+        nomissing: whether an image left without a concept gets its most probable one.
+    """
+
+    members: tuple[str, ...]
+    rule: str = "threshold"
+    vote: str = "majority"
+    nomissing: bool = False
+
+    def fit(self, halves: Sequence[Half]) -> list:
+        """The rule of each member, fitted on its half."""
+        return [RULES[self.rule].fit(half.probabilities, half.labels) for half in halves]
+
+    def select(self, rules: Sequence, halves: Sequence[Half]) -> sparse.csr_array:
+        """What the fitted rules select on these images, a sparse (N, K) matrix."""
+        kept = [
+            rule.select(half.probabilities, nomissing=self.nomissing) for rule, half in zip(rules, halves, strict=True)
+        ]
+        return kept[0] if len(kept) == 1 else vote(kept, self.vote)
+
+
+def member_of(
+    images: Mapping[str, pd.DataFrame], vocabulary: ConceptVocabulary, probabilities: Mapping[str, np.ndarray]
+) -> dict[str, Half]:
+    """A member of the comparison: val1, val2 and test -> its probabilities, (N, K), with images and truth."""
+    return {
+        name: Half(name, each["image_id"].to_numpy(str), vocabulary, probabilities[name],
+                   vocabulary.encode(each["concepts"]))
+        for name, each in images.items()
+    }  # fmt: skip
 
 
 def probabilities_of(
-    run: Run, vocabulary: ConceptVocabulary, image_ids: Mapping[str, Sequence[str]]
+    run: Run, vocabulary: ConceptVocabulary, images: Mapping[str, pd.DataFrame]
 ) -> dict[str, np.ndarray]:
-    """A finished run as a member: its probabilities, (N, K), in the columns of `vocabulary`.
-
-    Args:
-        run: the run.
-        vocabulary: K concepts.
-        image_ids: val1, val2 or test -> its images, (N,), in the order of the rows.
+    """The probabilities, (N, K), a finished run gave these images, in their order and that of `vocabulary`.
 
     Raises:
         FileNotFoundError: some were never predicted.
@@ -40,9 +76,9 @@ def probabilities_of(
     if (columns < 0).any():
         raise ValueError(f"{run.folder} has no sigmoid for {(columns < 0).sum():,} concepts of these data.")
     found = {}
-    for name, wanted in image_ids.items():
+    for name, wanted in images.items():
         predicted, probabilities = run.probabilities(name)
-        rows = pd.Index(predicted).get_indexer(wanted)
+        rows = pd.Index(predicted).get_indexer(wanted["image_id"])
         if (rows < 0).any():
             raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}; on other data, or "
                              f"with limit_images?")  # fmt: skip
@@ -50,51 +86,59 @@ def probabilities_of(
     return found
 
 
-def decide(members: Members, labels: Mapping[str, sparse.csr_array], tuned_on: str, idea: tuple[str, str]):
-    """What an idea selects on the half it was not tuned on: a sparse (N, K) matrix.
+def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:
+    """The members of these names made one, by the half it was tuned on.
 
     Args:
-        members: by the half they were tuned on, name, and images.
-        labels: half -> its truth, (N, K).
-        tuned_on: val1 or val2; the rule is fitted there.
-        idea: names of a member and of a rule in `nblib.deciding.RULES`.
+        members: as above; a half that lacks some of the names pools those it has.
+        names: whom to pool.
+        how: mean or mean_logit.
+        choose: whether members are chosen, and weighted, by their F1 on the half that is tuned on.
     """
-    member, rule = idea
-    probabilities = members[tuned_on][member]
-    fitted = RULES[rule].fit(probabilities[tuned_on], labels[tuned_on])
-    return fitted.select(probabilities[OTHER_HALF[tuned_on]], nomissing=True)
+    pooled = {}
+    for tuned_on, all_of_them in members.items():
+        there = {name: all_of_them[name] for name in names if name in all_of_them}
+        if there:
+            times = choose_members({name: each[tuned_on] for name, each in there.items()}, how) if choose else None
+            kinds = next(iter(there.values()))
+            pooled[tuned_on] = {kind: pool({n: each[kind] for n, each in there.items()}, how, times) for kind in kinds}
+    return pooled
 
 
-def decide_test(members: Members, labels: Mapping[str, sparse.csr_array], idea: tuple[str, str]):
+def decide(members: Members, tuned_on: str, idea: Idea) -> sparse.csr_array:
+    """What an idea selects on the half it was not tuned on: a sparse (N, K) matrix."""
+    chosen = [members[tuned_on][name] for name in idea.members]
+    rules = idea.fit([member[tuned_on] for member in chosen])
+    return idea.select(rules, [member[OTHER_HALF[tuned_on]] for member in chosen])
+
+
+def decide_test(members: Members, idea: Idea) -> sparse.csr_array:
     """What an idea selects on the test images, with all of validation to tune on: a sparse (N, K) matrix.
 
     Probabilities are the mean over the two halves a member was tuned on; its rule is fitted on both halves together,
     each with the probabilities that were not tuned on it.
     """
-    member, rule = idea
-    tuned = [half for half in OTHER_HALF if member in members[half]]
-    unseen = [members[half][member][OTHER_HALF[half]] for half in tuned]
-    truth = sparse.vstack([labels[OTHER_HALF[half]] for half in tuned], format="csr")
-    fitted = RULES[rule].fit(np.concatenate(unseen), truth)
-    return fitted.select(np.mean([members[half][member]["test"] for half in tuned], axis=0), nomissing=True)
+    unseen, asked = [], []
+    for name in idea.members:
+        tuned = {half: members[half][name] for half in OTHER_HALF if name in members[half]}
+        unseen.append(_joined([member[OTHER_HALF[half]] for half, member in tuned.items()]))
+        asked.append(pool({half: member["test"] for half, member in tuned.items()}))
+    return idea.select(idea.fit(unseen), asked)
 
 
-def measure_ideas(ideas: Ideas, members: Members, labels: Mapping[str, sparse.csr_array]) -> pd.DataFrame:
+def measure_ideas(ideas: Mapping[str, Idea], members: Members) -> pd.DataFrame:
     """F1 of every idea on both halves, and its gain over the first, with 95 % intervals over images.
 
-    Args:
-        ideas: name -> names of a member and of a rule.
-        members, labels: as of `decide`. An idea whose member is there for one half alone is measured once.
+    An idea with a member that is there for one half alone is measured once.
 
     Returns:
         Tidy: half (that tests), idea, f1, low, high, gain, gain_low, gain_high.
     """
     tables = []
     for tuned_on, half in OTHER_HALF.items():
-        there = {name: idea for name, idea in ideas.items() if idea[0] in members[tuned_on]}
-        scores = {
-            name: f1_by_image(labels[half], decide(members, labels, tuned_on, idea)) for name, idea in there.items()
-        }
+        there = {name: idea for name, idea in ideas.items() if set(idea.members) <= set(members[tuned_on])}
+        labels = next(iter(members[tuned_on].values()))[half].labels
+        scores = {name: f1_by_image(labels, decide(members, tuned_on, idea)) for name, idea in there.items()}
         tables.append(compare_f1(scores).rename_axis("idea").reset_index().assign(half=half))
     measured = pd.concat(tables, ignore_index=True)
     return measured[["half", "idea", "f1", "low", "high", "gain", "gain_low", "gain_high"]]
@@ -102,16 +146,19 @@ def measure_ideas(ideas: Ideas, members: Members, labels: Mapping[str, sparse.cs
 
 def in_one_table(measured: pd.DataFrame) -> pd.DataFrame:
     """`measure_ideas` to read: one row an idea; F1 and gain with their intervals, as text, for each half that tests."""
-    cells = {
-        "F1": [_told(row.f1, row.low, row.high, "{:.3f}") for row in measured.itertuples()],
-        "gain": [_told(row.gain, row.gain_low, row.gain_high, "{:+.3f}") for row in measured.itertuples()],
-    }
-    table = pd.DataFrame({**cells, "half": measured["half"], "idea": measured["idea"]})
-    table = (
-        table.pivot(index="idea", columns="half").swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
+    table = {}
+    for half, rows in measured.set_index("idea").groupby("half"):
+        for column, name, form in (("f1", "F1", "{:.3f}"), ("gain", "gain", "{:+.3f}")):
+            ends = ("low", "high") if column == "f1" else ("gain_low", "gain_high")
+            told = (map(form.format, row) for row in rows[[column, *ends]].itertuples(index=False))
+            table[half, name] = pd.Series([f"{mean} ({low} to {high})" for mean, low, high in told], rows.index)
+    return pd.DataFrame(table).loc[list(dict.fromkeys(measured["idea"]))].fillna("")
+
+
+def _joined(halves: Sequence[Half]) -> Half:
+    return replace(
+        halves[0],
+        image_ids=np.concatenate([half.image_ids for half in halves]),
+        probabilities=np.concatenate([half.probabilities for half in halves]),
+        labels=sparse.vstack([half.labels for half in halves], format="csr"),
     )
-    return table.loc[list(dict.fromkeys(measured["idea"]))].fillna("")
-
-
-def _told(mean: float, low: float, high: float, form: str) -> str:
-    return f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
