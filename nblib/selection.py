@@ -3,30 +3,51 @@
 import numpy as np
 from scipy import sparse
 
-from nblib.metrics import sample_f1
+from nblib.metrics import as_csr, sample_f1
 
 # At most this many concepts an image. Paper: section 2.
 CAP = 100
 
 
-def select(probabilities: np.ndarray, threshold: float = 0.5, cap: int = CAP, nomissing: bool = False):
+def select(probabilities: np.ndarray, threshold=0.5, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
     """Concepts kept of each image, a sparse (N, K) matrix of 0 and 1.
 
     Args:
         probabilities: (N, K), in [0, 1].
-        threshold: a concept is kept when its probability is above it; 0.5 in the paper.
+        threshold: a concept is kept when its probability is above it; 0.5 in the paper. One, or (K,).
         cap: at most so many are kept, the most probable ones; 100 in the challenge.
         nomissing: an image left with nothing gets its most probable concept. Paper: the best run of Table 4, by its
             name; what the authors did exactly is not written down.
     """
-    kept = np.where(probabilities > threshold, probabilities, 0.0)
-    for row in np.flatnonzero((kept > 0).sum(axis=1) > cap):
-        kept[row, np.argsort(-kept[row], kind="stable")[cap:]] = 0.0
-    selected = kept > 0
+    kept = probabilities > threshold
+    for row in np.flatnonzero(np.count_nonzero(kept, axis=1) > cap):
+        concepts = np.flatnonzero(kept[row])
+        kept[row, concepts[np.argsort(-probabilities[row, concepts], kind="stable")[cap:]]] = False
     if nomissing:
-        empty = ~selected.any(axis=1)
-        selected[empty, probabilities[empty].argmax(axis=1)] = True
-    return sparse.csr_array(selected.astype(np.uint8))
+        empty = ~kept.any(axis=1)
+        kept[empty, probabilities[empty].argmax(axis=1)] = True
+    return as_csr(kept)
+
+
+def select_most_probable(probabilities: np.ndarray, numbers, cap: int = CAP, nomissing: bool = False):
+    """As `select`, but the `numbers` most probable concepts of each image: a number, or (N,), one an image.
+
+    Equals at the end of what is kept are taken in no particular order, but always in the same.
+    """
+    numbers = np.broadcast_to(np.clip(numbers, int(nomissing), cap), len(probabilities))
+    concepts = most_probable(probabilities, int(numbers.max(initial=0)))
+    rows, ranks = np.nonzero(np.arange(concepts.shape[1]) < numbers[:, None])
+    kept = np.zeros(probabilities.shape, dtype=bool)
+    kept[rows, concepts[rows, ranks]] = True
+    return as_csr(kept)
+
+
+def most_probable(probabilities: np.ndarray, number: int) -> np.ndarray:
+    """Indices of the most probable concepts of each image, most probable first, (N, number); no more than there are."""
+    number = min(number, probabilities.shape[1])
+    concepts = np.argpartition(-probabilities, max(number - 1, 0), axis=1)[:, :number]
+    order = np.argsort(-np.take_along_axis(probabilities, concepts, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(concepts, order, axis=1)
 
 
 def most_frequent_concepts(labels: sparse.csr_array, longest: int = CAP) -> np.ndarray:
