@@ -59,6 +59,7 @@ test: $(READY)  ## run all tests
 bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_labels.py
 	$(BIN)/python tests/benchmarks/bench_counting.py
+	$(BIN)/python tests/benchmarks/bench_pixels.py
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ class Needs:
     """What a run needs, in bytes.
 
     Attributes:
-        pixels: the pixel store, images x size x size x 3.
+        pixels: the pixel store, images x size x size x 3, if all are in colour; a third for those that are grey.
         best_weights: parameters and two optimiser slots for each in float32; Keras saves the optimiser along.
         state: the same; kept twice for a moment, the new beside the old.
         probabilities: predicted images x concepts in float32.
@@ -221,6 +221,7 @@ def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
     """For each folder of runs: room for all that its experiments leave there, one after the other.
 
     Pixels are kept once for all experiments with the same images and size; those that are there already need no room.
+    Where they find none, images are decoded anew in each epoch: a warning, no error.
     """
     for folder in sorted({project_path(experiment.runs) for experiment, _ in needed}):
         pairs = [(experiment, need) for experiment, need in needed if project_path(experiment.runs) == folder]
@@ -230,12 +231,12 @@ def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
         state = 2 * max(need.state for _, need in pairs)
         total, free = pixels + left + state, _free(folder)
         what = (
-            f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)}, best "
-            f"weights and probabilities {_gigabytes(left)}, state {_gigabytes(state)} (two while one is written)"
+            f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)} "
+            f"(a third of it for grey ones), best weights and probabilities {_gigabytes(left)}, "
+            f"state {_gigabytes(state)} (two while one is written)"
         )
-        yield _enough(
-            total, free, what, "Free some, put `runs` elsewhere, or lower image_size, limit_images, fc_units."
-        )
+        advice = "Free some, put `runs` elsewhere, or lower image_size, limit_images, fc_units."
+        yield _enough(left + state, free, what, advice, likely=total)
 
 
 def check_memory(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
@@ -273,9 +274,9 @@ def _stored_as(e: Experiment) -> tuple:
 
 
 def _kept_pixels(experiment: Experiment) -> int:
-    """Bytes of pixels of this size that the folder of runs keeps already."""
-    kept = (project_path(experiment.runs) / "pixels").glob(f"*_{experiment.image_size}px.npy")
-    return sum(path.stat().st_size for path in kept)
+    """Bytes that the images of this size which the folder of runs keeps already would take in colour."""
+    kept = (project_path(experiment.runs) / "pixels").glob(f"*_{experiment.image_size}px/channels")
+    return sum(path.stat().st_size for path in kept) * experiment.image_size**2 * 3
 
 
 def _free(folder: Path) -> int:

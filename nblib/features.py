@@ -2,9 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import keras
@@ -15,23 +13,42 @@ from tqdm import tqdm
 
 from nblib.experiment import Experiment, project_path
 from nblib.files import replacing
-from nblib.images import Examples, epoch_order, keep_pixels
+from nblib.images import keep_pixels
 from nblib.models import build_backbone, from_pixels
+from nblib.pixels import Pixels
 from nblib.weights import weights_file
 
 PART = 512  # images a part of the work: what a killed computation loses at most
 
 
 @dataclass(frozen=True)
-class FrozenExamples(Examples):
-    """Examples of which a frozen backbone has seen the images: features stand in the place of pixels.
+class Features:
+    """What a frozen backbone makes of N images; it stands in the place of their `nblib.pixels.Pixels`.
 
     Attributes:
-        pixels: (N, ...) float32, the features.
+        plain: (N, ...) float32.
         mirrored: the same of the mirrored images, where flipped copies are trained on.
     """
 
+    plain: np.ndarray
     mirrored: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, ...)."""
+        return self.plain.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32."""
+        return self.plain.dtype
+
+    def batch(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> np.ndarray:
+        """Features of these rows, (n, ...); `flipped` says for each whether those of its mirror image are wanted."""
+        features = self.plain[rows]
+        if flipped is not None and flipped.any():
+            features[flipped] = self.mirrored[rows[flipped]]
+        return features
 
 
 def keep_features(
@@ -96,36 +113,24 @@ def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Mo
         return from_pixels(frozen, experiment.backbone), keras.Model(features, head, name=f"head_of_{network.name}")
 
 
-def frozen_examples(
-    frozen: keras.Model, examples: Examples, images: pd.DataFrame, experiment: Experiment, flipped_copies: bool
-) -> FrozenExamples:
-    """The examples, of which `images` are the rows of the table, as the frozen part of a network sees them."""
+def kept_features(
+    frozen: keras.Model, pixels: Pixels, images: pd.DataFrame, experiment: Experiment, flipped_copies: bool
+) -> Features:
+    """What the frozen part of the experiment's network makes of these pixels, of the `images` in the table.
 
-    def features(mirrored: bool) -> np.ndarray:
-        kept = _features_file(images, experiment, ("output", experiment.pooling, mirrored))
-        if not kept.is_file():
-            _keep(frozen, examples.pixels, mirrored, kept)
-        return np.load(kept, mmap_mode="r")
+    With flipped copies also what it makes of the mirrored ones.
+    """
 
-    mirrored = features(True) if flipped_copies else None
-    return FrozenExamples(examples.image_ids, features(False), examples.labels, mirrored)
+    def kept(mirrored: bool) -> np.ndarray:
+        file = _features_file(images, experiment, ("output", experiment.pooling, mirrored))
+        if not file.is_file():
+            _keep(frozen, pixels, mirrored, file)
+        return np.load(file, mmap_mode="r")
 
-
-def feature_batches(
-    examples: FrozenExamples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What `nblib.images.training_batches` gives, in the same order, with features instead of pixels."""
-    for epoch in count(first_epoch):
-        rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
-        for start in range(0, len(rows), batch_size):
-            chosen, turned = rows[start : start + batch_size], flipped[start : start + batch_size]
-            features = np.array(examples.pixels[chosen])
-            if turned.any():
-                features[turned] = examples.mirrored[chosen[turned]]
-            yield features, examples.labels[chosen].toarray().astype(np.float32)
+    return Features(kept(False), kept(True) if flipped_copies else None)
 
 
-def _pixels(images: pd.DataFrame, experiment: Experiment) -> np.ndarray:
+def _pixels(images: pd.DataFrame, experiment: Experiment) -> Pixels:
     return keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
 
 
@@ -144,7 +149,7 @@ def _stamp(path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def _keep(network: keras.Model, pixels: np.ndarray, mirrored: bool, kept: Path) -> None:
+def _keep(network: keras.Model, pixels: Pixels, mirrored: bool, kept: Path) -> None:
     """Writes the features of all pixels to `kept`, part after part, so that a killed computation goes on."""
     parts = kept.with_suffix("")
     shape = (len(pixels), *network.output_shape[1:])
@@ -152,9 +157,10 @@ def _keep(network: keras.Model, pixels: np.ndarray, mirrored: bool, kept: Path) 
     for start in tqdm(starts, "features", unit_scale=PART, unit="image", disable=None):
         part = parts / f"{start:09}.npy"
         if not part.is_file():
-            seen = np.asarray(pixels[start : start + PART])
+            rows = np.arange(start, min(start + PART, len(pixels)))
+            seen = pixels.batch(rows, np.full(len(rows), mirrored))
             with replacing(part) as beside:
-                np.save(beside, network.predict(seen[:, :, ::-1] if mirrored else seen, verbose=0))
+                np.save(beside, network.predict(seen, verbose=0))
     with replacing(kept) as beside:
         whole = np.lib.format.open_memmap(beside, "w+", np.float32, shape)
         for start in starts:

@@ -8,11 +8,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 BESIDE = re.compile(r"\.[0-9a-f]{12}\..+")  # names that `replacing` writes to
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 @contextmanager
@@ -48,6 +54,23 @@ def remove_leftovers(folder: str | Path) -> None:
     for path in sorted(Path(folder).rglob(".*")):
         if BESIDE.fullmatch(path.name):
             _remove(path)
+
+
+def take_lock(file: IO, wait: bool = False) -> bool | None:
+    """Whether this process now has the lock of the open file; None where there are no locks.
+
+    The lock goes when the file is closed or the process ends, however that happens. With `wait` it waits for it.
+    """
+    try:
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return None
+    return True if fcntl else None
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -1,10 +1,10 @@
 """Pixels: decode, resize by nearest neighbour, keep, and serve in batches with flipped copies."""
 
 import hashlib
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy import sparse
-from tqdm import tqdm
+from simplejpeg import decode_jpeg, decode_jpeg_header
 
-from nblib.files import replacing
+from nblib.pixel_store import PixelStore
+from nblib.pixels import Pixels
 from nblib.sources import ImageSource, open_source
+
+PLAIN_JPEGS = {("Gray", "Gray"): "L", ("YCbCr", "444"): "RGBX", ("YCbCr", "422"): "RGBX", ("YCbCr", "420"): "RGBX"}
+TURBO_MODES = {"L": "GRAY", "RGBX": "RGBX"}
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,12 @@ class Examples:
 
     Attributes:
         image_ids: (N,).
-        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched.
+        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched; `pixels.batch` for networks.
         labels: (N, K) sparse, 0 and 1.
     """
 
     image_ids: np.ndarray
-    pixels: np.ndarray
+    pixels: Pixels
     labels: sparse.csr_array
 
     def __len__(self) -> int:
@@ -56,6 +60,24 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     return np.asarray(resized.convert("RGB"))
 
 
+def decode_compactly(path: str | ImageSource, size: int) -> np.ndarray:
+    """The same pixels as `decode_image`, as (size, size) uint8 where all of them are grey, else (size, size, 3).
+
+    Plain JPEGs are decoded by libjpeg-turbo as Pillow does, without Pillow's way there; all else by Pillow.
+
+    Raises:
+        ValueError: the file is no image that Pillow can read.
+    """
+    image = _plain_jpeg(path)
+    image = image.resize((size, size), Image.Resampling.NEAREST) if image else Image.fromarray(decode_image(path, size))
+    if image.mode == "L":
+        return np.asarray(image)
+    red, green, blue = (image.getchannel(channel).tobytes() for channel in "RGB")
+    if red == green == blue:
+        return np.frombuffer(red, np.uint8).reshape(size, size)
+    return np.asarray(image)[..., :3]
+
+
 def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
     """The rows of `images` with width and height in pixels added; NaN where there is no picture or it can't be read.
 
@@ -67,21 +89,21 @@ def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(width=width, height=height)
 
 
-def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarray:
+def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
 
     Args:
         images: a tidy table with image_id and path, one row an image; a change of names, order, sizes or
-            dates of the files is another file.
+            dates of the files makes them others.
         size: pixels a side.
-        folder: where the kept files are.
+        folder: where pixels are kept (`nblib.pixel_store`).
 
-    A kept file that was lost or cut short is made anew.
+    Kept pixels that were lost or cut short are made anew. Where the disk has no room, images are decoded whenever they
+    are needed, and a warning says so.
 
     Raises:
         FileNotFoundError: images are listed that are not on disk.
         ValueError: a file can't be read as an image.
-        OSError: the disk is full.
     """
     missing = images.loc[images["path"].isna(), "image_id"]
     if len(missing):
@@ -89,11 +111,9 @@ def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> np.ndarr
             f"{len(missing):,} of {len(images):,} images are listed but not on disk, such as {missing.iloc[0]}; "
             f"`nblib check` lists them all. Training needs the pixels."
         )
-    kept = Path(folder) / f"{_pixel_key(images)}_{size}px.npy"
-    shape = (len(images), size, size, 3)
-    if not _is_whole(kept, shape):
-        _decode_all(images["path"], shape, kept)
-    return np.load(kept, mmap_mode="r")
+    key = _pixel_key(images)
+    decode = partial(decode_compactly, size=size)
+    return PixelStore(Path(folder) / f"{key}_{size}px", key, size, images["path"].tolist(), decode).keep()
 
 
 def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,21 +130,23 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
 def training_batches(
     examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches (pixels uint8, labels float32) of epoch after epoch, without end, from `first_epoch` on."""
+    """Batches of epoch after epoch, without end, from `first_epoch` on.
+
+    Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; labels
+    (n, K) float32.
+    """
     for epoch in count(first_epoch):
         rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
         for start in range(0, len(rows), batch_size):
             chosen, mirrored = rows[start : start + batch_size], flipped[start : start + batch_size]
-            pixels = examples.pixels[chosen]
-            pixels[mirrored] = pixels[mirrored, :, ::-1]
-            yield pixels, examples.labels[chosen].toarray().astype(np.float32)
+            yield examples.pixels.batch(chosen, mirrored), _dense(examples.labels[chosen])
 
 
 def ordered_batches(examples: Examples, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches (pixels uint8, labels float32) of all examples once, in their order."""
+    """Batches, as `training_batches` makes them, of all examples once, in their order."""
     for start in range(0, len(examples), batch_size):
-        batch = slice(start, start + batch_size)
-        yield np.asarray(examples.pixels[batch]), examples.labels[batch].toarray().astype(np.float32)
+        rows = np.arange(start, min(start + batch_size, len(examples)))
+        yield examples.pixels.batch(rows), _dense(examples.labels[rows])
 
 
 def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
@@ -142,22 +164,23 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
-def _decode_all(paths: pd.Series, shape: tuple[int, ...], kept: Path) -> None:
-    """Writes the images, one after the other, as an array of this shape to `kept`."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    with replacing(kept, size=math.prod(shape)) as beside, beside.open("wb") as file, ThreadPoolExecutor() as workers:
-        np.lib.format.write_array_header_1_0(file, header)
-        decoded = workers.map(lambda path: decode_image(path, shape[1]), paths)
-        for image in tqdm(decoded, "decode", len(paths), unit="image", disable=None):
-            file.write(image.tobytes())
-
-
-def _is_whole(kept: Path, shape: tuple[int, ...]) -> bool:
-    """Whether the file is there and holds all of an array of this shape: a copy that was cut short does not."""
+def _plain_jpeg(path: str | ImageSource) -> Image.Image | None:
+    """The image, L or RGBX, if it is a JPEG without anything unusual, and None otherwise."""
     try:
-        return np.load(kept, mmap_mode="r").shape == shape
-    except (FileNotFoundError, ValueError, EOFError):
-        return False
+        with open_source(path) as stream:
+            content = stream.read()
+        height, width, *colours = decode_jpeg_header(content)
+        mode = PLAIN_JPEGS.get(tuple(colours))
+        if mode is None or height * width > Image.MAX_IMAGE_PIXELS:
+            return None
+        pixels = decode_jpeg(content, TURBO_MODES[mode])
+    except (OSError, ValueError):
+        return None
+    return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
+
+
+def _dense(labels: sparse.csr_array) -> np.ndarray:
+    return labels.toarray().astype(np.float32)
 
 
 def _pixel_key(images: pd.DataFrame) -> str:

@@ -38,7 +38,7 @@ def _small_residual(include_top, weights, input_shape):
         block = layers.Activation("relu")(block)
         block = layers.Conv2D(filters, 3, padding="same", use_bias=False)(block)
         features = layers.Add()([shortcut, block])
-    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
     return keras.Model(image, features, name="small_residual")
 
 
@@ -52,7 +52,7 @@ def _small_dense(include_top, weights, input_shape):
             new = layers.Conv2D(growth, 3, padding="same", use_bias=False)(new)
             features = layers.Concatenate()([features, new])
         features = layers.AveragePooling2D(2)(features)
-    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
     return keras.Model(image, features, name="small_dense")
 
 
@@ -189,15 +189,28 @@ def freeze_before(backbone: keras.Model, first: str | None) -> None:
         layer.trainable = False
 
 
+@keras.saving.register_keras_serializable("nblib")
+class InColour(layers.Layer):
+    """Pixels in grey, (N, size, size, 1), three times; pixels in RGB, (N, size, size, 3), as they are."""
+
+    def call(self, pixels):
+        """(N, size, size, 3)."""
+        return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
+
+    def compute_output_shape(self, shape):
+        """Also where the number of channels is not known."""
+        return (*shape[:3], 3)
+
+
 def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
-    """The network with its preprocessing in front: takes (N, size, size, 3) uint8, RGB, as decoded.
+    """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
     Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
     precision of the network.
     """
     with network.distribute_strategy.scope():
-        pixels = keras.Input(network.input_shape[1:], dtype="uint8", name="pixels")
-        prepared = BACKBONES[backbone].preprocess(ops.cast(pixels, "float32"))
+        pixels = keras.Input((*network.input_shape[1:3], None), dtype="uint8", name="pixels")
+        prepared = BACKBONES[backbone].preprocess(ops.cast(InColour(dtype="uint8")(pixels), "float32"))
         return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 

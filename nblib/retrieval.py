@@ -12,6 +12,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
+from nblib.metrics import f1_by_threshold
+
+TRIED = np.arange(1, 64) / 64  # thresholds at which a vote is measured
 FAISS_FROM = 20_000  # images from which on an index of FAISS is worth its making
 
 
@@ -54,6 +57,14 @@ class Library:
         rows, similarities = self.search(_unit(features), min(k, len(self.features)))
         return Neighbours(rows, similarities)
 
+    def others(self, k: int) -> Neighbours:
+        """For each image of the library the k most like it among the others."""
+        found = self.neighbours(self.features, k + 1)
+        itself = found.rows == np.arange(len(found.rows))[:, None]
+        itself[~itself.any(axis=1), -1] = True  # where more than k are exactly like it
+        shape = (len(found.rows), -1)
+        return Neighbours(found.rows[~itself].reshape(shape), found.similarities[~itself].reshape(shape))
+
     def vote(self, neighbours: Neighbours, sharpness: float = 0.0) -> np.ndarray:
         """Probabilities, (N, K): the share of votes a concept gets, where a neighbour votes for all of its concepts.
 
@@ -68,27 +79,26 @@ class Library:
         return np.minimum(votes.toarray(), 1)  # a sum of shares may pass 1 by rounding
 
 
-def tune_vote(
+def best_vote(
     library: Library,
-    features: np.ndarray,
-    measure,
-    ks: tuple[int, ...] = (5, 10, 20, 30, 50, 100),
-    sharpnesses: tuple[float, ...] = (0, 5, 10, 20, 40),
+    truth,
+    nearest: Neighbours,
+    ks: tuple[int, ...] = (5, 10, 20, 50, 100),
+    sharpnesses: tuple[float, ...] = (0, 10, 20, 40),
 ) -> tuple[int, float]:
-    """The number of neighbours and the sharpness of the vote with the best `measure` of the probabilities.
+    """The number of neighbours and the sharpness of the vote with the best F1 at the best threshold, the first of equals.
 
     Args:
-        library: what is searched; it must not hold the images of `features`.
-        features: (N, D), of a validation half.
-        measure: probabilities, (N, K) -> one number, the higher the better, such as F1 at the best threshold.
+        library: what votes; none of its images may ask about itself.
+        truth: (N, K), of the images that ask.
+        nearest: their neighbours, as many as the largest of `ks`.
     """
-    nearest = library.neighbours(features, max(ks))
 
-    def measured(choice: tuple[int, float]) -> float:
+    def f1(choice: tuple[int, float]) -> float:
         k, sharpness = choice
-        return measure(library.vote(nearest.first(k), sharpness))
+        return f1_by_threshold(truth, library.vote(nearest.first(k), sharpness), TRIED).max()
 
-    return max(product(ks, sharpnesses), key=measured)
+    return max(product(ks, sharpnesses), key=f1)
 
 
 def _unit(features: np.ndarray) -> np.ndarray:

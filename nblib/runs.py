@@ -14,7 +14,6 @@ runs/<experiment_name>/<val1 or val2>/
 With `force` a run makes way for a new one as <val1 or val2>_put_aside_<date>, whole; nothing is deleted.
 """
 
-import errno
 import json
 import os
 import platform
@@ -26,7 +25,7 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,13 +33,8 @@ import pandas as pd
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
 from nblib.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
-from nblib.files import remove_leftovers, replacing, write_json
+from nblib.files import remove_leftovers, replacing, take_lock, write_json
 from nblib.paper import table_3
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there nothing keeps two processes from training one run
-    fcntl = None
 
 # Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
 PAPER_CONDITIONS = (
@@ -142,7 +136,7 @@ class Run:
             RuntimeError: another process has it.
         """
         with (self.folder / "experiment.json").open("r+b") as file:
-            if fcntl and not _locked(file):
+            if take_lock(file) is False:  # where there are no locks, nothing keeps two processes apart
                 raise RuntimeError(
                     f"{self.folder} is being trained by another process; wait for it, or look on with "
                     f"`nblib watch {self.folder}`."
@@ -340,18 +334,6 @@ def provenance() -> dict[str, Any]:
         "commit": _commit(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
-
-
-def _locked(file: IO) -> bool:
-    """Whether this process now has the file's lock, or the file system knows no locks."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
-            raise
-    return True
 
 
 def _commit() -> str | None:

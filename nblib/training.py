@@ -13,7 +13,7 @@ from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
 from nblib.devices import as_part_of_batch, grow_memory
 from nblib.experiment import Experiment, project_path
-from nblib.features import FrozenExamples, feature_batches, frozen_examples, split_frozen
+from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
@@ -68,7 +68,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     """The finished run: trained, its best epoch's probabilities on both halves kept, scored on the test half.
 
     Where all of the backbone is frozen (`trainable_from: head`), it sees each image once: its features are kept, and
-    the head is trained on them, to the same numbers but for rounding. 
+    the head is trained on them, to the same numbers but for rounding.
 
     A run that was finished before is returned as it is, unless the experiment says `force`; one that was killed goes on
     after its last whole epoch and ends with the same numbers. `show` (`nblib.widgets.LiveCurves` is one) is called with
@@ -148,7 +148,7 @@ def fit(
         return
     steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
     batches = partial(
-        feature_batches if isinstance(data.train, FrozenExamples) else training_batches,
+        training_batches,
         data.train,
         experiment.batch_size,
         experiment.flipped_copies,
@@ -156,7 +156,7 @@ def fit(
         first_epoch=keeper.epochs_done,
     )
     model.fit(
-        _stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
+        stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=steps,
         validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
         initial_epoch=keeper.epochs_done,
@@ -165,6 +165,19 @@ def fit(
         shuffle=False,
         verbose=0,
     )
+
+
+def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
+    """Batches of `examples` as TensorFlow takes them, `steps` of them; made beside the training that uses them."""
+    *places, channels = examples.pixels.shape[1:]
+    if examples.pixels.dtype == np.uint8:
+        channels = None  # 1 or 3
+    signature = (
+        tf.TensorSpec((None, *places, channels), examples.pixels.dtype),
+        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
+    )
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
 
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
@@ -226,8 +239,9 @@ def on_kept_features(
     frozen, head = parts
     images = data.dataset.images.set_index("image_id", drop=False)
 
-    def seen(examples: Examples, flipped_copies: bool = False) -> FrozenExamples:
-        return frozen_examples(frozen, examples, images.loc[examples.image_ids], experiment, flipped_copies)
+    def seen(examples: Examples, flipped_copies: bool = False) -> Examples:
+        rows = images.loc[examples.image_ids]
+        return replace(examples, pixels=kept_features(frozen, examples.pixels, rows, experiment, flipped_copies))
 
     train = seen(data.train, experiment.flipped_copies)
     return head, replace(data, train=train, val1=seen(data.val1), val2=seen(data.val2))
@@ -252,13 +266,4 @@ def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 def _in_order(examples: Examples, batch_size: int) -> tf.data.Dataset:
     steps = batches_an_epoch(examples, batch_size, flipped_copies=False)
-    return _stream(partial(ordered_batches, examples, batch_size), examples, steps)
-
-
-def _stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
-    signature = (
-        tf.TensorSpec((None, *examples.pixels.shape[1:]), examples.pixels.dtype),
-        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
-    )
-    stream = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return stream.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+    return stream(partial(ordered_batches, examples, batch_size), examples, steps)

@@ -21,7 +21,8 @@ FLOORS = (
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("files", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
+    ("pixel_store",),
+    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
 )
 DATASET_FLOORS = (
     ("__init__",),

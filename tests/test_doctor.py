@@ -127,20 +127,30 @@ def test_images_and_concepts_are_counted_as_training_takes_them(limit, sample, s
     assert load.predicted == len(data.val1) + len(data.val2) + len(test)
     assert load.images == len(data.train) + load.predicted
     assert load.concepts == len(data.vocabulary)
-    kept = sum(path.stat().st_size - 128 for path in (tmp_path / "pixels").glob("*.npy"))  # 128: their heads
-    assert needs(experiment, load).pixels == kept
+    grey, colour = (
+        sum(path.stat().st_size for path in tmp_path.glob(f"pixels/*/{name}")) for name in ("grey", "colour")
+    )
+    assert grey > 0 and needs(experiment, load).pixels == 3 * grey + colour
+    assert needed_disk((experiment, Needs(needs(experiment, load).pixels, 0, 0, 0, 0, 0))) == 0
 
 
 # ---- disk and memory
 
 
-def test_one_image_more_than_the_disk_has_room_for_is_an_error(tmp_path):
-    experiment = small(image_size=1024, fc_units=1, runs=str(tmp_path / "not" / "there" / "yet"))
-    images = shutil.disk_usage(tmp_path).free // (1024 * 1024 * 3) + 1
-    (full,) = check_disk([(experiment, needs(experiment, Workload(images, 1, 1)))])
-    (roomy,) = check_disk([(experiment, needs(experiment, Workload(10, 1, 1)))])
-    assert (full.level, roomy.level) == ("error", "ok")
+def test_what_a_run_writes_must_have_room_and_its_pixels_should(tmp_path):
+    experiment = small(runs=str(tmp_path / "not" / "there" / "yet"))
+    more = shutil.disk_usage(tmp_path).free + 10**9
+    needed = [Needs(1, 1, 1, 1, 0, 0), Needs(more, 1, 1, 1, 0, 0), Needs(1, more, 1, 1, 0, 0)]
+    roomy, slow, full = (finding for need in needed for finding in check_disk([(experiment, need)]))
+    assert levels([roomy, slow, full]) == ["ok", "warning", "error"]
     assert "image_size" in full.advice and str(tmp_path / "not") in full.what
+
+
+def test_one_image_more_than_the_disk_has_room_for_is_told(tmp_path):
+    experiment = small(image_size=1024, fc_units=1, runs=str(tmp_path))
+    images = shutil.disk_usage(tmp_path).free // (1024 * 1024 * 3) + 1
+    (finding,) = check_disk([(experiment, needs(experiment, Workload(images, 1, 1)))])
+    assert finding.level == "warning" and "a third of it for grey ones" in finding.what
 
 
 def needed_disk(*needed):
@@ -153,10 +163,10 @@ def test_pixels_are_kept_once_for_all_experiments_of_one_size_and_not_again(tmp_
     one, other, larger = (small(runs=str(tmp_path), **more) for more in ({}, {"seed": 1}, {"image_size": 64}))
     assert needed_disk((one, need)) == needed_disk((one, need), (other, need)) == 3
     assert needed_disk((one, need), (larger, need)) == 6
-    kept = tmp_path / "pixels" / "0123_32px.npy"
-    kept.parent.mkdir()
+    kept = tmp_path / "pixels" / "0123_32px" / "channels"
+    kept.parent.mkdir(parents=True)
     with kept.open("wb") as file:
-        file.truncate(1_000_000_000)  # takes no room: a hole
+        file.truncate(10**9 // (32 * 32 * 3))  # a byte an image
     assert needed_disk((one, need)) == 2
 
 

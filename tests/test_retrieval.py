@@ -3,8 +3,7 @@ import pytest
 from scipy import sparse
 
 from nblib import retrieval
-from nblib.metrics import sample_f1
-from nblib.retrieval import Library, Neighbours, tune_vote
+from nblib.retrieval import Library, Neighbours, best_vote
 
 # Four images on a circle, at 0, 60, 90 and 180 degrees, their lengths all different; three concepts.
 ANGLES = np.deg2rad([0, 60, 90, 180])
@@ -49,12 +48,21 @@ def test_the_first_neighbours_are_the_most_alike(library):
     np.testing.assert_array_equal(many.first(2).rows, library.neighbours(FEATURES, 2).rows)
 
 
-def test_the_vote_is_tuned_to_the_best_measure(library):
-    truth = np.array([[1, 0, 0]])
-    chosen = tune_vote(
-        library, FEATURES[:1], lambda votes: sample_f1(truth, votes > 0.6), ks=(1, 3, 4), sharpnesses=(0,)
-    )
-    assert chosen == (1, 0)  # of three or four neighbours two have the second concept
+def test_the_others_are_all_but_the_image_itself(library):
+    assert library.others(2).rows.tolist() == [[1, 2], [2, 0], [1, 0], [2, 1]]
+
+
+def test_of_images_exactly_alike_each_is_another():
+    library = Library(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
+    for image, others in enumerate(library.others(2).rows):
+        assert len({image, *others}) == 3
+
+
+def test_the_best_vote_is_that_with_the_best_f1(library):
+    """Of one neighbour all is right; of three, or four, another concept comes with as many votes as the first."""
+    nearest = library.neighbours(FEATURES[:1], 4)
+    assert best_vote(library, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), sharpnesses=(0,)) == (1, 0)
+    assert best_vote(library, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), sharpnesses=(0,)) == (3, 0)
 
 
 @pytest.mark.parametrize("images", [50, 400])

@@ -148,7 +148,7 @@ def test_the_kept_probabilities_are_those_of_the_best_weights(run, half):
     examples = load_training_data(run.experiment).half(half)
     image_ids, probabilities = run.probabilities(half)
     assert image_ids.tolist() == examples.image_ids.tolist()
-    np.testing.assert_allclose(probabilities, best_model(run)(examples.pixels), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(probabilities, best_model(run)(examples.pixels[:]), rtol=0, atol=1e-5)
 
 
 def test_a_run_on_val2_is_judged_by_val2_while_training_and_tested_on_val1(sample, tmp_path):
