@@ -6,17 +6,20 @@ the half it was tuned on: `members[tuned_on][name]` has its `Half` of val1, val2
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from nblib.concepts import ConceptVocabulary
+from nblib.dataset import Dataset
 from nblib.deciding import RULES, Half
 from nblib.ensembles import choose_members, pool, vote
 from nblib.intervals import compare_f1
 from nblib.metrics import f1_by_image
-from nblib.runs import Run
+from nblib.runs import Run, find_runs
 
 OTHER_HALF = {"val1": "val2", "val2": "val1"}
 
@@ -52,38 +55,48 @@ class Idea:
         return kept[0] if len(kept) == 1 else vote(kept, self.vote)
 
 
-def member_of(
-    images: Mapping[str, pd.DataFrame], vocabulary: ConceptVocabulary, probabilities: Mapping[str, np.ndarray]
+class Images(Protocol):
+    """What is known of N images, such as a `nblib.heads.Lesson`: image_ids, (N,), and labels, sparse (N, K)."""
+
+    image_ids: np.ndarray
+    labels: sparse.csr_array
+
+
+def as_member(
+    probabilities: Mapping[str, np.ndarray], vocabulary: ConceptVocabulary, images: Mapping[str, Images]
 ) -> dict[str, Half]:
-    """A member of the comparison: val1, val2 and test -> its probabilities, (N, K), with images and truth."""
+    """Probabilities, (N, K), of val1, val2 and test as a member, with the images' names and truth."""
     return {
-        name: Half(name, each["image_id"].to_numpy(str), vocabulary, probabilities[name],
-                   vocabulary.encode(each["concepts"]))
-        for name, each in images.items()
-    }  # fmt: skip
+        name: Half(name, images[name].image_ids, vocabulary, given, images[name].labels)
+        for name, given in probabilities.items()
+    }
 
 
-def probabilities_of(
-    run: Run, vocabulary: ConceptVocabulary, images: Mapping[str, pd.DataFrame]
-) -> dict[str, np.ndarray]:
-    """The probabilities, (N, K), a finished run gave these images, in their order and that of `vocabulary`.
+def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
+    """The finished runs below `folder` that were trained on all of these data."""
+    runs = [run for run in find_runs(folder) if run.finished and run.experiment.limit_images is None]
+    return [run for run in runs if run.facts["data_fingerprint"] == dataset.fingerprint]
+
+
+def run_as_member(run: Run, vocabulary: ConceptVocabulary, images: Mapping[str, Images]) -> dict[str, Half]:
+    """A finished run as a member: what it gave val1, val2 and, where there is one, test, as they are in `images`.
 
     Raises:
-        FileNotFoundError: some were never predicted.
+        FileNotFoundError: test was never predicted.
         ValueError: a concept has no sigmoid in the run, or an image is not among those it predicted.
     """
     columns = pd.Index(run.vocabulary.concepts).get_indexer(vocabulary.concepts)
     if (columns < 0).any():
         raise ValueError(f"{run.folder} has no sigmoid for {(columns < 0).sum():,} concepts of these data.")
     found = {}
-    for name, wanted in images.items():
-        predicted, probabilities = run.probabilities(name)
-        rows = pd.Index(predicted).get_indexer(wanted["image_id"])
-        if (rows < 0).any():
-            raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}; on other data, or "
-                             f"with limit_images?")  # fmt: skip
-        found[name] = probabilities[np.ix_(rows, columns)]
-    return found
+    for name in (*OTHER_HALF, "test"):
+        if name in images:
+            predicted, probabilities = run.probabilities(name)
+            rows = pd.Index(predicted).get_indexer(images[name].image_ids)
+            if (rows < 0).any():
+                raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
+            found[name] = probabilities[np.ix_(rows, columns)]
+    return as_member(found, vocabulary, images)
 
 
 def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:
@@ -112,18 +125,27 @@ def decide(members: Members, tuned_on: str, idea: Idea) -> sparse.csr_array:
     return idea.select(rules, [member[OTHER_HALF[tuned_on]] for member in chosen])
 
 
+def unseen(members: Members, name: str) -> Half:
+    """Both halves as one, each with the member's probabilities that were not tuned on it."""
+    tuned = {half: members[half][name] for half in OTHER_HALF if name in members[half]}
+    return _joined([member[OTHER_HALF[half]] for half, member in tuned.items()])
+
+
+def decide_unseen(members: Members, idea: Idea) -> sparse.csr_array:
+    """What an idea selects on both halves, each time tuned on the other: in the order of `unseen`."""
+    tuned = [half for half in OTHER_HALF if set(idea.members) <= set(members[half])]
+    return sparse.vstack([decide(members, half, idea) for half in tuned], format="csr")
+
+
 def decide_test(members: Members, idea: Idea) -> sparse.csr_array:
     """What an idea selects on the test images, with all of validation to tune on: a sparse (N, K) matrix.
 
     Probabilities are the mean over the two halves a member was tuned on; its rule is fitted on both halves together,
     each with the probabilities that were not tuned on it.
     """
-    unseen, asked = [], []
-    for name in idea.members:
-        tuned = {half: members[half][name] for half in OTHER_HALF if name in members[half]}
-        unseen.append(_joined([member[OTHER_HALF[half]] for half, member in tuned.items()]))
-        asked.append(pool({half: member["test"] for half, member in tuned.items()}))
-    return idea.select(idea.fit(unseen), asked)
+    rules = idea.fit([unseen(members, name) for name in idea.members])
+    there = [[members[half][name]["test"] for half in OTHER_HALF if name in members[half]] for name in idea.members]
+    return idea.select(rules, [pool(dict(enumerate(halves))) for halves in there])
 
 
 def measure_ideas(ideas: Mapping[str, Idea], members: Members) -> pd.DataFrame:

@@ -1,9 +1,8 @@
 """Two members, tuned on either half: what was tuned on val1 is tested on val2, and nothing else is."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -12,15 +11,18 @@ from nblib.deciding import TunedThreshold
 from nblib.experiment import Experiment
 from nblib.ideas import (
     Idea,
+    as_member,
     decide,
     decide_test,
+    decide_unseen,
+    finished_runs,
     in_one_table,
     measure_ideas,
-    member_of,
     pool_members,
-    probabilities_of,
+    run_as_member,
+    unseen,
 )
-from nblib.metrics import f1_by_image, sample_f1
+from nblib.metrics import as_csr, f1_by_image, sample_f1
 from nblib.runs import open_run
 
 IDEAS = {
@@ -32,30 +34,33 @@ IDEAS = {
 VOCABULARY = ConceptVocabulary(tuple(f"C{number:07}" for number in range(12)))
 
 
+@dataclass
+class Known:
+    image_ids: np.ndarray
+    labels: sparse.csr_array
+
+
 @pytest.fixture(scope="module")
 def images():
     rng = np.random.default_rng(0)
     numbers = {"val1": 40, "val2": 41, "test": 30}
-
-    def drawn(name, number):
-        concepts = [tuple(np.array(VOCABULARY.concepts)[rng.random(12) < 0.3]) for _ in range(number)]
-        return pd.DataFrame({"image_id": [f"{name}_{each}" for each in range(number)], "concepts": concepts})
-
-    return {name: drawn(name, number) for name, number in numbers.items()}
+    return {
+        name: Known(np.array([f"{name}_{each}" for each in range(number)]), as_csr(rng.random((number, 12)) < 0.3))
+        for name, number in numbers.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def members(images):
     """`sure` knows the truth; `unsure` too, but is never above 0.4, or 0.2 where it was tuned on val2."""
     rng = np.random.default_rng(1)
-    truth = {name: VOCABULARY.encode(each["concepts"]).toarray() for name, each in images.items()}
 
     def knowing(height):
-        return member_of(images, VOCABULARY, {name: height * labels for name, labels in truth.items()})
+        return as_member({name: height * each.labels.toarray() for name, each in images.items()}, VOCABULARY, images)
 
-    chance = member_of(images, VOCABULARY, {name: rng.random(labels.shape) for name, labels in truth.items()})
+    drawn = {name: rng.random(each.labels.shape) for name, each in images.items()}
     return {
-        "val1": {"sure": knowing(0.9), "unsure": knowing(0.4), "chance": chance},
+        "val1": {"sure": knowing(0.9), "unsure": knowing(0.4), "chance": as_member(drawn, VOCABULARY, images)},
         "val2": {"sure": knowing(0.9), "unsure": knowing(0.2)},
     }
 
@@ -109,11 +114,20 @@ def test_members_are_chosen_on_the_half_that_is_tuned_on(members):
     assert pooled["val2"].probabilities == pytest.approx(members["val1"]["sure"]["val2"].probabilities)
 
 
+def test_all_of_validation_is_answered_by_what_was_not_tuned_on_it(members):
+    both = unseen(members, "unsure")
+    assert [*both.image_ids[:2], *both.image_ids[-1:]] == ["val2_0", "val2_1", "val1_39"]
+    assert both.probabilities.max(axis=1)[[0, -1]] == pytest.approx([0.4, 0.2])
+    kept = decide_unseen(members, IDEAS["tuned"])
+    assert sample_f1(both.labels, kept) == 1
+    assert decide_unseen(members, IDEAS["chance"]).shape[0] == len(unseen(members, "chance").image_ids) == 41
+
+
 def test_the_test_images_are_decided_with_all_of_validation(members):
     kept = decide_test(members, IDEAS["tuned"])
     one, other = members["val1"]["unsure"], members["val2"]["unsure"]
-    unseen = np.concatenate([one["val2"].probabilities, other["val1"].probabilities])
-    rule = TunedThreshold.fit(unseen, sparse.vstack([one["val2"].labels, other["val1"].labels]))
+    probabilities = np.concatenate([one["val2"].probabilities, other["val1"].probabilities])
+    rule = TunedThreshold.fit(probabilities, sparse.vstack([one["val2"].labels, other["val1"].labels]))
     mean = (one["test"].probabilities + other["test"].probabilities) / 2
     assert (kept != rule.select(mean)).nnz == 0
     assert decide_test(members, IDEAS["chance"]).nnz > 0  # of a member of one half alone
@@ -128,16 +142,33 @@ def test_one_table_has_a_row_an_idea_and_the_halves_side_by_side(members):
     assert table.loc["chance", ("val1", "F1")] == ""
 
 
-def test_a_run_gives_its_probabilities_in_the_rows_and_columns_that_are_asked_for(sample_dataset, tmp_path):
-    run = open_run(
-        Experiment(runs=str(tmp_path)), sample_dataset, ConceptVocabulary(("C0000001", "C0000002", "UNUSED1"))
-    )
-    run.keep_probabilities("val1", np.array(["a", "b"]), np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32))
-    second, asked = ConceptVocabulary(("C0000002",)), pd.DataFrame({"image_id": ["b", "a"]})
-    assert probabilities_of(run, second, {"val1": asked})["val1"] == pytest.approx(np.array([[0.5], [0.2]]))
+@pytest.fixture
+def run(sample_dataset, tmp_path):
+    vocabulary = ConceptVocabulary(("C0000001", "C0000002", "UNUSED0001"))
+    run = open_run(Experiment(runs=str(tmp_path)), sample_dataset, vocabulary)
+    for name in ("val1", "val2"):
+        probabilities = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
+        run.keep_probabilities(name, np.array([f"{name}_a", f"{name}_b"]), probabilities)
+    return run
+
+
+def test_a_run_gives_its_probabilities_in_the_rows_and_columns_that_are_asked_for(run):
+    second, label = ConceptVocabulary(("C0000002",)), sparse.csr_array(np.ones((2, 1), np.uint8))
+    asked = {name: Known(np.array([f"{name}_b", f"{name}_a"]), label) for name in ("val1", "val2")}
+    member = run_as_member(run, second, asked)
+    assert list(member) == ["val1", "val2"]
+    assert member["val1"].probabilities == pytest.approx(np.array([[0.5], [0.2]]))
     with pytest.raises(FileNotFoundError, match="no probabilities of test"):
-        probabilities_of(run, second, {"test": asked})
+        run_as_member(run, second, {**asked, "test": asked["val1"]})
     with pytest.raises(ValueError, match="no sigmoid for 1 concepts"):
-        probabilities_of(run, ConceptVocabulary(("C0000002", "C0000009")), {"val1": asked})
-    with pytest.raises(ValueError, match="did not predict 1 images of val1"):
-        probabilities_of(run, second, {"val1": pd.DataFrame({"image_id": ["a", "c"]})})
+        run_as_member(run, ConceptVocabulary(("C0000002", "C0000009")), asked)
+    with pytest.raises(ValueError, match="did not predict 2 images of val1"):
+        run_as_member(run, second, {"val1": asked["val2"]})
+
+
+def test_finished_runs_on_these_data_are_found(run, sample_dataset):
+    assert finished_runs(run.folder.parent.parent, sample_dataset) == []
+    run.keep_scores({})
+    assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
+    other = replace(sample_dataset, images=sample_dataset.images.head(3))
+    assert finished_runs(run.folder.parent.parent, other) == []
