@@ -37,7 +37,7 @@ demo: $(READY) data/sample  ## run notebooks 01 to 08 on the synthetic sample an
 	$(call train,05_soft_f1_losses,09_vgg16_f1_times_bce,val1,table3/09_vgg16_f1_times_bce)
 	$(call papermill,06_submission,06_submission,-p run runs/sample/03_vgg16_flipped/val1)
 	$(call papermill,07_results,07_results,-p runs runs/sample)
-	$(call papermill,08_beyond_the_paper,08_beyond_the_paper,-f params/beyond_sample.yaml)
+	$(call papermill,08_beyond_the_paper,08_beyond_the_paper,-p runs runs/sample)
 	$(BIN)/nblib report runs --to reports
 
 # All twenty runs of Table 3; `make table3 RUNS=runs/mine OPTIONS="-p data my_data -p image_size 64"` makes them other than small.

@@ -10,6 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nblib.dataset import read_dataset
+from nblib.submission import read_submission
+
 TOP = Path(__file__).parent.parent
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 NAMES = ["01_data_analysis", "02_encoding", "03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses",
@@ -87,6 +90,7 @@ def executed(sample, tmp_path_factory):
         "04_deeper_backbones": {"data": sample, "runs": runs, **SMALL},
         "06_submission": {"run": run},
         "07_results": {"runs": runs},
+        "08_beyond_the_paper": {"data": sample, "runs": runs, "weights": run, "submission": folder / "beyond.txt"},
     }
     for notebook, parameters in steps.items():
         done = papermill(notebook, folder / f"{notebook}.ipynb", **parameters)
@@ -154,6 +158,16 @@ def test_07_shows_every_run_beside_the_paper(executed):
         and "0.374525" in shown
         and "synthetic phantoms" in shown
     )
+
+
+def test_08_measures_every_idea_both_ways_and_writes_a_submission(executed, sample):
+    shown = outputs_of(executed / "08_beyond_the_paper.ipynb")
+    for idea in ("one layer, threshold 0.5", "decide: expected_f1", "ask: neighbours", "ask: 03_vgg16_flipped",
+                 "pool: chosen", "vote: union", "all together"):  # fmt: skip
+        assert idea in shown
+    assert "beyond.txt: " in shown and "- nothing to remark" in shown
+    answered = read_submission(executed / "beyond.txt")
+    assert set(answered) == set(read_dataset(sample).split("test")["image_id"]) and all(answered.values())
 
 
 def test_running_again_reads_the_finished_run_instead_of_training(executed, sample, tmp_path):
