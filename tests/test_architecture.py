@@ -16,13 +16,14 @@ FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports"),
+    ("heads",),
     ("features",),
     ("counting", "models", "submission"),
     ("weights",),
     ("runs",),
-    ("losses", "experiment", "dataset", "concepts", "images", "selection"),
+    ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
     ("pixel_store",),
-    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
+    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -33,7 +34,17 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports", "retrieval")
+WITHOUT_KERAS = (
+    "dataset",
+    "concepts",
+    "counting",
+    "figures",
+    "submission",
+    "runs",
+    "selection",
+    "reports",
+    "retrieval",
+)
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))

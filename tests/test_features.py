@@ -100,7 +100,7 @@ def test_a_killed_computation_goes_on_with_the_parts_it_has(images, sample, tmp_
 
 
 def test_a_layer_that_is_not_there_is_refused(images, sample, tmp_path):
-    with pytest.raises(ValueError, match="small_plain has no layer 'block9_pool'; it has .*block1_conv, block1_pool"):
+    with pytest.raises(ValueError, match=r"small_plain has no layer 'block9_pool'; it has .*block1_conv, block1_pool"):
         keep_features(images, small(sample, tmp_path), ("block9_pool",))
 
 
