@@ -15,15 +15,15 @@ FOLDER = Path(nblib.__file__).parent
 FLOORS = (
     ("__main__",),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports"),
+    ("monitoring", "figures", "reports", "ensembles"),
     ("heads",),
     ("features",),
-    ("counting", "models", "submission"),
+    ("counting", "models", "submission", "deciding"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
-    ("pixel_store",),
-    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices"),
+    ("calibration", "pixel_store"),
+    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "expected_f1", "intervals"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -34,17 +34,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = (
-    "dataset",
-    "concepts",
-    "counting",
-    "figures",
-    "submission",
-    "runs",
-    "selection",
-    "reports",
-    "retrieval",
-)
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "deciding", "ensembles", "retrieval")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
