@@ -80,7 +80,7 @@ def test_other_features_are_another_file(other, images, sample, tmp_path):
 
 def test_mirrored_features_are_those_of_the_mirrored_pixels(images, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    pixels = keep_pixels(images, 32, tmp_path / "pixels")
+    pixels = np.asarray(keep_pixels(images, 32, tmp_path / "pixels"))
     expected = feature_network(experiment, LAYERS)(np.ascontiguousarray(pixels[:, :, ::-1]))
     np.testing.assert_allclose(keep_features(images, experiment, LAYERS, mirrored=True), expected, atol=1e-5)
 
