@@ -11,8 +11,8 @@ from nblib.metrics import as_csr
 
 # A network in single precision says 0 and 1; nearer to them than this nothing is believed.
 SUREST = 1e-7
-# Logits as near as this are taken as one: a few thousand numbers to learn from, whatever the number of images.
-STEP = 0.01
+# Logits as near as this are taken as one: some ten thousand numbers to learn from, however many images.
+STEP = 1e-3
 
 
 @dataclass(frozen=True)

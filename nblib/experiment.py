@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from nblib.paper import table_3
 
-# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0 to
-# B7: Keras builds them with another layer when it fetches ImageNet weights itself, so that a file does not fit them.
+# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0
+# to B7: Keras builds them with one more layer where it fetches ImageNet weights itself, so that a file does not fit.
 KERAS_BACKBONES = (
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
     "DenseNet121", "DenseNet169", "DenseNet201",
@@ -29,9 +29,7 @@ KERAS_BACKBONES = (
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
-LossName = Literal[
-    "bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_by_image", "focal", "asymmetric"
-]
+LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_by_image", "focal", "asymmetric"]
 
 # Where a run finds things and what it leaves beside them, not what it is: left out when two runs are compared. What is
 # read there is compared by the data's fingerprint, which a quarantined image changes too.

@@ -5,13 +5,12 @@ them stand in `LEARNERS`, and `learn_members` goes through them without letting 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, validation_halves
@@ -117,17 +116,19 @@ def learn_head(
 def learn_by_category(lesson: Lesson, learn: Callable[[Lesson], Predict] = learn_head) -> Predict:
     """One model a category, each weighed by how probable its category is for the image: the paper's future work.
 
-    The category of an image that is asked about need not be known: a logistic regression predicts it.
+    The category of an image that is asked about need not be known: a head of its own predicts it.
     """
-    known = np.flatnonzero(lesson.categories != None)  # noqa: E711  # elementwise
-    categories = lesson.categories[known].astype(str)
-    if len(set(categories)) < 2:
+    known = np.array([category is not None for category in lesson.categories])
+    names, numbers = np.unique(lesson.categories[known].astype(str), return_inverse=True)
+    if len(names) < 2:
         return learn(lesson)
-    which = LogisticRegression(C=100, max_iter=1000).fit(lesson.features[known], categories)
-    models = [learn(lesson.only(known[categories == category])) for category in which.classes_]
+    lesson = lesson.only(np.flatnonzero(known))
+    which = learn_head(replace(lesson, labels=sparse.csr_array(np.eye(len(names), dtype=np.uint8)[numbers])))
+    models = [learn(lesson.only(np.flatnonzero(numbers == number))) for number in range(len(names))]
 
     def predict(features: np.ndarray) -> np.ndarray:
-        shares = which.predict_proba(features).T[:, :, None]
+        shares = which(features)
+        shares = (shares / shares.sum(axis=1, keepdims=True)).T[:, :, None]
         return sum(share * model(features) for share, model in zip(shares, models, strict=True))
 
     return predict

@@ -118,8 +118,9 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
 
     It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
-    trainable, but the statistics of batch normalisation, and what lies before `trainable_from`. The experiment's seed decides the random ones, its precision
-    what the layers before the sigmoids compute in, its devices how many GPUs hold the network.
+    trainable, but the statistics of batch normalisation and what lies before `trainable_from`. The experiment's seed
+    decides the random ones, its precision what the layers before the sigmoids compute in, its devices how many GPUs
+    hold the network.
 
     Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` or `gem` averages them first.
@@ -169,7 +170,7 @@ def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
 
 
 def freeze_before(backbone: keras.Model, first: str | None) -> None:
-    """Freezes the layers of `backbone` before the first one of the block (or layer) named; all for `head`, none for None.
+    """Freezes the layers of `backbone` before the block (or layer) named; all of them for `head`, none for None.
 
     A frozen batch normalisation keeps its statistics, too.
 

@@ -86,7 +86,7 @@ def best_vote(
     ks: tuple[int, ...] = (5, 10, 20, 50, 100),
     sharpnesses: tuple[float, ...] = (0, 10, 20, 40),
 ) -> tuple[int, float]:
-    """The number of neighbours and the sharpness of the vote with the best F1 at the best threshold, the first of equals.
+    """The number of neighbours and the sharpness of the vote with the best F1 at its best threshold.
 
     Args:
         library: what votes; none of its images may ask about itself.

@@ -247,9 +247,7 @@ def on_kept_features(
     return head, replace(data, train=train, val1=seen(data.val1), val2=seen(data.val2))
 
 
-def _keep_results(
-    model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None
-) -> None:
+def _keep_results(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None) -> None:
     for name in ("val1", "val2"):
         half = data.half(name)
         run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))

@@ -15,14 +15,15 @@ FOLDER = Path(nblib.__file__).parent
 FLOORS = (
     ("__main__", "prediction_explorer"),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports", "gradcam"),
-    ("breakdown", "features"),
-    ("counting", "models", "submission"),
+    ("monitoring", "figures", "reports", "gradcam", "ideas"),
+    ("breakdown", "ensembles", "heads"),
+    ("features",),
+    ("counting", "models", "submission", "deciding"),
     ("weights",),
     ("runs",),
-    ("losses", "experiment", "dataset", "concepts", "images", "selection"),
-    ("pixel_store",),
-    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "retrieval"),
+    ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
+    ("calibration", "pixel_store"),
+    ("files", "pixels", "sources", "paper", "phantoms", "metrics", "optimizers", "devices", "expected_f1", "intervals"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -33,8 +34,8 @@ DATASET_FLOORS = (
     ("folder",),
     ("problems", "text"),
 )
-WITHOUT_KERAS = ("breakdown", "dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "retrieval", "prediction_explorer")  # fmt: skip
+WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
+                 "deciding", "ensembles", "retrieval", "breakdown", "ideas", "prediction_explorer")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))

@@ -200,7 +200,7 @@ def test_identity_does_not_change_with_what_to_do_with_an_old_run():
         (paper_experiment("05_resnet50"), "a0d404850822fc31"),
     ],
 )
-def test_identity_is_what_it_was_before_precision_compilation_devices_and_frozen_blocks_could_be_chosen(experiment, identity):
+def test_identity_is_what_it_was_before_later_conditions_could_be_chosen(experiment, identity):
     assert experiment.identity("data") == identity
 
 

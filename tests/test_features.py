@@ -80,7 +80,7 @@ def test_other_features_are_another_file(other, images, sample, tmp_path):
 
 def test_mirrored_features_are_those_of_the_mirrored_pixels(images, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    pixels = keep_pixels(images, 32, tmp_path / "pixels")
+    pixels = np.asarray(keep_pixels(images, 32, tmp_path / "pixels"))
     expected = feature_network(experiment, LAYERS)(np.ascontiguousarray(pixels[:, :, ::-1]))
     np.testing.assert_allclose(keep_features(images, experiment, LAYERS, mirrored=True), expected, atol=1e-5)
 
@@ -100,7 +100,7 @@ def test_a_killed_computation_goes_on_with_the_parts_it_has(images, sample, tmp_
 
 
 def test_a_layer_that_is_not_there_is_refused(images, sample, tmp_path):
-    with pytest.raises(ValueError, match="small_plain has no layer 'block9_pool'; it has .*block1_conv, block1_pool"):
+    with pytest.raises(ValueError, match=r"small_plain has no layer 'block9_pool'; it has .*block1_conv, block1_pool"):
         keep_features(images, small(sample, tmp_path), ("block9_pool",))
 
 

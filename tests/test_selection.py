@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from nblib.metrics import sample_f1
-from nblib.selection import CAP, constant_list, most_frequent_concepts, select
+from nblib.selection import CAP, constant_list, most_frequent_concepts, most_probable, select, select_most_probable
 
 PROBABILITIES = np.array([[0.9, 0.5, 0.51, 0.1], [0.3, 0.2, 0.4, 0.1]], dtype=np.float32)
 
@@ -55,6 +55,29 @@ def test_the_selected_are_sparse_ones():
     selected = select(PROBABILITIES)
     assert isinstance(selected, sparse.csr_array)
     assert selected.dtype == np.uint8 and selected.data.tolist() == [1, 1]
+
+
+def test_each_concept_may_have_its_own_threshold():
+    assert select(PROBABILITIES, np.array([0.2, 0.5, 0.6, 0])).toarray().tolist() == [[1, 0, 0, 1], [1, 0, 0, 1]]
+    assert select(PROBABILITIES, np.ones(4), nomissing=True).toarray().tolist() == [[1, 0, 0, 0], [0, 0, 1, 0]]
+
+
+def test_the_most_probable_come_first():
+    assert most_probable(PROBABILITIES, 3).tolist() == [[0, 2, 1], [2, 0, 1]]
+    assert most_probable(PROBABILITIES, 9).shape == (2, 4)
+    assert most_probable(PROBABILITIES, 0).shape == (2, 0)
+
+
+def test_as_many_of_the_most_probable_are_kept_as_asked():
+    assert select_most_probable(PROBABILITIES, 2).toarray().tolist() == [[1, 0, 1, 0], [1, 0, 1, 0]]
+    assert select_most_probable(PROBABILITIES, [0, 3]).toarray().tolist() == [[0, 0, 0, 0], [1, 1, 1, 0]]
+    assert select_most_probable(PROBABILITIES, [0, 3], nomissing=True).sum(axis=1).tolist() == [1, 3]
+    assert select_most_probable(PROBABILITIES, 9, cap=3).sum(axis=1).tolist() == [3, 3]
+    assert select_most_probable(np.empty((0, 4)), 2).shape == (0, 4)
+
+
+def test_of_equally_probable_concepts_as_many_are_kept_as_asked():
+    assert select_most_probable(np.full((3, 50), 0.5), [1, 20, 49]).sum(axis=1).tolist() == [1, 20, 49]
 
 
 def random_labels(seed):

@@ -27,6 +27,7 @@ from nblib.figures.images import (
     draw_labels,
     draw_sample_images,
 )
+from nblib.figures.neighbours import draw_neighbours
 from nblib.figures.runs import (
     draw_against_paper,
     draw_loss_slices,
@@ -57,6 +58,7 @@ __all__ = [
     "draw_lift",
     "draw_loss_slices",
     "draw_missed",
+    "draw_neighbours",
     "draw_predictions",
     "draw_ranks",
     "draw_sample_images",

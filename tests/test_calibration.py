@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from nblib.calibration import CALIBRATIONS, Isotonic, Temperature, logits
+
+
+def overconfident(images=400, concepts=50, seed=0):
+    """Probabilities whose logits are twice what they should be and 1 too high, labels, and the right probabilities."""
+    rng = np.random.default_rng(seed)
+    right = rng.normal(-2, 1.5, (images, concepts))
+    labels = rng.random(right.shape) < expit(right)
+    return expit(2 * right + 1), sparse.csr_array(labels.astype(np.uint8)), expit(right)
+
+
+def test_temperature_finds_what_was_done_to_the_logits():
+    probabilities, labels, right = overconfident()
+    fitted = Temperature.fit(probabilities, labels)
+    assert fitted.temperature == pytest.approx(2, rel=0.05)
+    assert fitted.shift == pytest.approx(-0.5, abs=0.05)
+    assert fitted.apply(probabilities) == pytest.approx(right, abs=0.02)
+
+
+def test_temperature_equals_logistic_regression():
+    probabilities, labels, _ = overconfident()
+    plain = LogisticRegression(C=np.inf).fit(logits(probabilities).reshape(-1, 1), labels.toarray().ravel())
+    fitted = Temperature.fit(probabilities, labels)
+    assert 1 / fitted.temperature == pytest.approx(plain.coef_[0, 0], rel=1e-3)
+    assert fitted.shift == pytest.approx(plain.intercept_[0], abs=1e-3)
+
+
+def test_isotonic_is_scikit_learn_s_of_every_probability():
+    probabilities, labels, _ = overconfident()
+    theirs = IsotonicRegression().fit(logits(probabilities).ravel(), labels.toarray().ravel())
+    ours = Isotonic.fit(probabilities, labels).apply(probabilities)
+    apart = np.abs(ours.ravel() - theirs.predict(logits(probabilities).ravel()))
+    assert apart.mean() < 1e-3, "only at the edges of a step do grouped logits count for the neighbouring one"
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_calibrated_probabilities_are_as_often_true_as_they_say(name):
+    probabilities, labels, _ = overconfident(2000)
+    more, truth, _ = overconfident(2000, seed=1)
+    calibrated = CALIBRATIONS[name].fit(probabilities, labels).apply(more)
+    for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1)):
+        within = (calibrated >= low) & (calibrated < high)
+        assert truth.toarray()[within].mean() == pytest.approx(calibrated[within].mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_the_order_of_probabilities_stays_and_they_stay_probabilities(name):
+    probabilities, labels, _ = overconfident(60, 20)
+    ascending = np.concatenate([[0], np.sort(probabilities.ravel()), [1]])[None].astype(np.float32)
+    calibrated = CALIBRATIONS[name].fit(probabilities, labels).apply(ascending)
+    assert (np.diff(calibrated) >= 0).all()
+    assert calibrated.min() >= 0 and calibrated.max() <= 1
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS)
+def test_probabilities_of_exactly_0_and_1_can_be_learned_from(name):
+    probabilities, labels = np.array([[0, 1, 1, 0], [1, 0, 0, 1.0]]), [[0, 1, 1, 0], [1, 0, 1, 0]]
+    assert np.isfinite(CALIBRATIONS[name].fit(probabilities, labels).apply(probabilities)).all()

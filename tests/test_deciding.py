@@ -1,0 +1,186 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.special import expit
+
+from nblib.concepts import ConceptVocabulary
+from nblib.deciding import (
+    RULES,
+    TRIED,
+    ConceptThresholds,
+    ExpectedF1,
+    Half,
+    MostProbable,
+    Threshold,
+    TunedThreshold,
+    compare_rules,
+    fit_rule,
+    read_half,
+)
+from nblib.metrics import f1_by_image, sample_f1
+from nblib.runs import Run
+from nblib.selection import select
+
+
+def made_half(name, seed, images=150, concepts=12, doubt=0.8):
+    """Images whose concepts were drawn from probabilities, told with logits too low by 1.5 and `doubt` off."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1.5, 1.5, (images, concepts)) + np.linspace(1, -1, concepts)
+    labels = sparse.csr_array((rng.random(logits.shape) < expit(logits)).astype(np.uint8))
+    told = expit(logits - 1.5 + rng.normal(0, doubt, logits.shape)).astype(np.float32)
+    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(concepts)))
+    return Half(name, np.array([f"{name}_{number}" for number in range(images)]), vocabulary, told, labels)
+
+
+VAL1, VAL2 = made_half("val1", 1), made_half("val2", 2)
+
+
+def test_the_rule_of_the_paper_is_not_tuned():
+    rule = Threshold.fit(VAL1.probabilities, VAL1.labels)
+    assert rule == Threshold(0.5)
+    assert (rule.select(VAL2.probabilities) != select(VAL2.probabilities)).nnz == 0
+
+
+def test_the_tuned_threshold_is_the_best_of_those_tried():
+    rule = TunedThreshold.fit(VAL1.probabilities, VAL1.labels)
+    scores = [sample_f1(VAL1.labels, select(VAL1.probabilities, float(threshold))) for threshold in TRIED]
+    assert rule.threshold == TRIED[np.argmax(scores)]
+    assert sample_f1(VAL1.labels, rule.select(VAL1.probabilities)) == pytest.approx(max(scores), abs=1e-12)
+
+
+def test_thresholds_tried_are_the_same_numbers_in_single_precision():
+    assert np.array_equal(TRIED.astype(np.float32), TRIED)
+
+
+def test_the_number_of_most_probable_is_the_best_one():
+    rule = MostProbable.fit(VAL1.probabilities, VAL1.labels)
+    scores = [sample_f1(VAL1.labels, MostProbable(number).select(VAL1.probabilities)) for number in range(1, 13)]
+    assert rule.number == np.argmax(scores) + 1
+
+
+def test_a_threshold_of_one_concept_is_the_best_there_is_for_it():
+    """With one concept, the threshold that was found scores as well as the best of all between its probabilities."""
+    rng = np.random.default_rng(0)
+    probabilities, labels = rng.random((80, 2)), np.ones((80, 2), dtype=np.uint8)
+    probabilities[:, 0] = 0.9  # always true, always kept: a sure concept beside the one that is tuned
+    labels[:, 1] = rng.random(80) < probabilities[:, 1]
+    rule = ConceptThresholds.fit(probabilities, labels, weight=0)
+    between = np.concatenate([[0], np.sort(probabilities[:, 1])])
+    best = max(sample_f1(labels, select(probabilities, np.array([0.5, threshold]))) for threshold in between)
+    assert sample_f1(labels, rule.select(probabilities)) == pytest.approx(best, abs=1e-12)
+
+
+def test_thresholds_for_concepts_never_lose_to_one_for_all_where_they_were_tuned():
+    for weight in (0, 0.5):
+        own = ConceptThresholds.fit(VAL1.probabilities, VAL1.labels, weight=weight)
+        one = TunedThreshold.fit(VAL1.probabilities, VAL1.labels)
+        gain = f1_by_image(VAL1.labels, own.select(VAL1.probabilities)) - f1_by_image(
+            VAL1.labels, one.select(VAL1.probabilities)
+        )
+        assert np.nanmean(gain) > 0
+
+
+def test_the_rarer_a_concept_the_nearer_its_threshold_to_that_for_all():
+    labels = VAL1.labels.tolil()
+    labels[:, 11] = 0
+    one = TunedThreshold.fit(VAL1.probabilities, labels.tocsr()).threshold
+    free, shrunk, most = (
+        ConceptThresholds.fit(VAL1.probabilities, labels.tocsr(), weight=weight).thresholds for weight in (0, 10, 1e9)
+    )
+    assert free[11] == shrunk[11] == pytest.approx(one), "a concept without images has the threshold for all"
+    assert most == pytest.approx(np.full(12, one), abs=1e-6)
+    assert np.abs(shrunk - one).mean() < np.abs(free - one).mean()
+
+
+def test_expected_f1_repairs_probabilities_that_are_too_low():
+    plain = sample_f1(VAL2.labels, select(VAL2.probabilities))
+    for name in ("expected_f1", "plugin_f1"):
+        kept = fit_rule(name, VAL1).select(VAL2.probabilities)
+        assert np.diff(kept.indptr).min() >= 1
+        assert sample_f1(VAL2.labels, kept) > plain + 0.1
+    assert sample_f1(VAL2.labels, ExpectedF1.fit(VAL1.probabilities, VAL1.labels, "temperature").select(
+        VAL2.probabilities)) > plain + 0.1  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_cap_and_nomissing_go_with_every_rule(name):
+    rule = fit_rule(name, VAL1)
+    capped = rule.select(VAL2.probabilities, cap=2)
+    assert capped.shape == VAL2.labels.shape and capped.dtype == np.uint8
+    assert np.diff(capped.indptr).max() <= 2
+    unlikely = VAL2.probabilities * np.float32(1e-3)
+    assert np.diff(rule.select(unlikely, nomissing=True).indptr).min() >= 1
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_fitted_twice_decides_alike_and_changes_nothing_it_was_given(name):
+    before = VAL1.probabilities.copy(), VAL2.probabilities.copy()
+    first, second = (fit_rule(name, VAL1).select(VAL2.probabilities) for _ in range(2))
+    assert (first != second).nnz == 0
+    assert np.array_equal(before[0], VAL1.probabilities) and np.array_equal(before[1], VAL2.probabilities)
+
+
+def test_rules_are_told_by_their_f1_on_the_half_they_were_not_tuned_on():
+    table = compare_rules(VAL1, VAL2)
+    assert table.index.tolist() == list(RULES)
+    for name, row in table.iterrows():
+        kept = fit_rule(name, VAL1).select(VAL2.probabilities)
+        assert row["f1"] == pytest.approx(sample_f1(VAL2.labels, kept), abs=1e-12)
+        assert row["low"] < row["f1"] < row["high"]
+        assert row["gain"] == pytest.approx(row["f1"] - table.loc["threshold", "f1"], abs=1e-12)
+        assert row["concepts"] == kept.sum() / 150
+    assert (table["gain_low"].iloc[1:] > 0).all(), "probabilities too low by 1.5: every rule gains over 0.5"
+
+
+def test_limits_of_the_challenge_hold_in_the_comparison():
+    table = compare_rules(VAL1, VAL2, rules=["threshold", "most_probable"], cap=1, nomissing=True)
+    assert table["concepts"].tolist() == [1, 1] and table["without"].tolist() == [0, 0]
+
+
+def test_a_rule_is_not_reported_on_images_it_was_tuned_on():
+    with pytest.raises(ValueError, match="val1 and val1 share 150 images"):
+        compare_rules(VAL1, VAL1)
+
+
+def test_halves_of_two_label_spaces_are_not_compared():
+    other = replace(VAL2, vocabulary=ConceptVocabulary(tuple(f"D{number:07}" for number in range(12))))
+    with pytest.raises(ValueError, match="different vocabularies"):
+        compare_rules(VAL1, other)
+
+
+def test_an_unknown_rule_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"rule must be one of threshold, tuned_threshold, .* received 'best'"):
+        fit_rule("best", VAL1)
+
+
+def test_a_half_needs_a_row_an_image_and_a_column_a_concept():
+    with pytest.raises(ValueError, match="val1: needed probabilities and labels of 150 images and 12 concepts"):
+        replace(VAL1, probabilities=VAL1.probabilities[:, 1:])
+
+
+def kept_run(folder, dataset, name, image_ids, probabilities, vocabulary):
+    """A run folder with what reading a half needs."""
+    run = Run(folder)
+    run.keep_probabilities(name, image_ids, probabilities)
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary.concepts))
+    (folder / "experiment.json").write_text(f'{{"data_fingerprint": "{dataset.fingerprint}"}}')
+    return run
+
+
+def test_a_half_is_read_from_a_run_with_the_truth_of_its_images(sample_dataset, tmp_path):
+    images = sample_dataset.split("val").iloc[::-1]
+    vocabulary = ConceptVocabulary.of(sample_dataset.images["concepts"])
+    probabilities = np.random.default_rng(0).random((len(images), len(vocabulary)), dtype=np.float32)
+    run = kept_run(tmp_path, sample_dataset, "val1", images["image_id"], probabilities, vocabulary)
+    half = read_half(run, sample_dataset, "val1")
+    assert half.image_ids.tolist() == images["image_id"].tolist()
+    assert vocabulary.decode(half.labels) == [tuple(sorted(concepts)) for concepts in images["concepts"]]
+    assert np.array_equal(half.probabilities, probabilities)
+
+
+def test_other_data_than_the_run_s_are_refused(sample_dataset, tmp_path):
+    (tmp_path / "experiment.json").write_text('{"data_fingerprint": "other"}')
+    with pytest.raises(ValueError, match="was trained on data other"):
+        read_half(Run(tmp_path), sample_dataset, "val1")
