@@ -60,6 +60,7 @@ bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_labels.py
 	$(BIN)/python tests/benchmarks/bench_counting.py
 	$(BIN)/python tests/benchmarks/bench_pixels.py
+	$(BIN)/python tests/benchmarks/bench_scoring.py
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

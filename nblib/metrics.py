@@ -22,11 +22,11 @@ def f1_by_image(labels, selected) -> np.ndarray:
     Raises:
         ValueError: the shapes differ.
     """
-    labels, selected = _canonical(labels), _canonical(selected)
+    labels, selected = as_csr(labels), as_csr(selected)
     if labels.shape != selected.shape:
         raise ValueError(f"labels and selected must have one shape; received {labels.shape} and {selected.shape}.")
-    true, kept = _count(labels), _count(selected)
-    return np.where(true > 0, 2 * _hits(labels, selected) / np.maximum(true + kept, 1), np.nan)
+    true, kept, hits = (np.diff(each.indptr) for each in (labels, selected, labels.multiply(selected).tocsr()))
+    return np.where(true > 0, 2 * hits / np.maximum(true + kept, 1), np.nan)
 
 
 def sample_f1(labels, selected) -> float:
@@ -63,7 +63,7 @@ def f1_by_threshold(labels, probabilities: np.ndarray, thresholds) -> np.ndarray
     for start in range(0, len(probabilities), BLOCK):
         rows = slice(start, start + BLOCK)
         summed += _f1_summed(labels[rows], probabilities[rows], lowest, count_below, len(ascending))
-    scored = np.count_nonzero(_count(labels))
+    scored = np.count_nonzero(np.diff(labels.indptr))
     return summed[place] / scored if scored else np.full(len(place), np.nan)
 
 
@@ -71,22 +71,6 @@ def as_csr(matrix) -> sparse.csr_array:
     """What is not zero in a matrix, (N, K), sparse or dense, as a sparse matrix of ones (uint8), each entry once."""
     if not sparse.issparse(matrix):
         return _csr_of_dense(np.asarray(matrix))
-    matrix = _canonical(matrix)
-    return sparse.csr_array((np.ones(matrix.nnz, dtype=np.uint8), matrix.indices, matrix.indptr), shape=matrix.shape)
-
-
-def _csr_of_dense(matrix):
-    """Several times faster than SciPy's, which looks for a row and a column of each entry."""
-    found = np.flatnonzero(matrix if matrix.dtype == bool else matrix != 0)
-    starts = np.concatenate([[0], np.cumsum(_count(matrix))])
-    columns = (found - np.repeat(np.arange(len(matrix)) * matrix.shape[1], np.diff(starts))).astype(np.int32)
-    return sparse.csr_array((np.ones(len(found), np.uint8), columns, starts.astype(np.int32)), shape=matrix.shape)
-
-
-def _canonical(matrix):
-    """A dense matrix as it is; a sparse one with each entry that is not zero once."""
-    if not sparse.issparse(matrix):
-        return np.asarray(matrix)
     matrix = sparse.csr_array(matrix)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
@@ -94,22 +78,17 @@ def _canonical(matrix):
     if not matrix.data.all():
         matrix = matrix.copy()
         matrix.eliminate_zeros()
-    return matrix
+    return sparse.csr_array((np.ones(matrix.nnz, dtype=np.uint8), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _count(matrix):
-    """Entries of each row, (N,)."""
-    return np.diff(matrix.indptr) if sparse.issparse(matrix) else np.count_nonzero(matrix, axis=1)
-
-
-def _hits(labels, selected):
-    """Entries of each row that are in both, (N,): looked up in the dense one, if one is dense."""
-    one, other = (labels, selected) if sparse.issparse(labels) else (selected, labels)
-    one = as_csr(one)
-    if sparse.issparse(other):
-        return _count(one.multiply(as_csr(other)).tocsr())
-    rows = np.repeat(np.arange(one.shape[0]), np.diff(one.indptr))
-    return np.bincount(rows[other[rows, one.indices] != 0], minlength=one.shape[0])
+def _csr_of_dense(matrix):
+    """Several times faster than SciPy's, which looks for a row and a column of each entry."""
+    images, concepts = matrix.shape
+    found = np.flatnonzero(matrix if matrix.dtype == bool else matrix != 0)
+    starts = np.searchsorted(found, np.arange(images + 1) * concepts)
+    columns = found - np.repeat(np.arange(images) * concepts, np.diff(starts))
+    ones = np.ones(len(found), dtype=np.uint8)
+    return sparse.csr_array((ones, columns.astype(np.int32), starts.astype(np.int32)), shape=matrix.shape)
 
 
 def _f1_summed(labels, probabilities, lowest, count_below, thresholds):
@@ -117,8 +96,8 @@ def _f1_summed(labels, probabilities, lowest, count_below, thresholds):
     if not (probabilities.min(initial=0) >= 0 and probabilities.max(initial=0) <= 1):
         raise ValueError("probabilities must be numbers in [0, 1]; apply the sigmoid first, and look for NaN.")
     above = probabilities > lowest
-    rows, true = np.arange(len(above)), _count(labels)
-    kept_rows, true_rows = np.repeat(rows, _count(above)), np.repeat(rows, true)
+    rows, true = np.arange(len(above)), np.diff(labels.indptr)
+    kept_rows, true_rows = np.repeat(rows, np.count_nonzero(above, axis=1)), np.repeat(rows, true)
     kept_levels = count_below(probabilities.ravel()[np.flatnonzero(above)])
     true_levels = count_below(probabilities[true_rows, labels.indices])
     kept = _kept_above(kept_levels, kept_rows, len(above), thresholds)

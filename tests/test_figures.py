@@ -138,9 +138,9 @@ def test_bars_beside_the_paper_are_our_f1_the_baseline_and_the_papers():
     assert ax.get_legend().get_texts()[0].get_text() == "synthetic phantoms"
 
 
-def test_the_threshold_curve_is_the_function_it_was_given():
-    curve, paper = figures.draw_thresholds([0.1, 0.5, 0.9], lambda threshold: 1 - threshold).lines
-    assert points_of(curve) == [(0.1, 0.9), (0.5, 0.5), (0.9, pytest.approx(0.1))]
+def test_the_threshold_curve_shows_the_scores_it_was_given():
+    curve, paper = figures.draw_thresholds([0.1, 0.5, 0.9], [0.9, 0.5, 0.1]).lines
+    assert points_of(curve) == [(0.1, 0.9), (0.5, 0.5), (0.9, 0.1)]
     assert list(paper.get_xdata()) == [0.5, 0.5]
 
 
@@ -151,7 +151,7 @@ def test_a_figure_is_drawn_on_the_axes_it_is_given(sample_dataset, labelled):
         lambda ax: figures.draw_top_concepts(LabelledImages.of(labelled).most_frequent(30), ax=ax),
         lambda ax: figures.draw_concepts_per_image(labelled, ax=ax),
         lambda ax: figures.draw_labels(labels, ax=ax),
-        lambda ax: figures.draw_thresholds([0.5], float, ax=ax),
+        lambda ax: figures.draw_thresholds([0.5], [0.7], ax=ax),
     ]
     for draw in drawings:
         ax = plt.figure().add_subplot()

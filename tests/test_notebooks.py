@@ -88,7 +88,7 @@ def executed(sample, tmp_path_factory):
         "03_baseline_vgg16": {"data": sample, "runs": runs, **SMALL},
         "05_soft_f1_losses": {"data": sample, "runs": runs, **SMALL, "lr_reduction_factor": None},
         "04_deeper_backbones": {"data": sample, "runs": runs, **SMALL},
-        "06_submission": {"run": run},
+        "06_submission": {"run": run, "rule": "concept_thresholds"},
         "07_results": {"runs": runs},
         "08_beyond_the_paper": {"data": sample, "runs": runs, "weights": run, "submission": folder / "beyond.txt"},
     }
@@ -145,6 +145,7 @@ def test_04_shows_the_sizes_of_the_deeper_networks(executed):
 
 def test_06_writes_submissions_that_are_accepted(executed):
     shown = outputs_of(executed / "06_submission.ipynb")
+    assert "ConceptThresholds(thresholds=array(" in shown
     assert "submission.txt: accepted" in shown and "submission_nomissing.txt: accepted" in shown
     lines = (executed / "runs" / "03_vgg16_flipped" / "val1" / "submission_nomissing.txt").read_text().splitlines()
     assert all(line.split("\t")[1] for line in lines)

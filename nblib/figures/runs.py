@@ -1,6 +1,6 @@
 """Runs drawn: what they predict, how they learned, how they compare with the paper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -81,11 +81,13 @@ def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def draw_thresholds(thresholds: Sequence[float], f1: Callable[[float], float], ax: Axes | None = None) -> Axes:
-    """F1 over the threshold, the paper's 0.5 marked."""
+def draw_thresholds(
+    thresholds: Sequence[float], f1: Sequence[float], ax: Axes | None = None, title: str = "F1 by threshold"
+) -> Axes:
+    """F1 over the threshold, (T,) each (`nblib.metrics.f1_by_threshold`), the paper's 0.5 marked."""
     ax = ax or axes_of_size(7, 3.2)
-    ax.plot(thresholds, [f1(threshold) for threshold in thresholds], color="C0")
+    ax.plot(thresholds, f1, color="C0")
     ax.axvline(0.5, color="C7", linestyle="--", label="threshold of the paper")
-    ax.set(xlabel="threshold", ylabel="F1 over images", title="F1 by threshold, test half")
+    ax.set(xlabel="threshold", ylabel="F1 over images", title=title)
     ax.legend()
     return ax
