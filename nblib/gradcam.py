@@ -7,7 +7,7 @@ from keras import layers
 from PIL import Image
 
 from nblib.images import decode_image
-from nblib.models import BACKBONES, build_network, from_pixels
+from nblib.models import BACKBONES, trained_network
 from nblib.runs import Run
 from nblib.sources import ImageSource
 
@@ -25,14 +25,6 @@ def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.
     pixels = decode_image(path, experiment.image_size)
     prepared = BACKBONES[experiment.backbone].preprocess(pixels.astype(np.float32))
     return pixels, {concept: grad_cam(network, prepared, run.vocabulary.index[concept]) for concept in concepts}
-
-
-def trained_network(run: Run) -> keras.Model:
-    """The network with the run's best weights, without preprocessing in front, on one device."""
-    experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
-    network = build_network(experiment, len(run.vocabulary))
-    from_pixels(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
-    return network
 
 
 def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.ndarray:

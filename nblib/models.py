@@ -12,6 +12,7 @@ from keras import applications, layers, ops
 
 from nblib.devices import computing_in, grow_memory, sharing
 from nblib.experiment import KERAS_BACKBONES, Experiment
+from nblib.runs import Run
 from nblib.weights import load_backbone, weights_file
 
 
@@ -213,6 +214,14 @@ def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
         pixels = keras.Input((*network.input_shape[1:3], None), dtype="uint8", name="pixels")
         prepared = BACKBONES[backbone].preprocess(ops.cast(InColour(dtype="uint8")(pixels), "float32"))
         return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
+
+
+def trained_network(run: Run) -> keras.Model:
+    """The network with the run's best weights, without preprocessing in front, on one device."""
+    experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
+    network = build_network(experiment, len(run.vocabulary))
+    from_pixels(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
+    return network
 
 
 def seeing_both_ways(model: keras.Model) -> keras.Model:

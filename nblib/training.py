@@ -17,7 +17,7 @@ from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
-from nblib.models import build_network, from_pixels, seeing_both_ways
+from nblib.models import from_pixels, seeing_both_ways, trained_network
 from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks
 from nblib.optimizers import NadamWithDecay
 from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
@@ -221,9 +221,7 @@ def predict_test(run: Run, both_ways: bool = False) -> None:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
     examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
-    network = build_network(experiment.model_copy(update={"weights": None, "devices": 1}), len(run.vocabulary))
-    model = from_pixels(network, experiment.backbone)
-    model.load_weights(run.folder / "best.weights.h5")
+    model = from_pixels(trained_network(run), experiment.backbone)
     model = seeing_both_ways(model) if both_ways else model
     with run.held():
         run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))

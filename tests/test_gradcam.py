@@ -6,9 +6,9 @@ from keras import layers
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import validation_halves
 from nblib.experiment import Experiment
-from nblib.gradcam import explain, grad_cam, last_feature_maps, trained_network
+from nblib.gradcam import explain, grad_cam, last_feature_maps
 from nblib.images import decode_image
-from nblib.models import BACKBONES, build_network, from_pixels
+from nblib.models import BACKBONES, build_network, from_pixels, trained_network
 from nblib.runs import open_run
 
 # Three sigmoids on the means of a red and a green map: for red, for red against green, against both.
