@@ -212,7 +212,8 @@ def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarra
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    optimizer = getattr(model, "optimizer", None)  # a network of which only the head is trained has none
+    return [*model.variables, *(optimizer.variables if optimizer else ())]
 
 
 def _bytes_of(model: keras.Model) -> int:

@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.kernel_ridge import KernelRidge
 
 from nblib.dataset import read_dataset
 from nblib.experiment import Experiment
@@ -12,9 +13,10 @@ from nblib.heads import (
     learn_by_category,
     learn_frequencies,
     learn_head,
+    learn_kernel,
     learn_members,
     learn_neighbours,
-    learn_several,
+    mean_of,
     read_lessons,
 )
 from nblib.metrics import sample_f1
@@ -22,6 +24,8 @@ from nblib.metrics import sample_f1
 # Two kinds of images, told apart by their first feature; CT images have concepts 0 and 1 or 2, MR images 3.
 CT, MR = [1.0, 0.0, 0.1], [0.0, 1.0, 0.1]
 LABELS = [[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
+
+QUICK = {"epochs": 40, "learning_rate": 0.05}
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def test_without_two_known_categories_there_is_one_model(categories, lesson):
     np.testing.assert_array_equal(learn_by_category(one, learn_frequencies)(features), learn_frequencies(one)(features))
 
 
-@pytest.mark.parametrize("learn", [partial(learn_head, epochs=20), partial(learn_head, units=16, epochs=20)])
+@pytest.mark.parametrize("learn", [partial(learn_head, **QUICK), partial(learn_head, units=16, **QUICK)])
 def test_a_head_learns_what_features_tell(learn, lesson):
     probabilities = learn(repeated(lesson, 50))(np.array([CT, MR], dtype="float32"))
     assert (probabilities > 0.5).astype(int).tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
@@ -64,10 +68,21 @@ def test_the_seed_decides_a_head(lesson):
     assert np.abs(first - other).max() > 1e-4
 
 
-def test_several_learners_answer_with_their_mean(lesson):
-    other = lambda lesson: lambda features: np.zeros((len(features), 4))  # noqa: E731
-    both = learn_several(lesson, (learn_frequencies, other))(lesson.features)
-    np.testing.assert_allclose(both, learn_frequencies(lesson)(lesson.features) / 2)
+def test_a_kernel_answers_what_it_has_learnt_and_the_usual_far_from_it(lesson):
+    predict = learn_kernel(lesson, gamma=50, alpha=1e-6)
+    expected = KernelRidge(alpha=1e-6, kernel="rbf", gamma=50).fit(
+        lesson.features, np.array(LABELS) - np.mean(LABELS, 0)
+    )
+    given = expected.predict(lesson.features) + np.mean(LABELS, axis=0)
+    np.testing.assert_allclose(predict(lesson.features), np.clip(given, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(predict(np.array([[-1, -1, 0]])), [[4 / 6, 3 / 6, 1 / 6, 2 / 6]], atol=1e-3)
+
+
+def test_the_mean_of_members_is_that_of_their_probabilities_everywhere():
+    members = {half: {"a": {"val1": np.zeros((1, 2))}, "b": {"val1": np.ones((1, 2))}} for half in ("val1", "val2")}
+    members["val2"]["b"]["val1"] = np.full((1, 2), 3.0)
+    mean = mean_of(members, ["a", "b"])
+    assert (mean["val1"]["val1"].tolist(), mean["val2"]["val1"].tolist()) == ([[0.5, 0.5]], [[1.5, 1.5]])
 
 
 def test_neighbours_are_as_many_as_tell_the_lesson_best(lesson):
