@@ -27,7 +27,7 @@ data/sample: | $(READY)
 papermill = mkdir -p $(dir runs/sample/$(2)) && $(BIN)/papermill notebooks/$(1).ipynb runs/sample/$(2).ipynb $(3)
 train     = $(call papermill,$(1),$(2)/$(3)/notebook,-f params/$(4).yaml -f params/sample.yaml -p validation_half $(3))
 
-demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample and render reports/index.html
+demo: $(READY) data/sample  ## run notebooks 01 to 08 on the synthetic sample and render reports/index.html
 	$(call papermill,01_data_analysis,01_data_analysis,-p data data/sample)
 	$(call papermill,02_encoding,02_encoding,-p data data/sample)
 	$(call train,03_baseline_vgg16,03_vgg16_flipped,val1,table3/03_vgg16_flipped)
@@ -37,6 +37,7 @@ demo: $(READY) data/sample  ## run notebooks 01 to 07 on the synthetic sample an
 	$(call train,05_soft_f1_losses,09_vgg16_f1_times_bce,val1,table3/09_vgg16_f1_times_bce)
 	$(call papermill,06_submission,06_submission,-p run runs/sample/03_vgg16_flipped/val1)
 	$(call papermill,07_results,07_results,-p runs runs/sample)
+	$(call papermill,08_beyond_the_paper,08_beyond_the_paper,-p runs runs/sample)
 	$(BIN)/nblib report runs --to reports
 
 # `make table3 JOBS=4 RUNS=runs/mine OPTIONS="-p data my_data -p image_size 64"` makes them other than small.

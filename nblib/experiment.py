@@ -14,12 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from nblib.paper import table_3
 
-BackboneName = Literal["VGG16", "ResNet50", "DenseNet169", "small_plain", "small_residual", "small_dense"]
-LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce"]
+# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0
+# to B7: Keras builds them with one more layer where it fetches ImageNet weights itself, so that a file does not fit.
+KERAS_BACKBONES = (
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
+    "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
+    "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S",
+    "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small",
+    "NASNetLarge", "NASNetMobile", "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2",
+    "VGG16", "VGG19", "Xception",
+)  # fmt: skip
 
 # The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
+BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
+LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_by_image", "focal", "asymmetric"]
 # The notebook that trains experiments with a backbone, and the one for experiments with a loss of its own.
 NOTEBOOK_OF_BACKBONE = {
     "VGG16": "03_baseline_vgg16",
@@ -35,7 +46,7 @@ NO_CONDITIONS = (*PLACES, "force")  # `force` says what to do with a run that is
 
 # Conditions that came after the first runs were kept. At their default they are what those runs had without a word of
 # it, so they are left out of the identity: a folder of that time is recognised.
-LATER_CONDITIONS = ("precision", "jit_compile", "devices")
+LATER_CONDITIONS = ("precision", "jit_compile", "devices", "trainable_from")
 
 
 class Experiment(BaseModel):
@@ -46,7 +57,8 @@ class Experiment(BaseModel):
             was mistyped, the nearest right one.
 
     Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
-    most 50 epochs, `seed`, and `weights` other than ImageNet.
+    most 50 epochs, `seed`, and `weights` other than ImageNet. `trainable_from` names the block or layer of the backbone
+    that training starts from, `head` for none of it; None, the paper's, is all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
@@ -57,7 +69,7 @@ class Experiment(BaseModel):
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
     flipped_copies: bool = True
-    pooling: Literal["flatten", "avg"] = "flatten"
+    pooling: Literal["flatten", "avg", "gem"] = "flatten"
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -77,6 +89,7 @@ class Experiment(BaseModel):
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit_compile: bool = False
     devices: int = Field(1, ge=1)
+    trainable_from: str | None = None
     data: str = "data/sample"
     quarantine: str | None = None
     runs: str = "runs"

@@ -1,4 +1,4 @@
-"""The four training losses of the paper: binary cross-entropy, 1 - soft F1, and their product and sum.
+"""The paper's four losses: binary cross-entropy, 1 - soft F1, their product and sum. And three that came since.
 
 Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number an image, (N,), as Keras' own losses do;
 Keras takes their mean. Where devices share a batch, N is the images of one of them, and the batch's mean is still that
@@ -44,16 +44,52 @@ def f1_plus_bce(y_true, y_pred):
     return batch_mean(one_minus_f1(y_true, y_pred)) + bce(y_true, y_pred)
 
 
-LOSSES = {
+def f1_times_bce_by_image(y_true, y_pred):
+    """1 - soft F1 of each image times its own cross-entropy, (N,): images that are far off count more.
+
+    Only the product knows the difference: 1 - soft F1 and the sum have the same mean, by image or by batch.
+    """
+    return one_minus_f1(y_true, y_pred) * bce(y_true, y_pred)
+
+
+def focal(y_true, y_pred, gamma: float = 2.0):
+    """Cross-entropy of each image, each sigmoid weighted by how wrong it is to the power of gamma, (N,).
+
+    Lin and others, "Focal Loss for Dense Object Detection" (2017), without their weight of the positives.
+    """
+    return losses.binary_focal_crossentropy(y_true, y_pred, gamma=gamma)
+
+
+def asymmetric(y_true, y_pred, gamma_true: float = 1.0, gamma_false: float = 4.0, margin: float = 0.05):
+    """Focal cross-entropy of each image with one gamma for its concepts, another for all others, (N,).
+
+    The many concepts that an image has not count little: their probabilities are lowered by the margin first, so that
+    those below it count nothing. Ridnik and others, "Asymmetric Loss for Multi-Label Classification" (2021); the mean
+    over the K sigmoids where they have the sum.
+    """
+    y_true = ops.cast(y_true, y_pred.dtype)
+    lowered = ops.maximum(y_pred - margin, 0)
+    of_true = y_true * (1 - y_pred) ** gamma_true * ops.log(ops.maximum(y_pred, EPSILON))
+    of_false = (1 - y_true) * lowered**gamma_false * ops.log(ops.maximum(1 - lowered, EPSILON))
+    return -ops.mean(of_true + of_false, axis=-1)
+
+
+PAPER_LOSSES = {
     "bce": bce,
     "one_minus_f1": one_minus_f1,
     "f1_times_bce": f1_times_bce,
     "f1_plus_bce": f1_plus_bce,
 }
+LOSSES = {
+    **PAPER_LOSSES,
+    "f1_times_bce_by_image": f1_times_bce_by_image,
+    "focal": focal,
+    "asymmetric": asymmetric,
+}
 
 
 def loss_slices(labels: np.ndarray, margins: np.ndarray) -> pd.DataFrame:
-    """Every loss along the straight way from an untrained network to the truth: a tidy table (loss, margin, value).
+    """The paper's losses along the straight way from an untrained network to the truth: (loss, margin, value), tidy.
 
     Args:
         labels: (N, K), dense, 0 and 1.
@@ -66,5 +102,5 @@ def loss_slices(labels: np.ndarray, margins: np.ndarray) -> pd.DataFrame:
     rows = []
     for margin in margins:
         answer = ops.sigmoid((2 * truth - 1) * np.float32(margin))
-        rows += [(name, margin, float(ops.mean(loss(truth, answer)))) for name, loss in LOSSES.items()]
+        rows += [(name, margin, float(ops.mean(loss(truth, answer)))) for name, loss in PAPER_LOSSES.items()]
     return pd.DataFrame(rows, columns=["loss", "margin", "value"])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from math import prod
 
@@ -10,16 +11,18 @@ import keras
 from keras import applications, layers, ops
 
 from nblib.devices import computing_in, grow_memory, sharing
-from nblib.experiment import Experiment
+from nblib.experiment import KERAS_BACKBONES, Experiment
+from nblib.runs import Run
 from nblib.weights import load_backbone, weights_file
 
 
 def _small_plain(include_top, weights, input_shape):
     """Four times convolution and pooling, after VGG16."""
     image = features = keras.Input(input_shape)
-    for filters in (16, 32, 64, 128):
-        features = layers.Conv2D(filters, 3, padding="same", activation="relu")(features)
-        features = layers.MaxPooling2D()(features)
+    for block, filters in enumerate((16, 32, 64, 128), start=1):
+        name = f"block{block}_conv"
+        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(features)
+        features = layers.MaxPooling2D(name=f"block{block}_pool")(features)
     return keras.Model(image, features, name="small_plain")
 
 
@@ -36,7 +39,7 @@ def _small_residual(include_top, weights, input_shape):
         block = layers.Activation("relu")(block)
         block = layers.Conv2D(filters, 3, padding="same", use_bias=False)(block)
         features = layers.Add()([shortcut, block])
-    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
     return keras.Model(image, features, name="small_residual")
 
 
@@ -50,7 +53,7 @@ def _small_dense(include_top, weights, input_shape):
             new = layers.Conv2D(growth, 3, padding="same", use_bias=False)(new)
             features = layers.Concatenate()([features, new])
         features = layers.AveragePooling2D(2)(features)
-    features = layers.Activation("relu")(layers.BatchNormalization()(features))
+    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
     return keras.Model(image, features, name="small_dense")
 
 
@@ -66,13 +69,49 @@ class Backbone:
     preprocess: Callable
 
 
+def _of_keras(name: str) -> Backbone:
+    """A backbone of `keras.applications` with the preprocessing of its own module there."""
+    build = getattr(applications, name)
+    return Backbone(build, import_module(build.__module__).preprocess_input)
+
+
 BACKBONES = {
-    "VGG16": Backbone(applications.VGG16, applications.vgg16.preprocess_input),
-    "ResNet50": Backbone(applications.ResNet50, applications.resnet50.preprocess_input),
-    "DenseNet169": Backbone(applications.DenseNet169, applications.densenet.preprocess_input),
+    **{name: _of_keras(name) for name in KERAS_BACKBONES},
     "small_plain": Backbone(_small_plain, _between_minus_one_and_one),
     "small_residual": Backbone(_small_residual, _between_minus_one_and_one),
     "small_dense": Backbone(_small_dense, _between_minus_one_and_one),
+}
+
+
+@keras.saving.register_keras_serializable("nblib")
+class GeM(layers.Layer):
+    """Generalised mean of each channel over its places: `mean(x ** p) ** (1 / p)`, (N, h, w, C) -> (N, C).
+
+    The mean for p = 1, near the maximum for a large p; p starts at 3 and is trained.
+    Radenović and others, "Fine-tuning CNN Image Retrieval with No Human Annotation" (2018).
+    """
+
+    def __init__(self, p=3.0, **options):
+        super().__init__(**options)
+        self.start = p
+
+    def build(self, input_shape):
+        """Makes p, one number for all channels."""
+        self.p = self.add_weight(name="p", shape=(), initializer=keras.initializers.Constant(self.start))
+
+    def call(self, features):
+        """The features pooled; what is below 1e-6 counts as that."""
+        return ops.mean(ops.maximum(features, 1e-6) ** self.p, axis=(1, 2)) ** (1 / self.p)
+
+    def get_config(self):
+        """p as it was given, for Keras to build the layer again."""
+        return {**super().get_config(), "p": self.start}
+
+
+POOLINGS = {
+    "flatten": lambda: layers.Flatten(name="flatten"),
+    "avg": lambda: layers.GlobalAveragePooling2D(name="avg"),
+    "gem": lambda: GeM(dtype="float32", name="gem"),  # powers need float32, whatever the precision of the rest
 }
 
 
@@ -80,15 +119,16 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
 
     It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
-    trainable, but the statistics of batch normalisation. The experiment's seed decides the random ones, its precision
-    what the layers before the sigmoids compute in, its devices how many GPUs hold the network.
+    trainable, but the statistics of batch normalisation and what lies before `trainable_from`. The experiment's seed
+    decides the random ones, its precision what the layers before the sigmoids compute in, its devices how many GPUs
+    hold the network.
 
     Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
-    ("all the layers after the last convolutional layer" are replaced); `pooling: avg` averages them first.
+    ("all the layers after the last convolutional layer" are replaced); `pooling: avg` or `gem` averages them first.
 
     Raises:
         FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be fetched.
-        ValueError: the file holds no weights of this backbone.
+        ValueError: the file holds no weights of this backbone, or it has no layer of the name in `trainable_from`.
         ValueError: TensorFlow sees fewer GPUs than `devices`.
     """
     keras.utils.set_random_seed(experiment.seed)
@@ -96,22 +136,59 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
         return _network(experiment, sigmoids)
 
 
-def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
+def build_backbone(experiment: Experiment) -> keras.Model:
+    """The experiment's backbone alone, with the weights it starts from.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `build_network`.
+    """
+    keras.utils.set_random_seed(experiment.seed)
+    with computing_in(experiment.precision):
+        return _backbone(experiment)
+
+
+def _backbone(experiment: Experiment) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
     backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
     if start := weights_file(experiment):
         load_backbone(backbone, start)
+    return backbone
+
+
+def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
+    backbone = _backbone(experiment)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.synchronized = experiment.devices > 1  # statistics of the whole batch, not of a device's part
-    pool = layers.Flatten(name="flatten") if experiment.pooling == "flatten" else layers.GlobalAveragePooling2D()
-    features = pool(backbone.output)
+    freeze_before(backbone, experiment.trainable_from)
+    features = POOLINGS[experiment.pooling]()(backbone.output)
     for number in range(1, experiment.fc_layers + 1):
         features = layers.Dense(experiment.fc_units, activation="relu", name=f"fc{number}")(features)
         features = layers.Dropout(experiment.dropout, name=f"dropout_{number}")(features)
     # float32 whatever the precision of the rest: a loss over thousands of small probabilities needs it.
     predictions = layers.Dense(sigmoids, activation="sigmoid", dtype="float32", name="predictions")(features)
     return keras.Model(backbone.input, predictions, name=f"{backbone.name}_{sigmoids}_sigmoids")
+
+
+def freeze_before(backbone: keras.Model, first: str | None) -> None:
+    """Freezes the layers of `backbone` before the block (or layer) named; all of them for `head`, none for None.
+
+    A frozen batch normalisation keeps its statistics, too.
+
+    Raises:
+        ValueError: no layer has that name, nor one that begins with it and `_`.
+    """
+    if first is None:
+        return
+    names = [layer.name for layer in backbone.layers]
+    begins = [number for number, name in enumerate(names) if name == first or name.startswith(f"{first}_")]
+    if first != "head" and not begins:
+        raise ValueError(
+            f"trainable_from must be head, a block or a layer of {backbone.name}; received {first!r}. Its layers are "
+            f"{', '.join(name for name, layer in zip(names, backbone.layers, strict=True) if layer.weights)}."
+        )
+    for layer in backbone.layers[: begins[0] if first != "head" else None]:
+        layer.trainable = False
 
 
 @keras.saving.register_keras_serializable("nblib")
@@ -139,10 +216,27 @@ def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
         return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 
+def trained_network(run: Run) -> keras.Model:
+    """The network with the run's best weights, without preprocessing in front, on one device."""
+    experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
+    network = build_network(experiment, len(run.vocabulary))
+    from_pixels(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
+    return network
+
+
+def seeing_both_ways(model: keras.Model) -> keras.Model:
+    """The model as it predicts with test-time flipping: the mean of what it says of an image and of its mirror image.
+
+    It takes pixels as `model` does, (N, size, size, 3) uint8.
+    """
+    pixels = keras.Input(model.input_shape[1:], dtype="uint8", name="pixels")
+    return keras.Model(pixels, (model(pixels) + model(ops.flip(pixels, axis=2))) / 2, name=f"{model.name}_both_ways")
+
+
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
     """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
     (height, width, channels), convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
-    inputs = channels if experiment.pooling == "avg" else height * width * channels
+    inputs = height * width * channels if experiment.pooling == "flatten" else channels
     widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
         "backbone": experiment.backbone,
@@ -151,14 +245,14 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
         "into the head": inputs,
         "head": f"{experiment.fc_layers} x {experiment.fc_units}",
         "backbone parameters": parameters,
-        "all parameters": parameters + sum((a + 1) * b for a, b in pairwise(widths)),
+        "all parameters": parameters + (experiment.pooling == "gem") + sum((a + 1) * b for a, b in pairwise(widths)),
     }
 
 
 def count_activations(experiment: Experiment, sigmoids: int) -> int:
     """How many numbers all layers together put out for one image, without building the head."""
     (height, width, channels), _, _, activations = _geometry(experiment.backbone, experiment.image_size)
-    inputs = channels if experiment.pooling == "avg" else height * width * channels
+    inputs = height * width * channels if experiment.pooling == "flatten" else channels
     return activations + inputs + 2 * experiment.fc_layers * experiment.fc_units + sigmoids  # 2: dense, then dropout
 
 

@@ -92,11 +92,19 @@ class RunKeeper(callbacks.Callback):
     """Keeps a run on disk after every epoch, prints one line, and takes it up again where it was.
 
     It comes last, so that the callbacks it is given have seen the epoch. What Keras' own callbacks have counted is not
-    part of any saved model: they are shown the recorded history again, which brings them to the same state.
+    part of any saved model: they are shown the recorded history again, which brings them to the same state. The best
+    weights are those of `whole`, where the model that is trained is a part of it.
     """
 
-    def __init__(self, run: Run, watching: list[callbacks.Callback], show: Show | None = None):
+    def __init__(
+        self,
+        run: Run,
+        watching: list[callbacks.Callback],
+        show: Show | None = None,
+        whole: keras.Model | None = None,
+    ):
         super().__init__()
+        self.whole = whole
         self.run = run
         self.show = show
         self.watching = watching
@@ -136,7 +144,7 @@ class RunKeeper(callbacks.Callback):
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            keep_weights(self.model, self.run.folder / "best.weights.h5")
+            keep_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
         self.run.keep_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
         print_epochs(pd.DataFrame([row]), self.params["epochs"])

@@ -43,6 +43,7 @@ PAPER_CONDITIONS = (
 )  # fmt: skip
 UNIFORM_CONDITIONS = {
     "weights": "imagenet", "pooling": "flatten", "learning_rate": 1e-5, "schedule_decay": 0.9, "limit_images": None,
+    "trainable_from": None,
 }  # fmt: skip
 
 ASIDE = "_put_aside_"  # in the names of folders of runs that gave way to others

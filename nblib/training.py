@@ -1,7 +1,7 @@
 """Train one experiment on one validation half: read, fit, predict, score; a killed run goes on where it was."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import keras
@@ -13,10 +13,11 @@ from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
 from nblib.devices import as_part_of_batch, grow_memory
 from nblib.experiment import Experiment, project_path
+from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
 from nblib.losses import LOSSES
 from nblib.metrics import sample_f1
-from nblib.models import build_network, from_pixels
+from nblib.models import from_pixels, seeing_both_ways, trained_network
 from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks, without_optimizer
 from nblib.optimizers import NadamWithDecay
 from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
@@ -66,6 +67,9 @@ def load_training_data(experiment: Experiment) -> TrainingData:
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves kept, scored on the test half.
 
+    Where all of the backbone is frozen (`trainable_from: head`), it sees each image once: its features are kept, and
+    the head is trained on them, to the same numbers but for rounding.
+
     A run that was finished before is returned as it is, unless the experiment says `force`; one that was killed goes on
     after its last whole epoch and ends with the same numbers. `show` (`nblib.widgets.LiveCurves` is one) is called with
     the run after every epoch and once it is finished.
@@ -83,8 +87,11 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         print_epochs(run.history, experiment.epochs)
     else:
         with run.held():
-            model = compile_model(from_pixels(network, experiment.backbone), experiment)
-            _train_to_the_end(model, experiment, data, run, show)
+            model = from_pixels(network, experiment.backbone)
+            learner, seen = on_kept_features(network, experiment, data) or (model, data)
+            fit(compile_model(learner, experiment), experiment, seen, run, show, whole=model)
+            without_optimizer(model).load_weights(run.folder / "best.weights.h5")
+            _keep_results(learner, experiment, seen, run, show)
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     return run
 
@@ -117,8 +124,17 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     return model
 
 
-def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None = None) -> None:
+def fit(
+    model: keras.Model,
+    experiment: Experiment,
+    data: TrainingData,
+    run: Run,
+    show: Show | None = None,
+    whole: keras.Model | None = None,
+) -> None:
     """Trains `model` until early stopping or the last epoch, from where the run's kept state is.
+
+    The best epoch's weights are kept of `whole`, the network that `model` is the head of, or of `model` itself.
 
     Operations are deterministic, which costs some speed on a GPU, but with `jit_compile`: Keras excludes the two.
     """
@@ -126,7 +142,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
     if not experiment.jit_compile:
         tf.config.experimental.enable_op_determinism()
     watching = plateau_callbacks(experiment)
-    keeper = RunKeeper(run, watching, show)
+    keeper = RunKeeper(run, watching, show, whole)
     curves = [TensorBoardCurves(run.folder / "tensorboard", keeper.rows)] if experiment.tensorboard else []
     if keeper.stopped or keeper.epochs_done >= experiment.epochs:
         return
@@ -153,8 +169,11 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run
 
 def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
     """Batches of `examples` as TensorFlow takes them, `steps` of them; made beside the training that uses them."""
+    *places, channels = examples.pixels.shape[1:]
+    if examples.pixels.dtype == np.uint8:
+        channels = None  # 1 or 3
     signature = (
-        tf.TensorSpec((None, *examples.pixels.shape[1:3], None), tf.uint8),  # 1 channel or 3
+        tf.TensorSpec((None, *places, channels), examples.pixels.dtype),
         tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
     )
     made = tf.data.Dataset.from_generator(batches, output_signature=signature)
@@ -186,8 +205,10 @@ def score(run: Run, data: TrainingData) -> dict[str, float]:
     }
 
 
-def predict_test(run: Run) -> None:
+def predict_test(run: Run, both_ways: bool = False) -> None:
     """Predicts the test images with the run's best weights and keeps the probabilities in the run.
+
+    With `both_ways` it is the mean of the probabilities of each image and of its mirror image (test-time flipping).
 
     Raises:
         ValueError: the data folder has no test images, or other data than the run was trained on.
@@ -200,18 +221,31 @@ def predict_test(run: Run) -> None:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
     examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
-    network = build_network(experiment.model_copy(update={"weights": None, "devices": 1}), len(run.vocabulary))
-    model = from_pixels(network, experiment.backbone)
-    model.load_weights(run.folder / "best.weights.h5")
+    model = from_pixels(trained_network(run), experiment.backbone)
+    model = seeing_both_ways(model) if both_ways else model
     with run.held():
         run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
 
 
-def _train_to_the_end(
-    model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None
-) -> None:
-    fit(model, experiment, data, run, show)
-    without_optimizer(model).load_weights(run.folder / "best.weights.h5")
+def on_kept_features(
+    network: keras.Model, experiment: Experiment, data: TrainingData
+) -> tuple[keras.Model, TrainingData] | None:
+    """The network's head, and the data as the frozen backbone sees them; None where the backbone is trained."""
+    parts = split_frozen(network, experiment)
+    if parts is None:
+        return None
+    frozen, head = parts
+    images = data.dataset.images.set_index("image_id", drop=False)
+
+    def seen(examples: Examples, flipped_copies: bool = False) -> Examples:
+        rows = images.loc[examples.image_ids]
+        return replace(examples, pixels=kept_features(frozen, examples.pixels, rows, experiment, flipped_copies))
+
+    train = seen(data.train, experiment.flipped_copies)
+    return head, replace(data, train=train, val1=seen(data.val1), val2=seen(data.val2))
+
+
+def _keep_results(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None) -> None:
     for name in ("val1", "val2"):
         half = data.half(name)
         run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))

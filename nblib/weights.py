@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from nblib.experiment import Experiment, project_path
+from nblib.files import replacing
 from nblib.runs import Run
 
 # The weights of each layer that has any, in the order of the layers.
@@ -72,6 +73,8 @@ def fetch_imagenet(backbone: str) -> Path:
     Raises:
         FileNotFoundError: it is not there and can't be fetched, or arrives damaged.
     """
+    if backbone not in IMAGENET:
+        return _fetched_by_keras(backbone)
     file = IMAGENET[backbone]
     try:
         return Path(keras.utils.get_file(file.name, file.url, cache_subdir="models", file_hash=file.md5))
@@ -81,6 +84,23 @@ def fetch_imagenet(backbone: str) -> Path:
             f"fetching {file.url} failed ({error}). Put that file there ($KERAS_HOME/models; md5 {file.md5}), or pass "
             f"`-p weights FILE`, or `-p weights null` for a random start."
         ) from None
+
+
+def _fetched_by_keras(backbone: str) -> Path:
+    """A backbone outside of the paper: Keras builds it with weights it fetches and checks, and they are kept beside."""
+    kept = cache_folder() / f"{backbone}_notop.weights.h5"
+    if kept.is_file():
+        return kept
+    try:
+        network = getattr(keras.applications, backbone)(include_top=False, weights="imagenet")
+    except Exception as error:  # as above
+        raise FileNotFoundError(
+            f"no ImageNet weights of {backbone}: {kept} is not there, and Keras could not fetch its file ({error}). "
+            f"Pass `-p weights FILE`, or `-p weights null` for a random start."
+        ) from None
+    with replacing(kept) as beside:
+        network.save_weights(beside)
+    return kept
 
 
 def cache_folder() -> Path:

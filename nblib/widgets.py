@@ -256,7 +256,7 @@ class ConceptExplorer:
         for row in range(len(images)):
             if self.asked is not images:
                 return
-            pictures += [_inline(one) for one in image_sizes(images.iloc[[row]]).itertuples()]
+            pictures += [inline_picture(one) for one in image_sizes(images.iloc[[row]]).itertuples()]
         if self.asked is images:
             self._show(images, pictures)
 
@@ -319,24 +319,29 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
     return f"<svg {size} font-size='12' fill='currentColor'>{head}{''.join(rows)}</svg>"
 
 
-def _inline(row) -> str:
-    """The picture in its own proportions as an <img> that needs no file; a word where there is none."""
+def inline_picture(row, side: int = SIDE) -> str:
+    """The picture in its own proportions as an <img> that needs no file; a word where there is none.
+
+    Args:
+        row: of a table of images with path, width and height (`nblib.images.image_sizes`).
+        side: pixels of its longest side.
+    """
     if row.path is None:
-        return _word("no picture")
+        return _word("no picture", side)
     try:
-        pixels = decode_image(row.path, SIDE)
+        pixels = decode_image(row.path, side)
     except ValueError:
-        return _word("can't be read")
+        return _word("can't be read", side)
     jpeg = io.BytesIO()
     Picture.fromarray(pixels).save(jpeg, format="jpeg", quality=85)
-    scale = SIDE / max(row.width, row.height)
+    scale = side / max(row.width, row.height)
     size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
     return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"
 
 
-def _word(said: str) -> str:
+def _word(said: str, side: int = SIDE) -> str:
     """What stands in the place of a picture."""
-    return f"<div style='width:{SIDE}px;padding:2em 0;color:gray'>{said}</div>"
+    return f"<div style='width:{side}px;padding:2em 0;color:gray'>{said}</div>"
 
 
 def _side_by_side(pieces) -> str:

@@ -13,14 +13,16 @@ FOLDER = Path(nblib.__file__).parent
 
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
-    ("__main__",),
+    ("__main__", "prediction_explorer"),
     ("batch",),
     ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports", "ensembles"),
+    ("monitoring", "figures", "reports", "gradcam", "ideas"),
+    ("breakdown", "ensembles", "heads"),
+    ("features",),
     ("counting", "models", "submission", "deciding"),
     ("weights",),
     ("runs",),
-    ("losses", "experiment", "dataset", "concepts", "images", "selection"),
+    ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
     ("pixel_store", "calibration"),
     ("files", "pixels", "sources", "concept_column", "paper", "phantoms"),
     ("metrics", "expected_f1", "intervals", "optimizers", "devices", "attended"),
@@ -35,7 +37,8 @@ DATASET_FLOORS = (
     ("problems", "text"),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "deciding", "ensembles", "batch.execute", "batch.places", "batch.command")  # fmt: skip
+                 "deciding", "ensembles", "retrieval", "breakdown", "ideas", "prediction_explorer",
+                 "batch.execute", "batch.places", "batch.command")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))

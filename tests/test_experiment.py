@@ -34,6 +34,7 @@ OTHER_CONDITIONS = {
     "precision": "mixed_float16",
     "jit_compile": True,
     "devices": 2,
+    "trainable_from": "block5",
 }
 
 
@@ -110,7 +111,7 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("lr_reduction_patience", 0),
         ("lr_reduction_monitor", "accuracy"),
         ("epochs", 1.5),
-        ("backbone", "VGG19"),
+        ("backbone", "VGG17"),
         ("loss", "f1"),
         ("pooling", "max"),
         ("validation_half", "val3"),
@@ -199,7 +200,7 @@ def test_identity_does_not_change_with_what_to_do_with_an_old_run():
         (paper_experiment("05_resnet50"), "a0d404850822fc31"),
     ],
 )
-def test_identity_is_what_it_was_before_precision_compilation_and_devices_could_be_chosen(experiment, identity):
+def test_identity_is_what_it_was_before_later_conditions_could_be_chosen(experiment, identity):
     assert experiment.identity("data") == identity
 
 

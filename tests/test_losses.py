@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from nblib.experiment import LossName
-from nblib.losses import LOSSES, loss_slices, soft_f1
+from nblib.losses import LOSSES, PAPER_LOSSES, asymmetric, f1_times_bce, focal, loss_slices, soft_f1
 
 EPSILON = 1e-7
 
@@ -29,12 +29,32 @@ def listing_1_3(y_true, y_pred):
     return listing_1_2(y_true, y_pred) * elementwise_bce(y_true, y_pred)
 
 
+def focal_by_hand(y_true, y_pred):
+    of_true = y_true * (1 - y_pred) ** 2 * np.log(y_pred)
+    return -np.mean(of_true + (1 - y_true) * y_pred**2 * np.log(1 - y_pred))
+
+
+def asymmetric_by_hand(y_true, y_pred):
+    """As in the reference implementation: gamma 1 for true concepts, 4 for others, these lowered by 0.05."""
+    lowered = np.clip(y_pred - 0.05, 0, 1)
+    of_true = y_true * (1 - y_pred) * np.log(y_pred)
+    return -np.mean(of_true + (1 - y_true) * lowered**4 * np.log(1 - lowered))
+
+
+def product_by_image(y_true, y_pred):
+    images = zip(y_true, y_pred, strict=True)
+    return np.mean([listing_1_2(true[None], pred[None]) * elementwise_bce(true, pred).mean() for true, pred in images])
+
+
 # What the paper's functions give for a batch, once Keras has taken the mean of all they return.
 BATCH_VALUES = {
     "bce": lambda y_true, y_pred: np.mean(elementwise_bce(y_true, y_pred)),
     "one_minus_f1": listing_1_2,
     "f1_times_bce": lambda y_true, y_pred: np.mean(listing_1_3(y_true, y_pred)),
     "f1_plus_bce": lambda y_true, y_pred: listing_1_2(y_true, y_pred) + np.mean(elementwise_bce(y_true, y_pred)),
+    "f1_times_bce_by_image": product_by_image,
+    "focal": focal_by_hand,
+    "asymmetric": asymmetric_by_hand,
 }
 
 
@@ -75,6 +95,31 @@ def test_soft_f1_of_cases_worked_out_by_hand(y_true, y_pred, f1):
     assert keras.ops.convert_to_numpy(value) == pytest.approx([f1], abs=1e-6)
 
 
+def one(value):
+    return keras.ops.convert_to_tensor([[value]], "float32")
+
+
+def test_an_asymmetric_loss_ignores_what_is_below_its_margin_and_is_cross_entropy_without_gammas_and_margin():
+    assert float(asymmetric(one(0), one(0.05))[0]) == 0
+    assert float(asymmetric(one(0), one(0.55))[0]) == pytest.approx(0.5**4 * np.log(2), rel=1e-5)
+    assert float(asymmetric(one(1), one(0.5))[0]) == pytest.approx(0.5 * np.log(2), rel=1e-5)
+    y_true, y_pred = random_batch(8, 40, 0.1, seed=5)
+    plain = asymmetric(y_true, keras.ops.convert_to_tensor(y_pred), gamma_true=0, gamma_false=0, margin=0)
+    np.testing.assert_allclose(plain, elementwise_bce(y_true, y_pred).mean(axis=1), rtol=1e-5)
+
+
+def test_focal_loss_of_a_half_is_a_quarter_of_cross_entropy():
+    assert float(focal(one(1), one(0.5))[0]) == pytest.approx(np.log(2) / 4, rel=1e-5)
+
+
+def test_the_product_by_image_is_that_of_the_batch_where_the_batch_is_one_image_only():
+    y_true, y_pred = random_batch(8, 40, 0.1, seed=5)
+    by_image = LOSSES["f1_times_bce_by_image"](y_true, y_pred)
+    alone = [float(f1_times_bce(y_true[[row]], y_pred[[row]])[0]) for row in range(8)]
+    np.testing.assert_allclose(by_image, alone, rtol=1e-5)
+    assert abs(np.mean(by_image) - np.mean(f1_times_bce(y_true, y_pred))) > 1e-3
+
+
 @pytest.mark.parametrize("truth", [0.0, 1.0])
 @pytest.mark.parametrize("answer", [0.0, 1.0])
 @pytest.mark.parametrize("name", LOSSES)
@@ -106,4 +151,4 @@ def test_slices_begin_at_a_half_everywhere_and_end_at_the_truth():
     untrained = {"bce": np.log(2), "one_minus_f1": 2 / 3, "f1_times_bce": np.log(2) * 2 / 3}
     untrained["f1_plus_bce"] = np.log(2) + 2 / 3
     assert table.loc[0.0].to_dict() == pytest.approx(untrained, rel=1e-5)
-    assert table.loc[20.0].to_dict() == pytest.approx(dict.fromkeys(LOSSES, 0.0), abs=1e-5)
+    assert table.loc[20.0].to_dict() == pytest.approx(dict.fromkeys(PAPER_LOSSES, 0.0), abs=1e-5)

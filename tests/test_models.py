@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.experiment import SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
-from nblib.models import BACKBONES, build_network, describe_network, from_pixels
+from nblib.experiment import KERAS_BACKBONES, SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
+from nblib.models import BACKBONES, GeM, build_network, describe_network, from_pixels, seeing_both_ways
 from nblib.paper import table_3
 
 CONCEPTS = 3_047
@@ -71,7 +71,12 @@ def test_backbones_are_those_an_experiment_can_name():
 
 def test_every_backbone_of_the_paper_has_a_small_relative():
     assert set(SMALL_RELATIVES) == set(table_3()["backbone"])
-    assert set(SMALL_RELATIVES.values()) == set(BACKBONES) - set(SMALL_RELATIVES)
+    assert set(SMALL_RELATIVES.values()) == set(BACKBONES) - set(KERAS_BACKBONES)
+
+
+def test_the_names_of_keras_backbones_are_all_of_keras_applications_but_the_first_efficientnets():
+    first = {f"EfficientNetB{number}" for number in range(8)}
+    assert {*KERAS_BACKBONES, *first} == {name for name in dir(keras.applications) if name[0].isupper()}
 
 
 def test_vgg16_has_the_layers_of_listing_1_1(without_values):
@@ -135,7 +140,8 @@ def test_small_relatives_have_less_than_a_hundredth_of_the_parameters(backbone):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "pooling"), [("VGG16", "flatten"), ("ResNet50", "avg"), ("small_residual", "flatten")]
+    ("backbone", "pooling"),
+    [("VGG16", "flatten"), ("ResNet50", "avg"), ("small_residual", "flatten"), ("VGG19", "gem")],
 )
 def test_the_description_counts_what_the_built_network_has(backbone, pooling, without_values):
     experiment = Experiment(backbone=backbone, weights=None, image_size=64, pooling=pooling, fc_layers=3)
@@ -253,3 +259,69 @@ def test_the_seed_decides_the_weights():
     for ours, theirs in zip(first, again, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert not np.array_equal(first[0], other[0])
+
+
+# ---- not of the paper: pooling, frozen blocks, other backbones, test-time flipping
+
+
+def test_gem_is_the_mean_for_1_and_nears_the_maximum_for_a_large_p():
+    features = np.random.default_rng(0).uniform(0, 5, (3, 4, 5, 6)).astype("float32")
+    for p in (1.0, 3.0, 60.0):
+        expected = (features.astype("float64") ** p).mean(axis=(1, 2)) ** (1 / p)
+        np.testing.assert_allclose(GeM(p)(features), expected, rtol=1e-4)
+    np.testing.assert_allclose(GeM(1.0)(features), features.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(GeM(60.0)(features), features.max(axis=(1, 2)), rtol=0.06)
+
+
+def test_gem_learns_its_p_and_is_built_again_from_its_description():
+    network = build_network(small(pooling="gem"), 7)
+    (p,) = network.get_layer("gem").trainable_weights
+    assert (p.shape, float(p)) == ((), 3.0)
+    again = keras.Model.from_config(network.get_config())
+    again.set_weights(network.get_weights())
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(again(images), network(images), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "frozen", "trained"),
+    [
+        (None, [], ["block1_conv", "block4_conv", "fc1"]),
+        ("block3", ["block1_conv", "block2_conv"], ["block3_conv", "block4_conv", "fc1"]),
+        ("block4_conv", ["block1_conv", "block3_conv"], ["block4_conv", "fc1"]),
+        ("head", ["block1_conv", "block4_conv"], ["fc1", "predictions"]),
+    ],
+)
+def test_training_starts_at_the_block_or_layer_that_is_named(first, frozen, trained):
+    network = build_network(small(trainable_from=first), 7)
+    assert [bool(network.get_layer(name).trainable_weights) for name in frozen] == [False] * len(frozen)
+    assert [bool(network.get_layer(name).trainable_weights) for name in trained] == [True] * len(trained)
+
+
+def test_a_block_that_the_backbone_does_not_have_is_refused_with_the_names_of_its_layers():
+    told = r"block or a layer of small_plain; received 'block6'\. Its layers are block1_conv, block2_conv, "
+    with pytest.raises(ValueError, match=told):
+        build_network(small(trainable_from="block6"), 7)
+
+
+def test_every_backbone_of_keras_has_a_preprocessing_of_its_own_module():
+    for name in KERAS_BACKBONES:
+        module = BACKBONES[name].build.__module__
+        assert BACKBONES[name].preprocess.__module__ == module and "keras" in module
+    assert BACKBONES["VGG19"].preprocess is keras.applications.vgg19.preprocess_input
+    assert BACKBONES["MobileNetV2"].preprocess is keras.applications.mobilenet_v2.preprocess_input
+
+
+@pytest.mark.parametrize("backbone", ["MobileNetV2", "EfficientNetV2B0"])
+def test_another_backbone_of_keras_makes_a_network(backbone, without_values):
+    network = build_network(Experiment(backbone=backbone, weights=None, image_size=64, pooling="avg", fc_layers=0), 5)
+    assert network.output_shape == (None, 5)
+    assert network.get_layer("predictions").input.shape == (None, 1280)
+
+
+def test_both_ways_is_the_mean_of_the_image_and_its_mirror_image():
+    model = from_pixels(build_network(small(), 7), "small_plain")
+    pixels = random_pixels(32)
+    there, back = model(pixels), model(np.ascontiguousarray(pixels[:, :, ::-1]))
+    np.testing.assert_allclose(seeing_both_ways(model)(pixels), (there + back) / 2, atol=1e-6)
+    assert np.abs(np.asarray(there) - np.asarray(back)).max() > 1e-4

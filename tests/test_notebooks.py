@@ -10,10 +10,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nblib.dataset import read_dataset
+from nblib.submission import read_submission
+
 TOP = Path(__file__).parent.parent
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 NAMES = ["01_data_analysis", "02_encoding", "03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses",
-         "06_submission", "07_results"]  # fmt: skip
+         "06_submission", "07_results", "08_beyond_the_paper"]  # fmt: skip
 SMALL = {"small_relative": True, "weights": None, "image_size": 32, "fc_units": 16, "epochs": 2, "learning_rate": 1e-3}
 
 
@@ -40,7 +43,7 @@ def outputs_of(path):
     return "\n".join(texts)
 
 
-def test_the_notebooks_are_the_ordered_seven():
+def test_the_notebooks_are_the_ordered_eight():
     assert [path.stem for path in NOTEBOOKS] == NAMES
 
 
@@ -89,7 +92,7 @@ def no_tensorflow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executed(sample, tmp_path_factory, no_tensorflow):
-    """Folder with the executed notebooks 01 to 07 and one small run; 01, 02 and 07 ran without TensorFlow."""
+    """Folder with the executed notebooks 01 to 08 and one small run; 01, 02 and 07 ran without TensorFlow."""
     folder = tmp_path_factory.mktemp("executed")
     runs = folder / "runs"
     run = runs / "03_vgg16_flipped" / "val1"
@@ -101,9 +104,10 @@ def executed(sample, tmp_path_factory, no_tensorflow):
         "04_deeper_backbones": {"data": sample, "runs": runs, **SMALL},
         "06_submission": {"run": run, "rule": "concept_thresholds"},
         "07_results": {"runs": runs},
+        "08_beyond_the_paper": {"data": sample, "runs": runs, "weights": run, "submission": folder / "beyond.txt"},
     }
     for notebook, parameters in steps.items():
-        banned = None if notebook.startswith(("03", "04", "05", "06")) else no_tensorflow
+        banned = None if notebook.startswith(("03", "04", "05", "06", "08")) else no_tensorflow
         done = papermill(notebook, folder / f"{notebook}.ipynb", banned, **parameters)
         assert done.returncode == 0, f"{notebook}\n{done.stderr[-3000:]}"
     return folder
@@ -170,6 +174,16 @@ def test_07_shows_every_run_beside_the_paper(executed):
         and "0.374525" in shown
         and "synthetic phantoms" in shown
     )
+
+
+def test_08_measures_every_idea_both_ways_and_writes_a_submission(executed, sample):
+    shown = outputs_of(executed / "08_beyond_the_paper.ipynb")
+    for idea in ("one layer, threshold 0.5", "decide: expected_f1", "ask: neighbours", "ask: 03_vgg16_flipped",
+                 "pool: chosen", "vote: union", "all together"):  # fmt: skip
+        assert idea in shown
+    assert "beyond.txt: " in shown and "- nothing to remark" in shown
+    answered = read_submission(executed / "beyond.txt")
+    assert set(answered) == set(read_dataset(sample).split("test")["image_id"]) and all(answered.values())
 
 
 def test_running_again_reads_the_finished_run_instead_of_training(executed, sample, tmp_path):

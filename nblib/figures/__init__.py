@@ -1,5 +1,15 @@
 """One function a figure: a table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
 
+from nblib.figures.answers import (
+    draw_answers,
+    draw_calibration,
+    draw_confused,
+    draw_f1_by,
+    draw_frequency,
+    draw_grad_cam,
+    draw_ideas,
+    draw_missed,
+)
 from nblib.figures.concepts import (
     draw_category_signs,
     draw_ceiling,
@@ -17,6 +27,7 @@ from nblib.figures.images import (
     draw_labels,
     draw_sample_images,
 )
+from nblib.figures.neighbours import draw_neighbours
 from nblib.figures.runs import (
     draw_against_paper,
     draw_loss_slices,
@@ -29,16 +40,25 @@ from nblib.figures.style import concept_label, evenly, use_style
 __all__ = [
     "concept_label",
     "draw_against_paper",
+    "draw_answers",
+    "draw_calibration",
     "draw_category_signs",
     "draw_ceiling",
     "draw_concepts_per_image",
+    "draw_confused",
     "draw_drift",
+    "draw_f1_by",
+    "draw_frequency",
+    "draw_grad_cam",
     "draw_halves",
+    "draw_ideas",
     "draw_image_sizes",
     "draw_images_by_category",
     "draw_labels",
     "draw_lift",
     "draw_loss_slices",
+    "draw_missed",
+    "draw_neighbours",
     "draw_predictions",
     "draw_ranks",
     "draw_sample_images",

@@ -67,7 +67,7 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     figure, all_axes = plt.subplots(1, len(images), figsize=(3.4 * len(images), 4.6), squeeze=False)
     sizes = image_sizes(images)
     for ax, row, ratio in zip(all_axes.flat, images.itertuples(), sizes["height"] / sizes["width"], strict=True):
-        _show(row.path, size, ratio, ax)
+        show_image(row.path, size, ratio, ax)
         names = [f"{concept}  {dataset.name_of(concept)[:28]}" for concept in row.concepts[:8]]
         more = [f"and {len(row.concepts) - 8} more"] if len(row.concepts) > 8 else []
         ax.set_title(caption(row.image_id, row.category), fontsize=9, parse_math=False)
@@ -78,7 +78,7 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     return figure
 
 
-def _show(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
+def show_image(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
     """Draws the image in its proportions; a damaged one must not stop the others, and says that it is."""
     try:
         ax.imshow(decode_image(path, size), aspect=ratio)

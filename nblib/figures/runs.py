@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nblib.breakdown import tell_images
 from nblib.dataset import Dataset
-from nblib.figures.style import axes_of_size, caption, evenly
-from nblib.images import decode_image
+from nblib.figures.answers import draw_answers
+from nblib.figures.style import axes_of_size, evenly
 from nblib.runs import Run, best_epoch
 from nblib.selection import select
 
@@ -19,21 +20,10 @@ from nblib.selection import select
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
     """Images of the run's test half with what it selects at threshold 0.5: right, missed and wrong concepts."""
     image_ids, probabilities = run.probabilities(run.experiment.test_half)
-    kept = run.vocabulary.decode(select(probabilities))
-    rows = dataset.images.set_index("image_id").loc[image_ids].assign(kept=kept)
-    rows = evenly(rows.sort_values("category"), number)
-    figure, all_axes = plt.subplots(1, len(rows), figsize=(3.4 * len(rows), 5.2), squeeze=False)
-    for ax, row in zip(all_axes.flat, rows.itertuples(), strict=True):
-        true, selected = set(row.concepts), set(row.kept)
-        told = [("right", true & selected), ("missed", true - selected), ("wrong", selected - true)]
-        lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in told for concept in sorted(some)]
-        ax.imshow(decode_image(row.path, size))
-        ax.set_title(caption(row.Index, row.category), fontsize=9, parse_math=False)
-        ax.set_xlabel("\n".join(lines[:12]), loc="left", fontsize=7.5, family="monospace", parse_math=False)
-        ax.set(xticks=[], yticks=[])
-    figure.suptitle(dataset.title)
-    figure.tight_layout()
-    return figure
+    images = dataset.images.set_index("image_id").loc[image_ids].reset_index()
+    labels = run.vocabulary.encode(images["concepts"])
+    told = tell_images(images, labels, select(probabilities), run.vocabulary)
+    return draw_answers(dataset, evenly(told.sort_values("category", kind="stable"), number), size)
 
 
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:

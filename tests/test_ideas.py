@@ -1,0 +1,174 @@
+"""Two members, tuned on either half: what was tuned on val1 is tested on val2, and nothing else is."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from nblib.concepts import ConceptVocabulary
+from nblib.deciding import TunedThreshold
+from nblib.experiment import Experiment
+from nblib.ideas import (
+    Idea,
+    as_member,
+    decide,
+    decide_test,
+    decide_unseen,
+    finished_runs,
+    in_one_table,
+    measure_ideas,
+    pool_members,
+    run_as_member,
+    unseen,
+)
+from nblib.metrics import as_csr, f1_by_image, sample_f1
+from nblib.runs import open_run
+
+IDEAS = {
+    "as it is": Idea(("sure",)),
+    "tuned": Idea(("unsure",), "tuned_threshold"),
+    "chance": Idea(("chance",)),
+    "all of them": Idea(("sure", "unsure"), "tuned_threshold", "union"),
+}
+VOCABULARY = ConceptVocabulary(tuple(f"C{number:07}" for number in range(12)))
+
+
+@dataclass
+class Known:
+    image_ids: np.ndarray
+    labels: sparse.csr_array
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    numbers = {"val1": 40, "val2": 41, "test": 30}
+    return {
+        name: Known(np.array([f"{name}_{each}" for each in range(number)]), as_csr(rng.random((number, 12)) < 0.3))
+        for name, number in numbers.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def members(images):
+    """`sure` knows the truth; `unsure` too, but is never above 0.4, or 0.2 where it was tuned on val2."""
+    rng = np.random.default_rng(1)
+
+    def knowing(height):
+        return as_member({name: height * each.labels.toarray() for name, each in images.items()}, VOCABULARY, images)
+
+    drawn = {name: rng.random(each.labels.shape) for name, each in images.items()}
+    return {
+        "val1": {"sure": knowing(0.9), "unsure": knowing(0.4), "chance": as_member(drawn, VOCABULARY, images)},
+        "val2": {"sure": knowing(0.9), "unsure": knowing(0.2)},
+    }
+
+
+def test_an_idea_is_tuned_on_one_half_and_answers_on_the_other(members):
+    kept = decide(members, "val1", IDEAS["tuned"])
+    assert sample_f1(members["val1"]["sure"]["val2"].labels, kept) == 1
+    assert sample_f1(members["val1"]["sure"]["val2"].labels, decide(members, "val1", Idea(("unsure",)))) < 1
+
+
+def test_ideas_are_measured_both_ways_where_their_members_are_there(members):
+    table = measure_ideas(IDEAS, members).set_index(["half", "idea"])
+    assert table.loc[("val1", "as it is"), "f1"] == table.loc[("val2", "tuned"), "f1"] == 1
+    assert ("val1", "chance") not in table.index  # there when tuned on val1 alone
+    row = table.loc[("val2", "chance")]
+    scores = f1_by_image(members["val1"]["chance"]["val2"].labels, decide(members, "val1", IDEAS["chance"]))
+    assert row["f1"] == pytest.approx(np.nanmean(scores)) and row["low"] < row["f1"] < row["high"]
+    assert row["gain"] == pytest.approx(row["f1"] - 1) and row["gain_high"] < 0
+
+
+def test_the_truth_of_the_half_that_tests_changes_nothing(members):
+    idea = Idea(("chance",), "concept_thresholds")
+    chance = members["val1"]["chance"]
+    lie = replace(chance["val2"], labels=sparse.csr_array(1 - chance["val2"].labels.toarray()))
+    lied_to = {"val1": {"chance": {**chance, "val2": lie}}}
+    assert (decide(members, "val1", idea) != decide(lied_to, "val1", idea)).nnz == 0
+
+
+def test_several_members_vote(members):
+    both = decide(members, "val1", Idea(("sure", "chance"), vote="intersection")).toarray()
+    one, other = (decide(members, "val1", Idea((name,))).toarray() for name in ("sure", "chance"))
+    assert np.array_equal(both, one & other)
+
+
+def test_no_image_need_go_without_a_concept(members):
+    for nomissing in (False, True):
+        kept = decide(members, "val2", Idea(("unsure",), nomissing=nomissing))  # none of its probabilities is above 0.5
+        assert set(np.diff(kept.indptr)) == {int(nomissing)}
+
+
+def test_pooled_members_are_their_mean(members):
+    pooled = pool_members(members, ["sure", "chance"])
+    mean = (members["val1"]["sure"]["test"].probabilities + members["val1"]["chance"]["test"].probabilities) / 2
+    assert pooled["val1"]["test"].probabilities == pytest.approx(mean)
+    alone = members["val2"]["sure"]["val1"].probabilities
+    assert pooled["val2"]["val1"].probabilities == pytest.approx(alone)  # chance is not there
+
+
+def test_members_are_chosen_on_the_half_that_is_tuned_on(members):
+    pooled = pool_members(members, ["sure", "chance"], choose=True)["val1"]
+    assert pooled["val2"].probabilities == pytest.approx(members["val1"]["sure"]["val2"].probabilities)
+
+
+def test_all_of_validation_is_answered_by_what_was_not_tuned_on_it(members):
+    both = unseen(members, "unsure")
+    assert [*both.image_ids[:2], *both.image_ids[-1:]] == ["val2_0", "val2_1", "val1_39"]
+    assert [both.probabilities[:41].max(), both.probabilities[41:].max()] == pytest.approx([0.4, 0.2])
+    kept = decide_unseen(members, IDEAS["tuned"])
+    assert sample_f1(both.labels, kept) == 1
+    assert decide_unseen(members, IDEAS["chance"]).shape[0] == len(unseen(members, "chance").image_ids) == 41
+
+
+def test_the_test_images_are_decided_with_all_of_validation(members):
+    kept = decide_test(members, IDEAS["tuned"])
+    one, other = members["val1"]["unsure"], members["val2"]["unsure"]
+    probabilities = np.concatenate([one["val2"].probabilities, other["val1"].probabilities])
+    rule = TunedThreshold.fit(probabilities, sparse.vstack([one["val2"].labels, other["val1"].labels]))
+    mean = (one["test"].probabilities + other["test"].probabilities) / 2
+    assert (kept != rule.select(mean)).nnz == 0
+    assert decide_test(members, IDEAS["chance"]).nnz > 0  # of a member of one half alone
+
+
+def test_one_table_has_a_row_an_idea_and_the_halves_side_by_side(members):
+    table = in_one_table(measure_ideas(IDEAS, members))
+    assert list(table.index) == list(IDEAS)
+    assert [*table.columns] == [("val1", "F1"), ("val1", "gain"), ("val2", "F1"), ("val2", "gain")]
+    assert table.loc["as it is", ("val1", "F1")] == "1.000 (1.000 to 1.000)"
+    assert table.loc["as it is", ("val1", "gain")] == "+0.000 (+0.000 to +0.000)"
+    assert table.loc["chance", ("val1", "F1")] == ""
+
+
+@pytest.fixture
+def run(sample_dataset, tmp_path):
+    vocabulary = ConceptVocabulary(("C0000001", "C0000002", "UNUSED0001"))
+    run = open_run(Experiment(runs=str(tmp_path)), sample_dataset, vocabulary)
+    for name in ("val1", "val2"):
+        probabilities = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
+        run.keep_probabilities(name, np.array([f"{name}_a", f"{name}_b"]), probabilities)
+    return run
+
+
+def test_a_run_gives_its_probabilities_in_the_rows_and_columns_that_are_asked_for(run):
+    second, label = ConceptVocabulary(("C0000002",)), sparse.csr_array(np.ones((2, 1), np.uint8))
+    asked = {name: Known(np.array([f"{name}_b", f"{name}_a"]), label) for name in ("val1", "val2")}
+    member = run_as_member(run, second, asked)
+    assert list(member) == ["val1", "val2"]
+    assert member["val1"].probabilities == pytest.approx(np.array([[0.5], [0.2]]))
+    with pytest.raises(FileNotFoundError, match="no probabilities of test"):
+        run_as_member(run, second, {**asked, "test": asked["val1"]})
+    with pytest.raises(ValueError, match="no sigmoid for 1 concepts"):
+        run_as_member(run, ConceptVocabulary(("C0000002", "C0000009")), asked)
+    with pytest.raises(ValueError, match="did not predict 2 images of val1"):
+        run_as_member(run, second, {"val1": asked["val2"]})
+
+
+def test_finished_runs_on_these_data_are_found(run, sample_dataset):
+    assert finished_runs(run.folder.parent.parent, sample_dataset) == []
+    run.keep_scores({})
+    assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
+    other = replace(sample_dataset, images=sample_dataset.images.head(3))
+    assert finished_runs(run.folder.parent.parent, other) == []

@@ -1,0 +1,156 @@
+"""The walk through predictions, driven as a hand would: set a control's value, read what is shown."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_widgets import SECONDS_A_HAND_WAITS
+
+from nblib.concepts import ConceptVocabulary
+from nblib.dataset import Dataset
+from nblib.metrics import f1_by_image, sample_f1
+from nblib.prediction_explorer import PredictionExplorer, explore_predictions
+from nblib.selection import select
+
+A, B, C, D = CONCEPTS = ("C0000001", "C0000002", "C0000003", "C0000004")
+VOCABULARY = ConceptVocabulary(CONCEPTS)
+IMAGES = pd.DataFrame(
+    {
+        "image_id": ["one", "two", "three", "four"],
+        "path": None,
+        "split": "val",
+        "category": ["DRCT", "DRXR", None, "DRCT"],
+        "concepts": [(A, B), (A,), (C,), ()],
+    }
+)
+PROBABILITIES = np.array(
+    [[0.9, 0.3, 0.6, 0.1], [0.8, 0.1, 0.1, 0.1], [0.2, 0.2, 0.4, 0.1], [0.7, 0.1, 0.1, 0.1]], np.float32
+)
+
+
+@pytest.fixture
+def explorer():
+    dataset = Dataset(Path("by_hand"), "by hand", IMAGES, names={A: "Thorax", B: "<b>Lung</b>"})
+    return PredictionExplorer(dataset, VOCABULARY, IMAGES["image_id"], PROBABILITIES)
+
+
+def shown(explorer):
+    return re.search("<b>(.*?)</b>", explorer.picture.value).group(1)
+
+
+def answers(explorer):
+    return dict(zip(explorer.answers["concept"], explorer.answers["answer"], strict=True))
+
+
+def test_it_opens_with_the_worst_image(explorer):
+    assert shown(explorer) == "three" and "F1 0.00" in explorer.picture.value
+    assert explorer.told.value == "F1 0.500 over 4 images"  # (1/2 + 1 + 0) / 3; one image has no true concept
+    assert explorer.previous.disabled and not explorer.following.disabled
+
+
+def test_concepts_are_right_missed_and_wrong_with_their_probabilities(explorer):
+    explorer.search.value = "one"
+    assert answers(explorer) == {A: "right", C: "wrong", B: "missed"}  # most probable first
+    assert explorer.answers["probability"].tolist() == pytest.approx([0.9, 0.6, 0.3])
+    assert f"Thorax  {A}</text>" in explorer.figure.value and "0.90 right" in explorer.figure.value
+
+
+def test_the_threshold_changes_the_answer_and_the_image_stays(explorer):
+    explorer.order.value = "as listed"
+    assert shown(explorer) == "one"
+    explorer.order.value = "best first"
+    explorer.following.click()
+    assert shown(explorer) == "one"
+    explorer.threshold.value = 0.2
+    assert shown(explorer) == "one"
+    assert answers(explorer) == {A: "right", C: "wrong", B: "right"}
+    explorer.threshold.value = 0.65
+    assert answers(explorer) == {A: "right", B: "missed"}
+
+
+def test_scores_are_those_of_the_decision_rule(explorer):
+    labels = VOCABULARY.encode(IMAGES["concepts"])
+    for threshold in (0.01, 0.2, 0.35, 0.5, 0.99):
+        explorer.threshold.value = threshold
+        assert explorer.f1 == pytest.approx(f1_by_image(labels, select(PROBABILITIES, threshold)), nan_ok=True)
+
+
+def test_more_than_100_concepts_are_cut_as_the_challenge_does():
+    rng = np.random.default_rng(0)
+    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(150)))
+    images = IMAGES.assign(concepts=[tuple(rng.choice(vocabulary.concepts, 40, replace=False)) for _ in range(4)])
+    probabilities = rng.random((4, 150)).astype(np.float32)
+    explorer = PredictionExplorer(Dataset(Path("x"), "x", images), vocabulary, images["image_id"], probabilities)
+    explorer.threshold.value = 0.05
+    kept = select(probabilities, 0.05)
+    assert explorer.f1 == pytest.approx(f1_by_image(vocabulary.encode(images["concepts"]), kept))
+    assert (explorer.answers["answer"] != "missed").sum() == 100 == kept[[explorer.shown]].nnz
+
+
+def test_the_walk_goes_in_order_and_stops_at_the_ends(explorer):
+    explorer.order.value = "best first"
+    seen = [shown(explorer)]
+    while not explorer.following.disabled:
+        explorer.following.click()
+        seen.append(shown(explorer))
+    assert seen == ["two", "one", "three", "four"]  # the one without a true concept has no F1 and comes last
+    assert "no true concept" in explorer.picture.value
+    explorer.number.value = 2
+    assert shown(explorer) == "one"
+    explorer.previous.click()
+    assert shown(explorer) == "two" and explorer.previous.disabled
+
+
+def test_category_and_search_narrow_the_images(explorer):
+    explorer.category.value = "DRCT"
+    assert explorer.told.value == "F1 0.500 over 2 images"
+    explorer.category.value = "all"
+    explorer.search.value = "THORAX"
+    assert sorted(explorer.chosen) == [0, 1]
+    explorer.search.value = "nowhere"
+    assert explorer.told.value == "F1 none over 0 images"
+    assert "widen the choice" in explorer.picture.value and explorer.figure.value == ""
+
+
+def test_names_are_escaped(explorer):
+    explorer.search.value = "one"
+    assert "<b>Lung" not in explorer.figure.value and "&lt;b&gt;Lung" in explorer.figure.value
+
+
+def test_pictures_are_shown(sample_dataset):
+    images = sample_dataset.split("val")
+    vocabulary = ConceptVocabulary.of(images["concepts"])
+    labels = vocabulary.encode(images["concepts"]).toarray().astype(np.float32)
+    box = explore_predictions(sample_dataset, vocabulary, images["image_id"].to_numpy(str), labels)
+    picture, figure = box.children[-1].children
+    assert "data:image/jpeg;base64," in picture.value and "F1 1.00" in picture.value
+    assert "right" in figure.value and "missed" not in figure.value
+
+
+def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
+    rng = np.random.default_rng(0)
+    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(3_047)))
+    concepts = [vocabulary.concepts[first : first + 11] for first in rng.integers(0, 3_000, 7_985)]
+    images = pd.DataFrame({"image_id": [f"image{number}" for number in range(7_985)], "concepts": concepts})
+    images = images.assign(path=None, split="val", category=np.resize(["DRCT", "DRXR"], len(images)))
+    probabilities = rng.random((len(images), len(vocabulary)), np.float32) ** 8
+    explorer = PredictionExplorer(
+        Dataset(Path("generated"), "x", images), vocabulary, images["image_id"], probabilities
+    )
+    moves = [("threshold", 0.2), ("threshold", 0.8), ("order", "best first"), ("category", "DRCT"), ("search", "12"),
+             ("number", 7)]  # fmt: skip
+    for control, value in moves:
+        taken = []
+        for _ in range(3):  # the quickest of three: a busy machine is not what is measured
+            before = getattr(explorer, control).value
+            began = time.process_time()
+            getattr(explorer, control).value = value
+            taken.append(time.process_time() - began)
+            getattr(explorer, control).value = before
+        getattr(explorer, control).value = value
+        assert min(taken) < SECONDS_A_HAND_WAITS, (control, value, taken)
+    explorer.category.value, explorer.search.value = "all", ""
+    assert np.nanmean(explorer.f1) == pytest.approx(sample_f1(explorer.labels, select(probabilities, 0.8)))
