@@ -31,12 +31,10 @@ SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseN
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
 LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_by_image", "focal", "asymmetric"]
-# The notebook that trains experiments with a backbone, and the one for experiments with a loss of its own.
-NOTEBOOK_OF_BACKBONE = {
-    "VGG16": "03_baseline_vgg16",
-    "ResNet50": "04_deeper_backbones",
-    "DenseNet169": "04_deeper_backbones",
-}
+
+# The notebooks that train experiments: with VGG16 or another of its family, with another backbone, with another loss.
+NOTEBOOK_OF_VGG = "03_baseline_vgg16"
+NOTEBOOK_OF_BACKBONES = "04_deeper_backbones"
 NOTEBOOK_OF_LOSSES = "05_soft_f1_losses"
 
 # Where a run finds things and what it leaves beside them, not what it is: left out when two runs are compared. What is
@@ -179,7 +177,8 @@ def notebook_of(experiment: Experiment) -> str:
     if experiment.loss != "bce":
         return NOTEBOOK_OF_LOSSES
     stands_for = {small: backbone for backbone, small in SMALL_RELATIVES.items()}
-    return NOTEBOOK_OF_BACKBONE[stands_for.get(experiment.backbone, experiment.backbone)]
+    backbone = stands_for.get(experiment.backbone, experiment.backbone)
+    return NOTEBOOK_OF_VGG if backbone.startswith("VGG") else NOTEBOOK_OF_BACKBONES
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "parameter") -> None:
