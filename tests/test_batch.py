@@ -238,6 +238,16 @@ def test_whatever_is_killed_of_a_run_nothing_of_it_lives_on_and_it_counts_as_pre
     assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").kind == "passing"
 
 
+def test_a_worker_that_is_killed_while_papermill_is_only_loading_leaves_nothing_either(place, tmp_path):
+    (job,) = place.start([execution(tmp_path / "a", "import time; time.sleep(600)")], [])
+    submitits = psutil.Process(int(job.job_id))
+    wait_for(lambda: submitits.children(recursive=True)[1:])
+    worker, papermill = submitits.children(recursive=True)[:2]
+    worker.kill()
+    assert psutil.wait_procs([papermill], 30)[1] == []
+    assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").reason == "its process was killed"
+
+
 def test_stopping_ends_all_that_belongs_to_a_run(place, tmp_path):
     started = tmp_path / "started"
     (job,) = place.start(
@@ -305,7 +315,7 @@ def test_only_failures_that_pass_are_tried_again_and_so_often_as_was_said(planne
             finish(execution)
         if name == second:
             write_json(execution.books / "ended.json", {"code": 1})
-            (execution.books / "log.txt").write_text("\n== now\npapermill\nValueError: for good\n")
+            (execution.books / "log.txt").write_text("\n== now\npapermill\nValueError: for good\n\n")
 
     place = Nowhere(leave)
     batch = run_batch(planned, place, retries=2)

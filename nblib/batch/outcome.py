@@ -47,7 +47,8 @@ def judge(notebook: Path, books: Path) -> Outcome:
         return Outcome("passing", "its kernel died: killed, or out of memory")
     if sign := next((sign for sign in PASSING if sign in log), None):
         return Outcome("passing", f"the kernel did not start: {sign}")
-    return Outcome("failed", (log.splitlines() or ["no word in its log"])[-1])
+    words = [line for line in log.splitlines() if line.strip()]
+    return Outcome("failed", words[-1] if words else "no word in its log")
 
 
 def last_log(books: Path) -> str:
