@@ -220,6 +220,17 @@ def test_failures_are_told_with_their_cell_and_those_that_pass_from_those_that_d
     )
 
 
+def test_a_run_that_another_process_trains_is_tried_again(tmp_path):
+    told = {
+        "output_type": "error",
+        "ename": "RuntimeError",
+        "evalue": "runs/a/val1 is being trained by another process",
+    }
+    cell = {"cell_type": "code", "source": "run = train()", "execution_count": 3, "outputs": [told]}
+    write_json(tmp_path / "notebook.ipynb", {"cells": [cell]})
+    assert judge(tmp_path / "notebook.ipynb", tmp_path).kind == "passing"
+
+
 @pytest.mark.parametrize("victim", ["submitit's process", "the worker", "papermill", "the kernel"])
 def test_whatever_is_killed_of_a_run_nothing_of_it_lives_on_and_it_counts_as_preempted(place, tmp_path, victim):
     started = tmp_path / "started"

@@ -20,7 +20,7 @@ from nblib.files import write_json
 from nblib.runs import Run
 
 LOGGED = ("--log-output", "--no-progress-bar")  # what papermill is told beside the command
-PATIENCE = 60  # seconds for the process of an earlier attempt to let go of the run
+PATIENCE = 600  # seconds for another process to let go of the run
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Execution:
 
 
 def wait_until_free(run: Run, patience: float = PATIENCE) -> None:
-    """Waits while a dying process still holds the run; one that lives on is left to papermill's own refusal."""
+    """Waits while another process, of a batch that was killed for example, has the run; not for ever."""
     until = time.monotonic() + patience
     while run.begun and time.monotonic() < until:
         try:
