@@ -57,7 +57,7 @@ def test_twenty_runs_are_complete_in_the_end_and_none_is_done_twice_though_batch
     wait_for(lambda: worker_of(runs / "batch" / victim), 600)
     worker_of(runs / "batch" / victim).kill()
     wait_for(lambda: f"again {victim}" in log.read_text(), 60)
-    wait_for(lambda: done() >= 3, 1200)
+    wait_for(lambda: done() >= 3 and len(started()) >= 6, 1200)  # the victim twice, three that are done, two at work
     batch.kill()
     batch.wait()
 
