@@ -1,23 +1,31 @@
-"""papermill that ends when the process that started it has ended: `python -m nblib.attended`, then papermill's words.
+"""papermill that ends when the process that started it has ended: `python -m nblib.attended PROCESS`, then its words.
 
-However that process ended: papermill by itself would go on for nobody. The kernel watches papermill likewise.
+PROCESS is the starter's number, since it may have ended before this one looks. However it ended: papermill by itself
+would go on for nobody. The kernel watches papermill likewise.
 """
 
 import os
 import signal
+import sys
 import threading
 import time
 
-from papermill.cli import papermill
 
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
+def end_with(starter: int) -> None:
+    """Ends this process at once when the one that started it is gone."""
+    while os.getppid() == starter:
         time.sleep(0.5)
     os._exit(1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """papermill's command line, watched before anything of it is loaded."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm's warning before a time limit goes to all of a job
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    threading.Thread(target=end_with, args=[int(sys.argv.pop(1))], daemon=True).start()
+    from papermill.cli import papermill
+
     papermill(prog_name="papermill")
+
+
+if __name__ == "__main__":
+    main()

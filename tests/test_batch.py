@@ -220,6 +220,17 @@ def test_failures_are_told_with_their_cell_and_those_that_pass_from_those_that_d
     )
 
 
+def test_a_run_that_another_process_trains_is_tried_again(tmp_path):
+    told = {
+        "output_type": "error",
+        "ename": "RuntimeError",
+        "evalue": "runs/a/val1 is being trained by another process",
+    }
+    cell = {"cell_type": "code", "source": "run = train()", "execution_count": 3, "outputs": [told]}
+    write_json(tmp_path / "notebook.ipynb", {"cells": [cell]})
+    assert judge(tmp_path / "notebook.ipynb", tmp_path).kind == "passing"
+
+
 @pytest.mark.parametrize("victim", ["submitit's process", "the worker", "papermill", "the kernel"])
 def test_whatever_is_killed_of_a_run_nothing_of_it_lives_on_and_it_counts_as_preempted(place, tmp_path, victim):
     started = tmp_path / "started"
@@ -236,6 +247,16 @@ def test_whatever_is_killed_of_a_run_nothing_of_it_lives_on_and_it_counts_as_pre
     wait_for(lambda: not place.at_work([job]), 30)
     assert psutil.wait_procs([worker, papermill, kernel], 20)[1] == []
     assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").kind == "passing"
+
+
+def test_a_worker_that_is_killed_while_papermill_is_only_loading_leaves_nothing_either(place, tmp_path):
+    (job,) = place.start([execution(tmp_path / "a", "import time; time.sleep(600)")], [])
+    submitits = psutil.Process(int(job.job_id))
+    wait_for(lambda: submitits.children(recursive=True)[1:])
+    worker, papermill = submitits.children(recursive=True)[:2]
+    worker.kill()
+    assert psutil.wait_procs([papermill], 30)[1] == []
+    assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").reason == "its process was killed"
 
 
 def test_stopping_ends_all_that_belongs_to_a_run(place, tmp_path):
@@ -305,7 +326,7 @@ def test_only_failures_that_pass_are_tried_again_and_so_often_as_was_said(planne
             finish(execution)
         if name == second:
             write_json(execution.books / "ended.json", {"code": 1})
-            (execution.books / "log.txt").write_text("\n== now\npapermill\nValueError: for good\n")
+            (execution.books / "log.txt").write_text("\n== now\npapermill\nValueError: for good\n\n")
 
     place = Nowhere(leave)
     batch = run_batch(planned, place, retries=2)

@@ -10,6 +10,8 @@ KERNEL_DIED = 138  # papermill's exit code when the kernel died while a cell was
 # Failures to start a kernel that pass: ports taken in the same moment (papermill issue 511), a machine too busy.
 PASSING = ("Kernel died before replying to kernel_info", "Address already in use", "Kernel didn't respond in")
 
+TRAINED_ELSEWHERE = "is being trained by another process"  # what `Run.held` says
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,6 +40,8 @@ def failing_cell(notebook: Path) -> str | None:
 def judge(notebook: Path, books: Path) -> Outcome:
     """The outcome of an execution that has not finished its run, though it is no longer at work."""
     if cell := failing_cell(notebook):
+        if TRAINED_ELSEWHERE in cell:
+            return Outcome("passing", "another process was training it")
         return Outcome("failed", cell)
     ended, log = books / "ended.json", last_log(books)
     code = json.loads(ended.read_text(encoding="utf-8"))["code"] if ended.is_file() else None
@@ -47,7 +51,8 @@ def judge(notebook: Path, books: Path) -> Outcome:
         return Outcome("passing", "its kernel died: killed, or out of memory")
     if sign := next((sign for sign in PASSING if sign in log), None):
         return Outcome("passing", f"the kernel did not start: {sign}")
-    return Outcome("failed", (log.splitlines() or ["no word in its log"])[-1])
+    words = [line for line in log.splitlines() if line.strip()]
+    return Outcome("failed", words[-1] if words else "no word in its log")
 
 
 def last_log(books: Path) -> str:

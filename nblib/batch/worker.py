@@ -19,7 +19,8 @@ from submitit.core.utils import DelayedSubmission
 from nblib.files import write_json
 from nblib.runs import Run
 
-PATIENCE = 60  # seconds for the process of an earlier attempt to let go of the run
+LOGGED = ("--log-output", "--no-progress-bar")  # what papermill is told beside the command
+PATIENCE = 600  # seconds for another process to let go of the run
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Execution:
 
     def _watched(self, log: IO) -> int:
         """papermill's exit code."""
-        starter = os.getppid()
+        starter = int(os.environ.get("SUBMITIT_LOCAL_JOB_ID", os.getppid()))  # it may be gone already
         papermill = subprocess.Popen(
-            [sys.executable, "-m", "nblib.attended", *self.command[1:], "--log-output", "--no-progress-bar"],
+            [sys.executable, "-m", "nblib.attended", str(os.getpid()), *self.command[1:], *LOGGED],
             cwd=self.folder, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
@@ -75,7 +76,7 @@ class Execution:
 
 
 def wait_until_free(run: Run, patience: float = PATIENCE) -> None:
-    """Waits while a dying process still holds the run; one that lives on is left to papermill's own refusal."""
+    """Waits while another process, of a batch that was killed for example, has the run; not for ever."""
     until = time.monotonic() + patience
     while run.begun and time.monotonic() < until:
         try:
