@@ -40,7 +40,7 @@ def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
 
     Only images of one size are read: which bytes a shard has for an image is known only after reading them.
     """
-    images = images[[not isinstance(path, ParquetImage) for path in images["path"]]]
+    images = images[~images["path"].map(lambda path: isinstance(path, ParquetImage)).astype(bool)]
     sizes = images["path"].map(lambda path: path.stat().st_size)
     first_with = {}
     for row in images[sizes.duplicated(keep=False) & (sizes > 0)].itertuples():
