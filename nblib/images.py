@@ -18,6 +18,8 @@ from nblib.pixel_store import PixelStore
 from nblib.pixels import Pixels
 from nblib.sources import ImageSource, open_source
 
+# JPEGs that libjpeg-turbo decodes for us without Pillow, by colours and sampling of their channels, and in which mode.
+# Others (CMYK, RGB without YCbCr, rare samplings) go through Pillow.
 PLAIN_JPEGS = {("Gray", "Gray"): "L", ("YCbCr", "444"): "RGBX", ("YCbCr", "422"): "RGBX", ("YCbCr", "420"): "RGBX"}
 TURBO_MODES = {"L": "GRAY", "RGBX": "RGBX"}
 

@@ -58,7 +58,7 @@ class PixelStore:
 
     def open(self) -> KeptPixels | None:
         """The kept pixels; None where there are none, where some are missing, or where they are of something else."""
-        if not self._is_begun(self.folder) or self._whole_images(self.folder) < len(self.sources):
+        if not self._is_begun(self.folder) or self._whole_images(self.folder) != len(self.sources):
             return None
         return KeptPixels(self.folder, len(self.sources), self.size)
 
@@ -69,7 +69,8 @@ class PixelStore:
             ValueError: an image can't be read; nothing is kept then.
         """
         try:
-            return self.open() or self._make()
+            kept = self.open()
+            return self._make() if kept is None else kept
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
@@ -82,7 +83,7 @@ class PixelStore:
 
     def _make(self) -> KeptPixels:
         with _alone(self.folder) as part:
-            if kept := self.open():  # made by another process while this one waited
+            if (kept := self.open()) is not None:  # made by another process while this one waited
                 return kept
             self._require_room(part)
             self._decode_into(part)
@@ -145,7 +146,7 @@ class PixelStore:
     def _whole_images(self, folder: Path) -> int:
         """How many images, from the first on, are whole in the folder's files."""
         channels = _channels(folder)
-        whole = np.ones(len(channels), bool)
+        whole = np.logical_and.accumulate(np.isin(channels, list(FILES)))
         for kind, name in FILES.items():
             there = (folder / name).stat().st_size if (folder / name).exists() else 0
             whole &= np.cumsum(channels == kind) * kind * self.size**2 <= there

@@ -134,6 +134,15 @@ def test_a_store_that_lost_something_is_made_anew_and_who_uses_it_can_go_on(imag
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
+def test_a_store_whose_channels_were_overwritten_is_made_anew(images, expected, tmp_path):
+    store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
+    store.keep()
+    with (tmp_path / "pixels" / "store" / "channels").open("r+b") as file:
+        file.write(bytes(50))  # zeros, as after a power cut
+    assert store.open() is None
+    assert np.array_equal(store.keep(), expected)
+
+
 def test_a_store_of_other_images_is_not_taken_for_these(images, expected, tmp_path):
     other = store_of(images[::-1], tmp_path / "pixels", tmp_path / "notes")
     other.keep()
