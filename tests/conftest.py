@@ -73,12 +73,14 @@ DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAW
 def leave_run(tmp_path):
     """Writes a run with its executed notebook below tmp_path / "runs", as a training leaves them, without training."""
 
+    made = provenance()
+
     def leave(name, half="val1", f1=(0.1, 0.3, 0.2), scored=0.31, error=None, **parameters) -> Run:
         small = {"backbone": "small_plain", "weights": None, "runs": str(tmp_path / "runs"), **parameters}
         experiment = Experiment(experiment_name=name, validation_half=half, **small)
         run = Run(experiment.run_folder)
         facts = {"experiment": experiment.model_dump(), "identity": experiment.identity("39ac"), "data": "phantoms",
-                 "data_fingerprint": "39ac", "provenance": provenance()}  # fmt: skip
+                 "data_fingerprint": "39ac", "provenance": made}  # fmt: skip
         write_json(run.folder / "experiment.json", facts)
         epochs = [
             {"epoch": n, "loss": 0.5 / n, "f1": value, "val_loss": 0.6 / n, "val_f1": value, "learning_rate": 1e-3,

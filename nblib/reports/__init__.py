@@ -6,9 +6,8 @@ what changed is rendered again.
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,19 @@ class Source:
     notebook: Path | None
     run: Run | None
 
+    @cached_property
+    def row(self) -> Row | None:
+        """The run's row of the leaderboard; None without a run."""
+        return read_row(self.run) if self.run else None
+
+    @cached_property
     def fingerprint(self) -> str:
         """Equal as long as notebook, run and the code that renders them are."""
         run_files = ("experiment.json", "history.csv", "scores.json") if self.run else ()
         paths = [self.notebook, *(self.run.folder / name for name in run_files)]
         parts = [path.read_bytes() if path and path.is_file() else b"" for path in paths]
-        running = bool(self.run and self.run.running)
-        return _hash([*parts, str(running).encode(), _code()])
+        status = self.row.status if self.row else ""
+        return _hash([*parts, status.encode(), _code()])
 
 
 def render_reports(runs: str | Path, reports: str | Path) -> Path:
@@ -48,35 +53,45 @@ def render_reports(runs: str | Path, reports: str | Path) -> Path:
     if not runs.is_dir():
         raise FileNotFoundError(f"no folder {runs}; run a notebook first, or name the folder of your runs.")
     sources, made = find_sources(runs), _read_made(reports)
-    read = {source.file: read_row(source.run) if source.run else None for source in sources}
-    prints = {source.file: source.fingerprint() for source in sources}
-    unchanged = {file for file in made if prints.get(file) == made[file]["made_from"]}
-    pages = {
-        source.file: Page(**made[source.file]["page"])
-        if source.file in unchanged
-        else read_page(source.file, source.notebook, source.run, read[source.file], runs)
-        for source in sources
-    }
-    rows = {file: with_page(read[file], page) for file, page in pages.items()}
+    kept = {each.file: made[each.file] for each in sources if _is_kept(each, made, reports)}
+    pages = {each.file: _page_of(each, kept.get(each.file), runs) for each in sources}
     where = destinations(list(pages.values()))
-    now = {}
-    for source in sources:
-        file = source.file
-        links = made[file]["links"] if file in unchanged else None
-        if links is None or _moved(links, where) or not (reports / file).is_file():
-            links = write_page(reports / file, pages[file], source.notebook, source.run, rows[file], where)
-        now[file] = {"made_from": prints[file], "links": links, "page": asdict(pages[file])}
+    now = {each.file: _rendered(each, pages[each.file], kept.get(each.file), where, reports) for each in sources}
     for file in made.keys() - now.keys():
-        (reports / file).unlink(missing_ok=True)
+        (reports / "pages" / Path(file).name).unlink(missing_ok=True)
     write_json(reports / MADE, now)
-    write_index(reports / "index.html", leaderboard(_once(rows.values(), read.values())), list(pages.values()))
+    write_index(reports / "index.html", leaderboard(_rows(sources, pages)), list(pages.values()))
     return reports / "index.html"
 
 
-def _once(rows: Iterable[Row | None], of_runs: Iterable[Row | None]) -> list[Row]:
-    """The rows, without failed attempts at experiments that have a run."""
-    there = {row.label for row in of_runs if row}
-    return [row for row in rows if row and (row.data or not row.readable or row.label not in there)]
+def _is_kept(source: Source, made: dict[str, dict[str, Any]], reports: Path) -> bool:
+    """Whether the page of this source is there, and was made from what the source still is."""
+    before = made.get(source.file, {})
+    return before.get("made_from") == source.fingerprint and (reports / source.file).is_file()
+
+
+def _page_of(source: Source, kept: dict[str, Any] | None, runs: Path) -> Page:
+    if kept:
+        return Page(**kept["page"])
+    return read_page(source.file, source.notebook, source.run, source.row, runs)
+
+
+def _rendered(
+    source: Source, page: Page, kept: dict[str, Any] | None, where: dict[str, str], reports: Path
+) -> dict[str, Any]:
+    """What the page was made from, after it was written, unless it is kept and its links still lead where they did."""
+    if kept and all(where.get(notebook) == target for notebook, target in kept["links"].items()):
+        return kept
+    row = with_page(source.row, page)
+    links = write_page(reports / source.file, page, source.notebook, source.run, row, where)
+    return {"made_from": source.fingerprint, "links": links, "page": asdict(page)}
+
+
+def _rows(sources: list[Source], pages: dict[str, Page]) -> list[Row]:
+    """All runs, and the experiments that failed before they were one."""
+    begun = {each.row.label for each in sources if each.row}
+    rows = [(each, with_page(each.row, pages[each.file])) for each in sources]
+    return [row for each, row in rows if row and (each.run or row.label not in begun)]
 
 
 def find_sources(runs: Path) -> list[Source]:
@@ -108,11 +123,6 @@ def destinations(pages: list[Page]) -> dict[str, str]:
 
 def _file(parts: tuple[str, ...], left_out: str = "") -> str:
     return "pages/" + "--".join(parts).removesuffix(left_out) + ".html"
-
-
-def _moved(links: dict[str, str | None], where: dict[str, str]) -> bool:
-    """Whether a link of a page now leads elsewhere."""
-    return any(where.get(notebook) != target for notebook, target in links.items())
 
 
 def _read_made(reports: Path) -> dict[str, dict[str, Any]]:
