@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from nblib.metrics import f1_by_threshold
 
 TRIED = np.arange(1, 64) / 64  # thresholds at which a vote is measured
-# Images from which on FAISS searches where it is installed: no faster than scikit-learn with fewer, and from there on it
+# Images from which on FAISS searches where it is installed: no faster than scikit-learn with fewer; from there on it
 # need not hold the distances to all of them.
 FAISS_FROM = 20_000
 
