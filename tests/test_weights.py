@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nblib.experiment import SMALL_RELATIVES, Experiment, paper_experiment
-from nblib.models import BACKBONES, build_network, from_pixels
+from nblib.models import BACKBONES, build_backbone, build_network, from_pixels
 from nblib.training import load_training_data, train
 from nblib.weights import IMAGENET, load_backbone
 
@@ -115,6 +115,20 @@ def test_imagenet_weights_that_cannot_be_fetched_are_named_with_their_place_and_
     for error, (backbone, file) in zip(errors, IMAGENET.items(), strict=True):
         assert error.startswith(f"no ImageNet weights of {backbone}: {file.name} is not in {tmp_path}/models or ")
         assert f"fetching {file.url} failed" in error and "-p weights FILE" in error and file.md5 in error
+
+
+def test_another_backbone_of_keras_is_kept_beside_and_starts_from_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (error,) = without_connection(tmp_path, "MobileNet")
+    kept = tmp_path / "models" / "MobileNet_notop.weights.h5"
+    assert error.startswith(
+        f"no ImageNet weights of MobileNet: {kept} is not there, and Keras could not fetch its file ("
+    )
+    kept.parent.mkdir(exist_ok=True)
+    theirs = build("MobileNet", 1)
+    theirs.save_weights(kept)
+    experiment = Experiment(backbone="MobileNet", image_size=32, pooling="avg", fc_layers=0)
+    assert_same(build_backbone(experiment).get_weights(), theirs.get_weights())
 
 
 # ---- files
