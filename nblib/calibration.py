@@ -1,6 +1,6 @@
 """Probabilities that mean what they say: of concepts given 0.3, three in ten are true. Their order stays as it was."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -46,8 +46,8 @@ class Temperature:
 class Isotonic:
     """A rising line through how often concepts are true that are given about the same probability."""
 
-    steps: np.ndarray
-    values: np.ndarray
+    steps: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
 
     @classmethod
     def fit(cls, probabilities: np.ndarray, labels) -> "Isotonic":

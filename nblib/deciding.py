@@ -94,6 +94,10 @@ class ConceptThresholds:
 
     thresholds: np.ndarray
 
+    def __repr__(self) -> str:
+        low, middle, high = np.quantile(self.thresholds, [0, 0.5, 1])
+        return f"ConceptThresholds({len(self.thresholds):,} from {low:.3f} to {high:.3f}, median {middle:.3f})"
+
     @classmethod
     def fit(cls, probabilities: np.ndarray, labels, weight: float = 10, rounds: int = 2) -> "ConceptThresholds":
         """Concept by concept the threshold that raises F1 over images most, while all others stay as they are.

@@ -94,6 +94,13 @@ def test_the_rarer_a_concept_the_nearer_its_threshold_to_that_for_all():
     assert np.abs(shrunk - one).mean() < np.abs(free - one).mean()
 
 
+def test_a_rule_is_shown_in_one_line():
+    shown = [repr(fit_rule(name, VAL1)) for name in RULES]
+    assert shown[0] == "Threshold(threshold=0.5)"
+    assert shown[2].startswith("ConceptThresholds(12 from 0.")
+    assert shown[4] == "ExpectedF1(calibration=Isotonic())"
+
+
 def test_expected_f1_repairs_probabilities_that_are_too_low():
     plain = sample_f1(VAL2.labels, select(VAL2.probabilities))
     for name in ("expected_f1", "plugin_f1"):
