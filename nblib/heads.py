@@ -122,7 +122,7 @@ def learn_head(
     head.compile(loss=LOSSES[loss], optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4))
     labels = lesson.labels.toarray().astype(np.float32)
     head.fit(lesson.features, labels, batch_size=batch_size, epochs=epochs, verbose=0)
-    return lambda features: head.predict(features, batch_size=1024, verbose=0)
+    return lambda features: np.asarray(head(features, training=False))  # `predict` warns where many heads are asked
 
 
 def learn_by_category(lesson: Lesson, learn: Callable[[Lesson], Predict] = learn_kernel) -> Predict:
