@@ -33,7 +33,7 @@ from nblib.figures import draw_training_curves
 from nblib.figures.style import NameOf, concept_label
 from nblib.files import replacing
 from nblib.images import decode_image, image_sizes
-from nblib.runs import Run, epoch_line, time_left
+from nblib.runs import Run, epoch_line, print_epochs, time_left
 
 EVERYTHING = "all"
 A_PAGE = 4  # images shown side by side
@@ -109,8 +109,9 @@ def _show_new_epochs(run: Run, curves: LiveCurves, shown: int) -> int:
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     if len(history) > shown:
         epochs = run.experiment.epochs
-        lines = [epoch_line(row, epochs) for row in history.iloc[shown:].to_dict("records")]
-        print("\n".join(lines) + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
+        print_epochs(history.iloc[shown:-1], epochs)
+        last = epoch_line(history.iloc[-1].to_dict() | {"epoch": len(history)}, epochs)
+        print(last + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
         curves.draw(run)
     return len(history)
 
