@@ -167,13 +167,13 @@ def _bars(answers: pd.DataFrame, threshold: float) -> str:
     row = (
         "<text x='300' y='{y}' text-anchor='end'>{label}</text>"
         "<rect x='308' y='{top}' width='{width:.1f}' height='12' fill='{colour}'/>"
-        "<text x='{end:.1f}' y='{y}'>{probability:.2f} {answer}</text>"
+        "<text x='576' y='{y}'>{probability:.2f} {answer}</text>"
     )
     rows = []
     for number, (_, label, probability, answer) in enumerate(answers.itertuples(index=False)):
         width, y = 260 * probability, 24 + 17 * number
         rows.append(
-            row.format(y=y, top=y - 10, width=width, end=314 + width, label=escape(label), answer=answer,
+            row.format(y=y, top=y - 10, width=width, label=escape(label), answer=answer,
                        colour=COLOURS[answer], probability=probability)
         )  # fmt: skip
     height, place = 30 + 17 * len(answers), 308 + 260 * threshold
