@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +16,9 @@ from nblib.devices import as_part_of_batch, grow_memory
 from nblib.experiment import Experiment, project_path
 from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
+from nblib.intervals import Interval, f1_interval
 from nblib.losses import LOSSES
-from nblib.metrics import sample_f1
+from nblib.metrics import f1_by_image, sample_f1
 from nblib.models import from_pixels, seeing_both_ways, trained_network
 from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks, without_optimizer
 from nblib.optimizers import NadamWithDecay
@@ -185,21 +187,26 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
     return model.predict(_in_order(examples, batch_size), verbose=0)
 
 
-def score(run: Run, data: TrainingData) -> dict[str, float]:
-    """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs."""
+def score(run: Run, data: TrainingData) -> dict[str, Any]:
+    """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs.
+
+    Of the test half's F1 the 95 % interval over images as well, [low, high].
+    """
     experiment = run.experiment
     test_labels = data.half(experiment.test_half).labels
     frequent = most_frequent_concepts(data.train.labels)
 
-    def f1(name: str) -> float:
-        return sample_f1(data.half(name).labels, select(run.probabilities(name)[1]))
+    def f1(name: str) -> Interval:
+        return f1_interval(f1_by_image(data.half(name).labels, select(run.probabilities(name)[1])))
 
+    tested = f1(experiment.test_half)
     history = run.history
     return {
         "best_epoch": best_epoch(history["val_f1"]),
         "epochs": len(history),
-        "validation_f1": f1(experiment.validation_half),
-        "test_f1": f1(experiment.test_half),
+        "validation_f1": f1(experiment.validation_half).mean,
+        "test_f1": tested.mean,
+        "test_f1_interval": [tested.low, tested.high],
         "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),
         "seconds": round(float(history["seconds"].sum()), 1),
     }

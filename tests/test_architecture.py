@@ -13,11 +13,11 @@ FOLDER = Path(nblib.__file__).parent
 
 # A module imports only from floors below its own; the last line is the ground.
 FLOORS = (
-    ("__main__", "prediction_explorer"),
+    ("__main__",),
     ("batch",),
     ("training", "widgets", "doctor"),
     ("monitoring", "figures", "reports", "gradcam", "ideas"),
-    ("breakdown", "ensembles", "heads"),
+    ("breakdown", "comparison", "ensembles", "heads"),
     ("features",),
     ("counting", "models", "submission", "deciding"),
     ("weights",),
@@ -37,7 +37,7 @@ DATASET_FLOORS = (
     ("problems", "text"),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "deciding", "ensembles", "retrieval", "breakdown", "ideas", "prediction_explorer",
+                 "deciding", "ensembles", "retrieval", "breakdown", "ideas",
                  "batch.execute", "batch.places", "batch.command")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

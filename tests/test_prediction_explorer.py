@@ -12,8 +12,8 @@ from test_widgets import SECONDS_A_HAND_WAITS
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
 from nblib.metrics import f1_by_image, sample_f1
-from nblib.prediction_explorer import PredictionExplorer, explore_predictions
 from nblib.selection import select
+from nblib.widgets import PredictionExplorer, explore_predictions
 
 A, B, C, D = CONCEPTS = ("C0000001", "C0000002", "C0000003", "C0000004")
 VOCABULARY = ConceptVocabulary(CONCEPTS)

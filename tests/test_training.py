@@ -135,6 +135,9 @@ def test_scores_are_those_of_scikit_learn_on_the_kept_probabilities(run, half, s
     expected = f1_score(labels, probabilities > 0.5, average="samples", zero_division=0)
     assert run.scores[score] == pytest.approx(expected)
     assert 0 < expected < 1
+    if score == "test_f1":
+        low, high = run.scores["test_f1_interval"]
+        assert low < expected < high < low + 0.5
 
 
 def test_the_best_epoch_is_the_one_with_the_best_f1_and_is_not_the_last(run):

@@ -1,17 +1,11 @@
-"""For JupyterLab: ipywidgets that choose, ask `nblib.counting`, and show; the curves of a run while it is trained."""
+"""Controls over the concepts of a data set; what they show is asked of `nblib.counting`."""
 
-import io
 import re
-import time
-from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from IPython import get_ipython
-from IPython.display import display
 from ipywidgets import (
     HTML,
     BoundedIntText,
@@ -24,96 +18,16 @@ from ipywidgets import (
     Text,
     VBox,
 )
-from PIL import Image as Picture
 
 from nblib.counting import LabelledImages
 from nblib.dataset import Dataset
-from nblib.experiment import project_path
-from nblib.figures import draw_training_curves
 from nblib.figures.style import NameOf, concept_label
 from nblib.files import replacing
-from nblib.images import decode_image, image_sizes
-from nblib.runs import Run, epoch_line, print_epochs, time_left
+from nblib.images import image_sizes
+from nblib.widgets.pictures import EVERYTHING, SIDE, as_word, inline_picture
 
-EVERYTHING = "all"
 A_PAGE = 4  # images shown side by side
-SIDE = 190  # pixels of a picture's longest side on the page
 BAR_COLOUR = "#0173b2"  # the first of seaborn's colour-blind palette, as in the figures
-
-
-class LiveCurves:
-    """Draws the curves of a run, each time in place of the last ones; nothing outside of a kernel.
-
-    As `show` of `nblib.training.train` it draws after each epoch what is on disk. The curves go when the run is
-    finished: the notebook's own figure of them follows, and an executed notebook has them once, so that nothing need
-    find out who looks on. Where nobody does any more, training goes on; `watch_run` draws from the same files.
-    """
-
-    def __init__(self):
-        self.place = None
-
-    def __call__(self, run: Run) -> None:
-        """Draws the run's history, or takes the curves away where the run is finished."""
-        if run.finished:
-            self.clear()
-        else:
-            self.draw(run)
-
-    def draw(self, run: Run) -> None:
-        """Draws the run's history."""
-        if not hasattr(get_ipython(), "kernel"):
-            return
-        experiment = run.experiment
-        figure = draw_training_curves({f"{experiment.experiment_name}, {experiment.validation_half}": run.history})
-        plt.close(figure)  # else it would be shown once more when the cell ends
-        if self.place is None:
-            self.place = display(figure, display_id=True)
-        else:
-            self.place.update(figure)
-
-    def clear(self) -> None:
-        """Takes the curves away."""
-        if self.place is not None:
-            self.place.update({"text/html": ""}, raw=True)
-
-
-def watch_run(folder: str | Path, every: float = 1) -> Run:
-    """The run in `folder`, once it is finished or the watching is interrupted; shown until then, epoch by epoch.
-
-    For another notebook or a terminal than the one that trains: it reads what is on disk and changes nothing.
-
-    Args:
-        folder: the run folder; a relative one starts at the project's top folder.
-        every: seconds between looks.
-
-    Raises:
-        FileNotFoundError: no run was begun there.
-    """
-    run, curves, shown = Run(project_path(folder)), LiveCurves(), 0
-    if not (run.folder / "experiment.json").is_file():
-        raise FileNotFoundError(f"no run was begun in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>.")
-    try:
-        while True:
-            finished = run.finished  # asked first: what is written meanwhile is seen at the next look
-            shown = _show_new_epochs(run, curves, shown)
-            if finished:
-                return run
-            time.sleep(every)
-    except KeyboardInterrupt:
-        print(f"No longer watching {run.folder}, which goes on if it is being trained.")
-        return run
-
-
-def _show_new_epochs(run: Run, curves: LiveCurves, shown: int) -> int:
-    """Prints and draws the epochs after the first `shown`, and how long it may take; gives how many there are now."""
-    history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
-    if len(history) > shown:
-        epochs = run.experiment.epochs
-        print_epochs(history.iloc[shown:-1], epochs)
-        last = epoch_line(history.iloc[-1].to_dict() | {"epoch": len(history)}, epochs)
-        print(last + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
-        curves.draw(run)
-    return len(history)
 
 
 def explore_concepts(dataset: Dataset) -> VBox:
@@ -245,7 +159,7 @@ class ConceptExplorer:
         self.pages.value = f"images {first + 1:,} to {first + len(images):,} of {len(self.carriers):,}"
         self.previous.disabled, self.following.disabled = self.page == 0, self.page == last
         self.asked = images
-        self._show(images, [_word("..." if path else "no picture") for path in images["path"]])
+        self._show(images, [as_word("..." if path else "no picture") for path in images["path"]])
         self.loading = self.loader.submit(self._load, images)
 
     def _load(self, images: pd.DataFrame) -> None:
@@ -318,31 +232,6 @@ def _bars(counts: pd.Series, name_of: NameOf, title: str) -> str:
     size = f"width='620' height='{40 + 16 * len(counts)}'"
     head = f"<text x='4' y='16' font-weight='bold'>{escape(title)}</text>"
     return f"<svg {size} font-size='12' fill='currentColor'>{head}{''.join(rows)}</svg>"
-
-
-def inline_picture(row, side: int = SIDE) -> str:
-    """The picture in its own proportions as an <img> that needs no file; a word where there is none.
-
-    Args:
-        row: of a table of images with path, width and height (`nblib.images.image_sizes`).
-        side: pixels of its longest side.
-    """
-    if row.path is None:
-        return _word("no picture", side)
-    try:
-        pixels = decode_image(row.path, side)
-    except ValueError:
-        return _word("can't be read", side)
-    jpeg = io.BytesIO()
-    Picture.fromarray(pixels).save(jpeg, format="jpeg", quality=85)
-    scale = side / max(row.width, row.height)
-    size = f"width='{row.width * scale:.0f}' height='{row.height * scale:.0f}'"
-    return f"<img {size} style='max-width:none' src='data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode()}'>"
-
-
-def _word(said: str, side: int = SIDE) -> str:
-    """What stands in the place of a picture."""
-    return f"<div style='width:{side}px;padding:2em 0;color:gray'>{said}</div>"
 
 
 def _side_by_side(pieces) -> str:

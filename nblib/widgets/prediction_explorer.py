@@ -1,4 +1,4 @@
-"""For JupyterLab: a walk through predictions, image by image, with a hand on the threshold."""
+"""A walk through predictions, image by image, with a hand on the threshold."""
 
 from html import escape
 
@@ -11,7 +11,7 @@ from nblib.dataset import Dataset
 from nblib.figures.style import concept_label
 from nblib.images import image_sizes
 from nblib.selection import CAP
-from nblib.widgets import EVERYTHING, inline_picture
+from nblib.widgets.pictures import EVERYTHING, inline_picture
 
 ORDERS = ("worst first", "best first", "as listed")
 PICTURE_SIDE = 360  # pixels of the picture's longest side on the page
