@@ -23,7 +23,7 @@ def draw_f1_by(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> A
     ax.hlines(rows, table["low"], table["high"], color="C0", linewidth=2)
     ax.plot(table["f1"], rows, "o", color="C0")
     ax.set_yticks(rows, [f"{group} ({images:,})" for group, images in table["images"].items()])
-    ax.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
+    ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
     ax.set(ylabel=f"{table.index.name} (images)", title=titled(f"F1 by {table.index.name}", data))
     return ax
 
