@@ -17,6 +17,7 @@ from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset
 from nblib.deciding import RULES, Half
 from nblib.ensembles import choose_members, pool, vote
+from nblib.experiment import refuse_unknown
 from nblib.intervals import compare_f1
 from nblib.metrics import f1_by_image
 from nblib.runs import Run, find_runs
@@ -155,7 +156,12 @@ def measure_ideas(ideas: Mapping[str, Idea], members: Members) -> pd.DataFrame:
 
     Returns:
         Tidy: half (that tests), idea, f1, low, high, gain, gain_low, gain_high.
+
+    Raises:
+        ValueError: an idea names a member that is there for neither half.
     """
+    known = {name for there in members.values() for name in there}
+    refuse_unknown((name for idea in ideas.values() for name in idea.members), known, kind="member")
     tables = []
     for tuned_on, half in OTHER_HALF.items():
         there = {name: idea for name, idea in ideas.items() if set(idea.members) <= set(members[tuned_on])}

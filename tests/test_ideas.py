@@ -81,6 +81,11 @@ def test_ideas_are_measured_both_ways_where_their_members_are_there(members):
     assert row["gain"] == pytest.approx(row["f1"] - 1) and row["gain_high"] < 0
 
 
+def test_a_member_that_is_not_there_is_refused(members):
+    with pytest.raises(ValueError, match="unknown member 'shure': did you mean 'sure'"):
+        measure_ideas({"mistyped": Idea(("shure",))}, members)
+
+
 def test_the_truth_of_the_half_that_tests_changes_nothing(members):
     idea = Idea(("chance",), "concept_thresholds")
     chance = members["val1"]["chance"]

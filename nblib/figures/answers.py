@@ -23,7 +23,7 @@ def draw_f1_by(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> A
     ax.hlines(rows, table["low"], table["high"], color="C0", linewidth=2)
     ax.plot(table["f1"], rows, "o", color="C0")
     ax.set_yticks(rows, [f"{group} ({images:,})" for group, images in table["images"].items()])
-    ax.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
+    ax.set(xlim=(0, 1.02), ylim=(len(table) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
     ax.set(ylabel=f"{table.index.name} (images)", title=titled(f"F1 by {table.index.name}", data))
     return ax
 
@@ -89,23 +89,24 @@ def draw_calibration(tables: Mapping[str, pd.DataFrame], data: str = "", ax: Axe
 def draw_answers(dataset: Dataset, told: pd.DataFrame, size: int = 224) -> Figure:
     """Images side by side, five in a row, with F1, right, missed and wrong concepts, from `breakdown.tell_images`."""
     across = min(len(told), 5)
-    down = -(-len(told) // across)
-    figure, all_axes = plt.subplots(down, across, figsize=(3.2 * across, 4.9 * down), squeeze=False)
     sizes = image_sizes(told)
     ratios = (sizes["height"] / sizes["width"]).fillna(1)
+    lines = [_told_lines(dataset, row) for row in told.itertuples()]
+    rows = [slice(first, first + across) for first in range(0, len(told), across)]
+    heights = [0.8 + 3 * ratios.iloc[row].max() + 0.14 * max(map(len, lines[row])) for row in rows]
+    figure, all_axes = plt.subplots(
+        len(rows), across, figsize=(3.2 * across, 0.3 + sum(heights)), height_ratios=heights, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     for ax in all_axes.flat[len(told) :]:
         ax.remove()
-    for ax, row, ratio in zip(all_axes.flat, told.itertuples(), ratios, strict=False):
+    for ax, row, ratio, below in zip(all_axes.flat, told.itertuples(), ratios, lines, strict=False):
         show_image(row.path, size, ratio, ax)
-        parts = (("right", row.right), ("missed", row.missed), ("wrong", row.wrong))
-        lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in parts for concept in some]
-        more = [f"and {len(lines) - LINES} more"] if len(lines) > LINES else []
         ax.set_title(f"{caption(row.image_id, row.category)}\nF1 {row.f1:.2f}", fontsize=9, parse_math=False)
-        below = "\n".join(lines[:LINES] + more)
-        ax.set_xlabel(below, loc="left", fontsize=7.5, family="monospace", parse_math=False)
+        ax.set_xlabel("\n".join(below), loc="left", fontsize=7.5, family="monospace", parse_math=False)
         ax.set(xticks=[], yticks=[])
+        ax.set_anchor("N")  # pictures of one row begin at one height
     figure.suptitle(dataset.title)
-    figure.tight_layout()
     return figure
 
 
@@ -145,6 +146,13 @@ def draw_ideas(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> A
     ax.set_title(titled("Each idea alone, and all together", data))
     ax.legend(loc="lower left")
     return ax
+
+
+def _told_lines(dataset: Dataset, row) -> list[str]:
+    """The concepts of a row of `breakdown.tell_images`, one a line, with the word for each."""
+    parts = (("right", row.right), ("missed", row.missed), ("wrong", row.wrong))
+    lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in parts for concept in some]
+    return lines[:LINES] + ([f"and {len(lines) - LINES} more"] if len(lines) > LINES else [])
 
 
 def _short(name: str, longest: int = 34) -> str:
