@@ -152,10 +152,11 @@ def test_a_hand_does_not_wait_for_a_slow_disk(sample_dataset, tmp_path):
     explorer = ConceptExplorer(Dataset(tmp_path, "slow", images))
     assert not explorer.loading.done() and explorer.pictures.value.count(">...<") == 4
     while not explorer.loading.done():
-        with contextlib.suppress(OSError):  # when nobody reads at this moment
-            writer = os.open(slow, os.O_WRONLY | os.O_NONBLOCK)
-            os.write(writer, b"no image")
-            os.close(writer)
+        with (
+            contextlib.suppress(OSError),  # nobody reads at this moment
+            os.fdopen(os.open(slow, os.O_WRONLY | os.O_NONBLOCK), "wb", buffering=0) as writer,
+        ):
+            writer.write(b"no image")
     assert explorer.pictures.value.count("can't be read") == 4
 
 
