@@ -4,6 +4,7 @@ import ast
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -269,6 +270,13 @@ def _plain_sentences(error: ValidationError) -> str:
     def sentence(problem: dict[str, Any]) -> str:
         message = problem["msg"].removeprefix("Value error, ")
         name = ".".join(map(str, problem["loc"]))
-        return f"parameter {name!r}: {message}; received {problem['input']!r}." if name else f"{message}."
+        if not name:
+            return f"{message}."
+        return f"parameter {name!r}: {message}; received {problem['input']!r}.{nearest(problem)}"
+
+    def nearest(problem: dict[str, Any]) -> str:
+        right = re.findall(r"'([^']+)'", problem.get("ctx", {}).get("expected", ""))
+        near = difflib.get_close_matches(str(problem["input"]), right, n=1)
+        return f" Did you mean {near[0]!r}?" if near else ""
 
     return "\n".join(sentence(problem) for problem in error.errors())

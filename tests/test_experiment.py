@@ -129,7 +129,7 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
 def test_a_value_out_of_range_is_refused_by_name(name, value):
     message = message_of(**{name: value})
     assert message.startswith(f"parameter '{name}': ")
-    assert message.endswith(f"; received {value!r}.")
+    assert f"; received {value!r}." in message
 
 
 def test_all_wrong_values_are_named_at_once():

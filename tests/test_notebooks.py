@@ -199,7 +199,7 @@ def test_running_again_reads_the_finished_run_instead_of_training(executed, samp
     ("notebook", "mistyped", "sentence"),
     [
         ("03_baseline_vgg16", {"epoch": 3}, "unknown parameter 'epoch': did you mean 'epochs'?"),
-        ("04_deeper_backbones", {"backbone": "ResNet5"}, "parameter 'backbone': Input should be 'VGG16', 'ResNet50',"),
+        ("04_deeper_backbones", {"backbone": "ResNet5"}, "received 'ResNet5'. Did you mean 'ResNet50'?"),
         ("05_soft_f1_losses", {"loss": "f1"}, "parameter 'loss': Input should be 'bce', 'one_minus_f1',"),
     ],
     ids=["unknown name", "unknown backbone", "unknown loss"],

@@ -147,9 +147,12 @@ class Slurm:
         return {job for job in jobs if job.job_id in told}
 
     def why_gone(self, job: Job) -> str | None:
-        """That the job was cancelled, where Slurm says so."""
-        told = subprocess.run(["scontrol", "show", "job", job.job_id], capture_output=True, text=True, check=False)
-        return f"job {job.job_id} was cancelled" if "JobState=CANCELLED" in told.stdout else None
+        """That the job was cancelled, where Slurm says so: of one that had not begun it shows the rest of its array."""
+        asked = subprocess.run(["scontrol", "show", "job", job.job_id], capture_output=True, text=True, check=False)
+        told, task = asked.stdout, job.job_id.partition("_")[2]
+        is_shown = f"ArrayTaskId={task}" in told.replace("%", " ").split()
+        cancelled = "JobState=CANCELLED" in told or (told and not is_shown)
+        return f"job {job.job_id} was cancelled" if cancelled else None
 
     def stop(self, jobs: Sequence[Job]) -> str:
         """Leaves the jobs to Slurm, and says how to stop them."""
