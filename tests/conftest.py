@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +16,10 @@ from nblib.phantoms import draw_sample
 from nblib.runs import Run, provenance
 
 matplotlib.use("Agg")
+
+# Where tests are started in the background, a shell makes them deaf to Ctrl-C, and with them all they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOP = Path(__file__).parent.parent
 
