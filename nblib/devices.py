@@ -40,6 +40,18 @@ def sharing(devices: int) -> AbstractContextManager:
 
 
 @contextmanager
+def tracing_untold() -> Iterator[None]:
+    """Meanwhile TensorFlow does not warn of tracing: where many networks are asked one after the other, each is new."""
+    tensorflow = tf.get_logger()
+    before = tensorflow.level
+    tensorflow.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        tensorflow.setLevel(before)
+
+
+@contextmanager
 def computing_in(precision: str) -> Iterator[None]:
     """The context in which layers are made that compute in float32, mixed_float16 or mixed_bfloat16.
 

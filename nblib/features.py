@@ -11,6 +11,7 @@ import pandas as pd
 from keras import ops
 from tqdm import tqdm
 
+from nblib.devices import tracing_untold
 from nblib.experiment import Experiment, project_path
 from nblib.files import replacing
 from nblib.images import keep_pixels
@@ -159,7 +160,7 @@ def _keep(network: keras.Model, pixels: Pixels, mirrored: bool, kept: Path) -> N
         if not part.is_file():
             rows = np.arange(start, min(start + PART, len(pixels)))
             seen = pixels.batch(rows, np.full(len(rows), mirrored))
-            with replacing(part) as beside:
+            with replacing(part) as beside, tracing_untold():
                 np.save(beside, network.predict(seen, verbose=0))
     with replacing(kept) as beside:
         whole = np.lib.format.open_memmap(beside, "w+", np.float32, shape)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import Dataset, read_dataset, validation_halves
-from nblib.devices import as_part_of_batch, grow_memory
+from nblib.devices import as_part_of_batch, grow_memory, tracing_untold
 from nblib.experiment import Experiment, project_path
 from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
@@ -184,7 +184,8 @@ def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset
 
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
     """Probabilities, (N, K) float32, of `examples` in their order."""
-    return model.predict(_in_order(examples, batch_size), verbose=0)
+    with tracing_untold():
+        return model.predict(_in_order(examples, batch_size), verbose=0)
 
 
 def score(run: Run, data: TrainingData) -> dict[str, Any]:

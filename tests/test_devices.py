@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
-from nblib.devices import grow_memory, sharing
+from nblib.devices import grow_memory, sharing, tracing_untold
 from nblib.losses import LOSSES
 from nblib.runs import Run
 
@@ -142,3 +143,14 @@ def test_memory_is_asked_for_as_often_as_one_likes_with_or_without_a_gpu():
     grow_memory()
     grow_memory()
     assert all(tf.config.experimental.get_memory_growth(gpu) for gpu in tf.config.list_physical_devices("GPU"))
+
+
+def test_many_networks_are_asked_without_a_word_of_tracing(caplog, monkeypatch):
+    monkeypatch.setattr(tf.get_logger(), "propagate", True)
+    for _ in range(8):
+        network = keras.Sequential([keras.layers.Dense(1)])
+        with tracing_untold():
+            network.predict(np.zeros((2, 3), np.float32), verbose=0)
+    assert not caplog.records
+    tf.get_logger().warning("heard again")
+    assert caplog.messages == ["heard again"]
