@@ -16,6 +16,7 @@ from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
 from nblib.images import Examples, training_batches
 from nblib.phantoms.labels import write_labels
+from nblib.pixels import KeptPixels
 
 SIZE = 64
 BATCH = 32
@@ -26,6 +27,14 @@ def megabytes(kind):
     return int(re.search(rf"{kind}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
+def black_pixels(folder, images):
+    """Grey pixels as a store keeps them."""
+    np.ones(images, np.uint8).tofile(folder / "channels")
+    np.zeros(images * SIZE * SIZE, np.uint8).tofile(folder / "grey")
+    (folder / "colour").touch()
+    return KeptPixels(folder, images, SIZE)
+
+
 def main():
     with TemporaryDirectory() as folder:
         write_labels(folder, by_category=False)
@@ -34,9 +43,7 @@ def main():
         images = read_dataset(folder).split("train", "val")
         labels = ConceptVocabulary.of(images["concepts"]).encode(images["concepts"])
         most = read = megabytes("RssAnon")
-        shape = (len(images), SIZE, SIZE, 3)
-        pixels = np.memmap(Path(folder) / "pixels.npy", np.uint8, "w+", shape=shape)
-        pixels.flush()
+        pixels = black_pixels(Path(folder), len(images))
         examples = Examples(images["image_id"].to_numpy(str), pixels, labels)
         batches = training_batches(examples, BATCH, flipped_copies=True, seed=1)
         for _ in range(2 * len(examples) // BATCH):
