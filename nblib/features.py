@@ -14,7 +14,7 @@ from tqdm import tqdm
 from nblib.devices import tracing_untold
 from nblib.experiment import Experiment, project_path
 from nblib.files import replacing
-from nblib.images import keep_pixels
+from nblib.images import keep_pixels, pixel_key
 from nblib.models import build_backbone, from_pixels
 from nblib.pixels import Pixels
 from nblib.weights import weights_file
@@ -139,13 +139,12 @@ def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) ->
     """Where the features are kept: another name for other images, backbone, weights, size, precision or layers."""
     start = weights_file(experiment)
     weights = f"seed {experiment.seed}" if start is None else _stamp(start)
-    stamps = (f"{image_id} {_stamp(path)}" for image_id, path in zip(images["image_id"], images["path"], strict=True))
-    facts = [experiment.backbone, experiment.image_size, experiment.precision, weights, *what, *stamps]
+    facts = [experiment.backbone, experiment.image_size, experiment.precision, weights, *what, pixel_key(images)]
     name = hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
     return project_path(experiment.runs) / "features" / f"{name}.npy"
 
 
-def _stamp(path) -> str:
+def _stamp(path: Path) -> str:
     stat = path.stat()
     return f"{stat.st_size} {stat.st_mtime_ns}"
 

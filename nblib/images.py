@@ -113,9 +113,16 @@ def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
             f"{len(missing):,} of {len(images):,} images are listed but not on disk, such as {missing.iloc[0]}; "
             f"`nblib check` lists them all. Training needs the pixels."
         )
-    key = _pixel_key(images)
+    key = pixel_key(images)
     decode = partial(decode_compactly, size=size)
     return PixelStore(Path(folder) / f"{key}_{size}px", key, size, images["path"].tolist(), decode).keep()
+
+
+def pixel_key(images: pd.DataFrame) -> str:
+    """Changes whenever names, order, sizes or dates of the images' files do; a digest of 16 characters."""
+    rows = zip(images["image_id"], (path.stat() for path in images["path"]), strict=True)
+    facts = "\n".join(f"{image_id} {stat.st_size} {stat.st_mtime_ns}" for image_id, stat in rows)
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -183,12 +190,6 @@ def _plain_jpeg(path: str | ImageSource) -> Image.Image | None:
 
 def _dense(labels: sparse.csr_array) -> np.ndarray:
     return labels.toarray().astype(np.float32)
-
-
-def _pixel_key(images: pd.DataFrame) -> str:
-    rows = zip(images["image_id"], (path.stat() for path in images["path"]), strict=True)
-    facts = "\n".join(f"{image_id} {stat.st_size} {stat.st_mtime_ns}" for image_id, stat in rows)
-    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def _size(path: str | ImageSource | None) -> tuple[float, float]:

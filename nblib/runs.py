@@ -85,7 +85,7 @@ class Run:
     @property
     def running(self) -> bool:
         """True while a process of this machine trains it; False where that can't be told, as on Windows."""
-        if self.finished or not (self.folder / "experiment.json").is_file():
+        if self.finished or not self.begun:
             return False
         with (self.folder / "experiment.json").open("rb") as file:
             return take_lock(file, shared=True) is False

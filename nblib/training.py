@@ -16,7 +16,7 @@ from nblib.devices import as_part_of_batch, grow_memory, tracing_untold
 from nblib.experiment import Experiment, project_path
 from nblib.features import kept_features, split_frozen
 from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
-from nblib.intervals import Interval, f1_interval
+from nblib.intervals import f1_interval
 from nblib.losses import LOSSES
 from nblib.metrics import f1_by_image, sample_f1
 from nblib.models import from_pixels, seeing_both_ways, trained_network
@@ -197,15 +197,15 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     test_labels = data.half(experiment.test_half).labels
     frequent = most_frequent_concepts(data.train.labels)
 
-    def f1(name: str) -> Interval:
-        return f1_interval(f1_by_image(data.half(name).labels, select(run.probabilities(name)[1])))
+    def f1(name: str) -> np.ndarray:
+        return f1_by_image(data.half(name).labels, select(run.probabilities(name)[1]))
 
-    tested = f1(experiment.test_half)
+    tested = f1_interval(f1(experiment.test_half))
     history = run.history
     return {
         "best_epoch": best_epoch(history["val_f1"]),
         "epochs": len(history),
-        "validation_f1": f1(experiment.validation_half).mean,
+        "validation_f1": float(np.nanmean(f1(experiment.validation_half))),
         "test_f1": tested.mean,
         "test_f1_interval": [tested.low, tested.high],
         "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.killing import train_anew
 
 from nblib import features as module
 from nblib.experiment import Experiment
@@ -30,11 +31,6 @@ def small(sample, runs, **conditions):
         runs=str(runs),
     )
     return Experiment(**{**defaults, **conditions})
-
-
-def train_anew(experiment):
-    data = load_training_data(experiment)
-    return train(experiment, data, build_network(experiment, len(data.vocabulary)))
 
 
 @pytest.fixture

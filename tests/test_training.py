@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from benchmarks.killing import train_anew
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -21,7 +22,7 @@ from nblib.models import build_network, from_pixels
 from nblib.optimizers import NadamWithDecay
 from nblib.paper import table_3
 from nblib.runs import Run, open_run
-from nblib.training import compile_model, fit, load_training_data, predict_test, train
+from nblib.training import compile_model, fit, load_training_data, predict_test
 
 EPOCHS = 12
 KILLED_AFTER = 5
@@ -79,11 +80,6 @@ def small(sample, runs, **conditions):
         runs=str(runs),
     )
     return Experiment(**{**defaults, **conditions})
-
-
-def train_anew(experiment):
-    data = load_training_data(experiment)
-    return train(experiment, data, build_network(experiment, len(data.vocabulary)))
 
 
 @pytest.fixture(scope="module")

@@ -182,10 +182,8 @@ def test_the_notebook_gets_a_box_of_all_of_it(sample_dataset):
     assert len(box.children) == 6
 
 
-def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
-    explorer = ConceptExplorer(Dataset(Path("generated"), "by numbers", long_tailed_images()))
-    moves = [("split", "train"), ("split", "all"), ("category", "DRCT"), ("category", "all"), ("top", 60),
-             ("minimum", 20), ("search", "12"), ("search", ""), ("picked", explorer.picked.options[1][1])]  # fmt: skip
+def assert_answers_at_once(explorer, moves):
+    """Moves the controls, each to its value; every answer takes less than a hand would wait."""
     for control, value in moves:
         taken = []
         for _ in range(3):  # the quickest of three: a busy machine is not what is measured
@@ -196,6 +194,13 @@ def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
             getattr(explorer, control).value = before
         getattr(explorer, control).value = value
         assert min(taken) < SECONDS_A_HAND_WAITS, (control, value, taken)
+
+
+def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
+    explorer = ConceptExplorer(Dataset(Path("generated"), "by numbers", long_tailed_images()))
+    moves = [("split", "train"), ("split", "all"), ("category", "DRCT"), ("category", "all"), ("top", 60),
+             ("minimum", 20), ("search", "12"), ("search", ""), ("picked", explorer.picked.options[1][1])]  # fmt: skip
+    assert_answers_at_once(explorer, moves)
 
 
 def test_an_unreadable_picture_is_told_in_its_place(sample, tmp_path):

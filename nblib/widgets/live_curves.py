@@ -62,7 +62,7 @@ def watch_run(folder: str | Path, every: float = 1) -> Run:
         FileNotFoundError: no run was begun there.
     """
     run, curves, shown = Run(project_path(folder)), LiveCurves(), 0
-    if not (run.folder / "experiment.json").is_file():
+    if not run.begun:
         raise FileNotFoundError(f"no run was begun in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>.")
     try:
         while True:
