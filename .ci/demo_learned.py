@@ -2,7 +2,8 @@
 
 import sys
 
-from nblib.runs import against_paper, find_runs
+from nblib.beside_paper import against_paper
+from nblib.runs import find_runs
 
 table = against_paper(find_runs("runs/sample"))
 print(table.drop(columns=["data", "differs_in"]).to_string())

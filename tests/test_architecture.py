@@ -19,13 +19,13 @@ FLOORS = (
     ("monitoring", "figures", "reports", "gradcam", "ideas"),
     ("breakdown", "comparison", "ensembles", "heads"),
     ("features",),
-    ("counting", "models", "submission", "deciding"),
+    ("counting", "models", "submission", "deciding", "beside_paper"),
     ("weights",),
     ("runs",),
     ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
     ("pixel_store", "calibration"),
     ("files", "pixels", "sources", "concept_column", "paper", "phantoms"),
-    ("metrics", "expected_f1", "intervals", "optimizers", "devices", "attended"),
+    ("metrics", "expected_f1", "intervals", "optimizers", "devices", "attended", "progress_bar"),
 )
 DATASET_FLOORS = (
     ("__init__",),
@@ -37,7 +37,7 @@ DATASET_FLOORS = (
     ("problems", "text"),
 )
 WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "deciding", "ensembles", "retrieval", "breakdown", "ideas",
+                 "beside_paper", "deciding", "ensembles", "retrieval", "breakdown", "ideas",
                  "batch.execute", "batch.places", "batch.command")  # fmt: skip
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

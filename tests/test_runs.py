@@ -8,24 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nblib.beside_paper import against_paper, differences_from_paper, fill_table_3, paper_f1
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
 from nblib.experiment import Experiment, paper_experiment
 from nblib.files import write_json
 from nblib.paper import table_3
-from nblib.runs import (
-    Run,
-    against_paper,
-    comparable_runs,
-    differences_from_paper,
-    epoch_line,
-    fill_table_3,
-    find_runs,
-    open_finished,
-    open_run,
-    other_code,
-    paper_f1,
-)
+from nblib.runs import Run, comparable_runs, epoch_line, find_runs, open_finished, open_run, other_code
 
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
 

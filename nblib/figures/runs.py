@@ -69,7 +69,7 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """F1 of each run beside most frequent concepts and paper, from `nblib.runs.against_paper`. Paper: Table 3."""
+    """F1 of each run beside most frequent concepts and paper, from `against_paper`. Paper: Table 3."""
     data = ", ".join(sorted(table["data"].unique()))
     told = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
     tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from nblib.experiment import NO_CONDITIONS
-from nblib.runs import ASIDE, Run, best_epoch, differences_from_paper, duration, paper_f1, time_left
+from nblib.beside_paper import differences_from_paper, paper_f1
+from nblib.runs import ASIDE, Run, best_epoch, duration, time_left
 
 CURVE = (120, 32)  # width and height of the small curves
 COLUMNS = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # of a history -> of the comparison
