@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
-from tqdm import tqdm
 
 from nblib.devices import tracing_untold
 from nblib.experiment import Experiment, project_path
@@ -17,6 +16,7 @@ from nblib.files import replacing
 from nblib.images import keep_pixels, pixel_key
 from nblib.models import build_backbone, from_pixels
 from nblib.pixels import Pixels
+from nblib.progress_bar import ProgressBar
 from nblib.weights import weights_file
 
 PART = 512  # images a part of the work: what a killed computation loses at most
@@ -154,7 +154,7 @@ def _keep(network: keras.Model, pixels: Pixels, mirrored: bool, kept: Path) -> N
     parts = kept.with_suffix("")
     shape = (len(pixels), *network.output_shape[1:])
     starts = range(0, len(pixels), PART)
-    for start in tqdm(starts, "features", unit_scale=PART, unit="image", disable=None):
+    for start in ProgressBar(starts, "features", unit_scale=PART, unit="image"):
         part = parts / f"{start:09}.npy"
         if not part.is_file():
             rows = np.arange(start, min(start + PART, len(pixels)))

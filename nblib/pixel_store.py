@@ -27,10 +27,10 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from tqdm import tqdm
 
 from nblib.files import NO_ROOM, take_lock, write_json
 from nblib.pixels import FILES, DecodedPixels, KeptPixels, Pixels, cores
+from nblib.progress_bar import ProgressBar
 
 AT_ONCE = 16  # images that a thread decodes before it hands them over
 TRIED = 64  # images that tell how much room all of them need, where it may not suffice
@@ -110,7 +110,7 @@ class PixelStore:
         with ExitStack() as stack:
             files = {name: stack.enter_context((part / name).open("ab")) for name in (*FILES.values(), "channels")}
             workers = stack.enter_context(ThreadPoolExecutor(cores()))
-            bar = tqdm(desc="decode", total=len(self.sources), initial=done, unit="image", disable=None)
+            bar = ProgressBar(desc="decode", total=len(self.sources), initial=done, unit="image")
             stack.enter_context(bar)
             for images in _in_order(workers, self._decode_group, groups):
                 _append(images, files)

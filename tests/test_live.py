@@ -112,3 +112,27 @@ def test_a_terminal_tells_epochs_as_they_come_and_ends_when_interrupted_while_th
     assert training.is_alive()
     training.kill()
     training.join()
+
+
+BAR = """
+import time
+from nblib.progress_bar import ProgressBar
+for _ in ProgressBar(range(3), "decode", unit="image"):
+    time.sleep(0.2)
+"""
+
+
+def test_a_bar_shows_itself_in_one_place_of_a_notebook_and_goes_when_the_work_is_done(kernel):
+    messages = kernel(BAR)
+    shown = [each["content"] for each in messages if each["msg_type"] in ("display_data", "update_display_data")]
+    *bars, last = [each["data"] for each in shown]
+    assert bars[0]["text/plain"].startswith("decode:   0%|") and " 0/3 [" in bars[0]["text/plain"]
+    assert any(" 2/3 [" in each["text/plain"] for each in bars)
+    assert last == {"text/html": ""}
+    assert len({each["transient"]["display_id"] for each in shown}) == 1
+    assert not [each for each in messages if each["msg_type"] == "stream"]
+
+
+def test_a_bar_is_silent_where_it_goes_to_a_file():
+    done = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

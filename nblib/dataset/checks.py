@@ -9,10 +9,10 @@ from pathlib import PurePath
 
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
 from nblib.dataset.problems import Problem
 from nblib.dataset.text import IMAGE_SUFFIXES
+from nblib.progress_bar import ProgressBar
 from nblib.sources import ParquetImage, open_source
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
@@ -23,14 +23,14 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
     """What is wrong with the images of a tidy table: each header is read, and with `pixels` each image decoded.
 
-    With `pixels` also the images that are there twice, byte for byte. A progress bar is shown on terminals only.
+    With `pixels` also the images that are there twice, byte for byte. Terminals and notebooks show a progress bar.
     """
     there = images[images["path"].notna()]
     check = partial(_check_image, pixels=pixels)
     with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
         warnings.simplefilter("ignore")  # what Pillow warns of is among the problems
         found = workers.map(check, there["image_id"], there["path"])
-        found = tqdm(found, "check", len(there), unit="image", disable=None)
+        found = ProgressBar(found, "check", len(there), unit="image")
         problems = [problem for each in found for problem in each]
     return [*problems, *_same_bytes(there)] if pixels else problems
 
