@@ -23,6 +23,8 @@ from nblib.sources import ImageSource, open_source
 PLAIN_JPEGS = {("Gray", "Gray"): "L", ("YCbCr", "444"): "RGBX", ("YCbCr", "422"): "RGBX", ("YCbCr", "420"): "RGBX"}
 TURBO_MODES = {"L": "GRAY", "RGBX": "RGBX"}
 
+Batch = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]  # pixels together, or grey and coloured images apart
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -30,7 +32,7 @@ class Examples:
 
     Attributes:
         image_ids: (N,).
-        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched; `pixels.batch` for networks.
+        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched; `batch` or `apart` for networks.
         labels: (N, K) sparse, 0 and 1.
     """
 
@@ -137,25 +139,27 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
 
 
 def training_batches(
-    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, apart: bool = False
+) -> Iterator[tuple[Batch, np.ndarray]]:
     """Batches of epoch after epoch, without end, from `first_epoch` on.
 
-    Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; labels
-    (n, K) float32.
+    Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
+    `apart` they are what `Pixels.apart` gives. Labels are (n, K) float32.
     """
+    give = examples.pixels.apart if apart else examples.pixels.batch
     for epoch in count(first_epoch):
         rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
         for start in range(0, len(rows), batch_size):
             chosen, mirrored = rows[start : start + batch_size], flipped[start : start + batch_size]
-            yield examples.pixels.batch(chosen, mirrored), _dense(examples.labels[chosen])
+            yield give(chosen, mirrored), _dense(examples.labels[chosen])
 
 
-def ordered_batches(examples: Examples, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Iterator[tuple[Batch, np.ndarray]]:
     """Batches, as `training_batches` makes them, of all examples once, in their order."""
+    give = examples.pixels.apart if apart else examples.pixels.batch
     for start in range(0, len(examples), batch_size):
         rows = np.arange(start, min(start + batch_size, len(examples)))
-        yield examples.pixels.batch(rows), _dense(examples.labels[rows])
+        yield give(rows), _dense(examples.labels[rows])
 
 
 def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:

@@ -193,26 +193,51 @@ def freeze_before(backbone: keras.Model, first: str | None) -> None:
 
 @keras.saving.register_keras_serializable("nblib")
 class InColour(layers.Layer):
-    """Pixels in grey, (N, size, size, 1), three times; pixels in RGB, (N, size, size, 3), as they are."""
+    """Bytes of images as numbers in RGB, float32: grey ones, (N, size, size, 1), three times, coloured as they are.
+
+    Grey and coloured images may come apart, as `nblib.pixels.Pixels.apart` gives them: (places, grey, coloured).
+
+    Bytes are cast before anything else: TensorFlow's GPU kernels neither spread nor gather them.
+    """
+
+    def __init__(self, **options):
+        super().__init__(autocast=False, **options)
 
     def call(self, pixels):
         """(N, size, size, 3)."""
-        return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
+        if not isinstance(pixels, list | tuple):
+            return _spread(pixels)
+        places, grey, coloured = pixels
+        return ops.take(ops.concatenate([_spread(grey), ops.cast(coloured, "float32")]), places, axis=0)
 
-    def compute_output_shape(self, shape):
+    def compute_output_spec(self, pixels):
         """Also where the number of channels is not known."""
-        return (*shape[:3], 3)
+        shape = pixels[-1].shape if isinstance(pixels, list | tuple) else pixels.shape
+        return keras.KerasTensor((None, *shape[1:3], 3), "float32")
 
 
-def from_pixels(network: keras.Model, backbone: str) -> keras.Model:
+def _spread(pixels):
+    pixels = ops.cast(pixels, "float32")
+    return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
+
+
+def from_pixels(network: keras.Model, backbone: str, apart: bool = False) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
+
+    With `apart` it takes grey and coloured images apart: places, (N,) int32, grey and coloured ones.
 
     Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
     precision of the network.
     """
+    places = network.input_shape[1:3]
     with network.distribute_strategy.scope():
-        pixels = keras.Input((*network.input_shape[1:3], None), dtype="uint8", name="pixels")
-        prepared = BACKBONES[backbone].preprocess(ops.cast(InColour(dtype="uint8")(pixels), "float32"))
+        if apart:
+            kinds = {"grey": 1, "coloured": 3}
+            pixels = [keras.Input((*places, kinds[name]), dtype="uint8", name=name) for name in kinds]
+            pixels.insert(0, keras.Input((), dtype="int32", name="places"))
+        else:
+            pixels = keras.Input((*places, None), dtype="uint8", name="pixels")
+        prepared = BACKBONES[backbone].preprocess(InColour(dtype="float32")(pixels))
         return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
 
 

@@ -11,7 +11,9 @@ FILES = {1: "grey", 3: "colour"}  # where a store keeps images of so many channe
 
 
 class Pixels:
-    """Pixels of N images, (N, size, size, 3) uint8 in RGB as indexing and NumPy see them; `batch` is for networks.
+    """Pixels of N images, (N, size, size, 3) uint8 in RGB as indexing and NumPy see them.
+
+    `batch` and `apart` are for networks: a grey image, as most are, is not copied three times for a few in colour.
 
     A subclass has `images`, which gives those of some rows as they are kept.
     """
@@ -44,13 +46,26 @@ class Pixels:
             rows: (n,).
             flipped: (n,), whether each is wanted mirrored left to right; None: none is.
         """
-        images = self.images(rows)
-        channels = 1 if all(image.ndim == 2 for image in images) else 3
-        pixels = np.empty((len(images), *self.shape[1:3], channels), np.uint8)
-        flipped = np.zeros(len(images), bool) if flipped is None else flipped
-        for place, image, mirrored in zip(pixels, images, flipped, strict=True):
-            _copy(image[:, ::-1] if mirrored else image, place)
-        return pixels
+        images = _mirrored(self.images(rows), flipped)
+        return _together(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
+
+    def apart(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels of these rows, grey images apart from those in colour, for `nblib.models.InColour` to put together.
+
+        Args:
+            rows: (n,).
+            flipped: (n,), whether each is wanted mirrored left to right; None: none is.
+
+        Returns:
+            The place of each image, (n,) int32, among the grey ones and, behind them, those in colour;
+            the grey ones, (g, size, size, 1), and those in colour, (n - g, size, size, 3), RGB.
+        """
+        images = _mirrored(self.images(rows), flipped)
+        in_colour = np.array([image.ndim == 3 for image in images], bool)
+        places = np.argsort(np.argsort(in_colour, kind="stable"))
+        grey = [image for image in images if image.ndim == 2]
+        coloured = [image for image in images if image.ndim == 3]
+        return places.astype(np.int32), _together(grey, self.shape[1], 1), _together(coloured, self.shape[1], 3)
 
 
 class KeptPixels(Pixels):
@@ -91,6 +106,21 @@ class DecodedPixels(Pixels):
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _mirrored(images: list[np.ndarray], flipped: np.ndarray | None) -> list[np.ndarray]:
+    """The images, mirrored left to right where told so: seen that way, not copied."""
+    if flipped is None:
+        return images
+    return [image[:, ::-1] if mirrored else image for image, mirrored in zip(images, flipped, strict=True)]
+
+
+def _together(images: list[np.ndarray], size: int, channels: int) -> np.ndarray:
+    """One array of these images, (n, size, size, channels)."""
+    pixels = np.empty((len(images), size, size, channels), np.uint8)
+    for image, place in zip(images, pixels, strict=True):
+        _copy(image, place)
+    return pixels
 
 
 def _copy(image: np.ndarray, place: np.ndarray) -> None:

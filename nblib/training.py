@@ -1,6 +1,5 @@
 """Train one experiment on one validation half: read, fit, predict, score; a killed run goes on where it was."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -89,7 +88,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         print_epochs(run.history, experiment.epochs)
     else:
         with run.held():
-            model = from_pixels(network, experiment.backbone)
+            model = _taking_batches(network, experiment)
             learner, seen = on_kept_features(network, experiment, data) or (model, data)
             fit(compile_model(learner, experiment), experiment, seen, run, show, whole=model)
             without_optimizer(model).load_weights(run.folder / "best.weights.h5")
@@ -156,11 +155,12 @@ def fit(
         experiment.flipped_copies,
         experiment.seed,
         first_epoch=keeper.epochs_done,
+        apart=_takes_apart(model),
     )
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=steps,
-        validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size),
+        validation_data=_in_order(data.half(experiment.validation_half), experiment.batch_size, _takes_apart(model)),
         initial_epoch=keeper.epochs_done,
         epochs=experiment.epochs,
         callbacks=[*watching, keeper, *curves],
@@ -169,15 +169,17 @@ def fit(
     )
 
 
-def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset:
+def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
     """Batches of `examples` as TensorFlow takes them, `steps` of them; made beside the training that uses them."""
-    *places, channels = examples.pixels.shape[1:]
-    if examples.pixels.dtype == np.uint8:
-        channels = None  # 1 or 3
-    signature = (
-        tf.TensorSpec((None, *places, channels), examples.pixels.dtype),
-        tf.TensorSpec((None, examples.labels.shape[1]), tf.float32),
-    )
+    *sides, channels = examples.pixels.shape[1:]
+    if examples.pixels.dtype != np.uint8:
+        pixels = tf.TensorSpec((None, *sides, channels), examples.pixels.dtype)
+    elif batches.keywords.get("apart"):
+        kinds = (tf.TensorSpec((None, *sides, channels), tf.uint8) for channels in (1, 3))
+        pixels = (tf.TensorSpec((None,), tf.int32), *kinds)
+    else:
+        pixels = tf.TensorSpec((None, *sides, None), tf.uint8)  # 1 or 3
+    signature = (pixels, tf.TensorSpec((None, examples.labels.shape[1]), tf.float32))
     made = tf.data.Dataset.from_generator(batches, output_signature=signature)
     return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
@@ -185,7 +187,7 @@ def stream(batches: Callable, examples: Examples, steps: int) -> tf.data.Dataset
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
     """Probabilities, (N, K) float32, of `examples` in their order."""
     with tracing_untold():
-        return model.predict(_in_order(examples, batch_size), verbose=0)
+        return model.predict(_in_order(examples, batch_size, _takes_apart(model)), verbose=0)
 
 
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
@@ -268,6 +270,18 @@ def _limited(images: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     return images.sample(experiment.limit_images, random_state=experiment.seed).sort_index().reset_index(drop=True)
 
 
-def _in_order(examples: Examples, batch_size: int) -> tf.data.Dataset:
+def _taking_batches(network: keras.Model, experiment: Experiment) -> keras.Model:
+    """The network from pixels on; it takes grey and coloured images apart, which copies least, where it can.
+
+    Several devices can't share a batch that comes in parts, and XLA would compile each number of coloured images.
+    """
+    return from_pixels(network, experiment.backbone, apart=experiment.devices == 1 and not experiment.jit_compile)
+
+
+def _takes_apart(model: keras.Model) -> bool:
+    return len(model.inputs) > 1
+
+
+def _in_order(examples: Examples, batch_size: int, apart: bool) -> tf.data.Dataset:
     steps = batches_an_epoch(examples, batch_size, flipped_copies=False)
-    return stream(partial(ordered_batches, examples, batch_size), examples, steps)
+    return stream(partial(ordered_batches, examples, batch_size, apart=apart), examples, steps)

@@ -3,6 +3,8 @@ from typing import get_args
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from nblib.experiment import KERAS_BACKBONES, SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
 from nblib.models import BACKBONES, GeM, build_network, describe_network, from_pixels, seeing_both_ways
@@ -245,6 +247,41 @@ def test_pixels_reach_a_network_as_its_backbone_expects_them(backbone, unchanged
     pixels = random_pixels(16)
     reached = from_pixels(unchanged, backbone)(pixels)
     np.testing.assert_allclose(reached, PREPROCESSING[backbone](pixels.astype("float64")), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("grey", [[], [1, 3], [0, 1, 2, 3]], ids=["colour", "mixed", "grey"])
+def test_a_network_sees_the_same_whether_grey_images_come_apart_or_not(grey, unchanged):
+    pixels = random_pixels(16, images=4)
+    pixels[grey] = pixels[grey][..., :1]
+    coloured = [row for row in range(4) if row not in grey]
+    places = np.argsort([*grey, *coloured]).astype(np.int32)
+    apart = from_pixels(unchanged, "VGG16", apart=True)([places, pixels[grey][..., :1], pixels[coloured]])
+    np.testing.assert_array_equal(apart, from_pixels(unchanged, "VGG16")(pixels))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_all_that_comes_before_the_network_can_be_done_on_a_gpu(apart, unchanged):
+    """TensorFlow would do what no kernel of a GPU can on the CPU, and send the pixels back and forth."""
+    model = from_pixels(unchanged, "VGG16", apart)
+    signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
+    graph = tf.function(model).get_concrete_function(signature if apart else signature[0]).graph
+    pixels = [each for each in graph.get_operations() if each.type in PIXEL_OPERATIONS]
+    assert {"Cast", "BroadcastTo"} <= {each.type for each in pixels}
+    for operation in pixels:
+        assert has_gpu_kernel(operation), f"{operation.type} of {operation.inputs[0].dtype.name}"
+
+
+PIXEL_OPERATIONS = {"Cast", "BroadcastTo", "ConcatV2", "GatherV2", "ReverseV2", "Sub", "AddV2", "Mul", "RealDiv"}
+
+
+def has_gpu_kernel(operation):
+    """Whether TensorFlow, where it is built with GPUs, has a kernel for the types of this operation."""
+    kernels = get_registered_kernels_for_op(operation.type).kernel
+    return any(
+        kernel.device_type == "GPU"
+        and all(operation.get_attr(each.name) in each.allowed_values.list.type for each in kernel.constraint)
+        for kernel in kernels
+    )
 
 
 @pytest.mark.parametrize("backbone", KERAS_OWN)

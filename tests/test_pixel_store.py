@@ -98,6 +98,19 @@ def test_a_batch_is_mirrored_where_it_is_told_to_be(images, expected, tmp_path):
             assert np.array_equal(np.broadcast_to(image, (SIZE, SIZE, 3)), expected[row][:, :: -1 if mirrored else 1])
 
 
+@pytest.mark.parametrize("rows", [[1, 4, 3, 0, 6], [3, 1], [8, 0, 4], [0]], ids=["mixed", "grey", "colour", "one"])
+def test_grey_and_coloured_images_of_a_batch_are_had_apart(images, rows, tmp_path):
+    pixels = keep_pixels(images, SIZE, tmp_path)
+    rows, flipped = np.array(rows), np.arange(len(rows)) % 2 == 0
+    places, grey, coloured = pixels.apart(rows, flipped)
+    assert grey.shape == ((rows % 4 > 0).sum(), SIZE, SIZE, 1)
+    assert coloured.shape == ((rows % 4 == 0).sum(), SIZE, SIZE, 3)
+    together = np.concatenate([np.broadcast_to(grey, (*grey.shape[:3], 3)), coloured])
+    expected = np.broadcast_to(pixels.batch(rows, flipped), (len(rows), SIZE, SIZE, 3))
+    assert np.array_equal(together[places], expected)
+    assert np.array_equal(pixels.apart(rows)[1], pixels.apart(rows, np.zeros(len(rows), bool))[1])
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_store_may_have_one_kind_only(tmp_path, mode):
     colours = np.random.default_rng(2).integers(0, 256, (40, 40, 3), dtype=np.uint8)

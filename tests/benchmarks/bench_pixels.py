@@ -112,7 +112,7 @@ def bench_build(images, rounds):
 def serve(examples, epochs=1):
     """Goes through whole epochs, every image as it is and mirrored."""
     steps = batches_an_epoch(examples, BATCH, flipped_copies=True)
-    batches = partial(training_batches, examples, BATCH, True, 1)
+    batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
     for _ in stream(batches, examples, tf.data.INFINITE_CARDINALITY).take(epochs * steps):
         pass
 
@@ -165,20 +165,22 @@ def bench_serve(images, folder, rounds):
 # ---- fit
 
 
-def small_model():
+def small_model(apart):
     experiment = Experiment(experiment_name="small", backbone="small_plain", weights=None, image_size=SMALL,
                             pooling="avg", fc_layers=1, fc_units=64)  # fmt: skip
-    return compile_model(from_pixels(build_network(experiment, CONCEPTS), experiment.backbone), experiment)
+    return compile_model(from_pixels(build_network(experiment, CONCEPTS), experiment.backbone, apart), experiment)
 
 
 def bench_fit(images, folder, rounds):
     many = table_of(images["path"].tolist() * 5)
     examples = examples_of(many, SMALL, folder / "pixels")
     steps = batches_an_epoch(examples, BATCH, flipped_copies=True)
-    kept = stream(partial(training_batches, examples, BATCH, True, 1), examples, tf.data.INFINITE_CARDINALITY)
+    kept = stream(
+        partial(training_batches, examples, BATCH, True, 1, apart=True), examples, tf.data.INFINITE_CARDINALITY
+    )
     pixels, labels = examples.pixels[:], examples.labels.toarray().astype(np.float32)
     pixels, labels = np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, labels])
-    stored, held = small_model(), small_model()
+    stored, held = small_model(apart=True), small_model(apart=False)
     ways = {
         "nblib": lambda: stored.fit(kept, steps_per_epoch=steps, shuffle=False, verbose=0),
         "from one array in memory": lambda: held.fit(pixels, labels, batch_size=BATCH, verbose=0),
