@@ -1,16 +1,21 @@
-"""Memory of the data side of training on 80,723 images x 3,047 concepts: python tests/benchmarks/bench_memory.py
+"""Memory of training on 80,723 images x 3,047 concepts: python tests/benchmarks/bench_memory.py
 
 Reads the lists, encodes them, and serves an epoch in batches of 32 from pixels that are mapped from a file (64 px, all
-black). Beside it the labels of the usual way, dense float32. MB of this process itself; what is mapped from the file is
-the system's cache and told apart. TensorFlow is not imported.
+black), without TensorFlow; then trains `small_plain` on 1,000 such batches, beside the same training on 32 images, each
+in a fresh process: what the second takes is TensorFlow's own. Beside it the labels of the usual way, dense float32.
+MB of the process itself; what is mapped from the file is the system's cache and told apart.
 """
 
+import multiprocessing
 import os
 import re
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from scipy import sparse
 
 from nblib.concepts import ConceptVocabulary
 from nblib.dataset import read_dataset
@@ -20,6 +25,8 @@ from nblib.pixels import KeptPixels
 
 SIZE = 64
 BATCH = 32
+STEPS = 1_000
+CONCEPTS = 3_047
 
 
 def megabytes(kind):
@@ -29,30 +36,72 @@ def megabytes(kind):
 
 def black_pixels(folder, images):
     """Grey pixels as a store keeps them."""
+    folder.mkdir(exist_ok=True)
     np.ones(images, np.uint8).tofile(folder / "channels")
     np.zeros(images * SIZE * SIZE, np.uint8).tofile(folder / "grey")
     (folder / "colour").touch()
     return KeptPixels(folder, images, SIZE)
 
 
+def read(folder):
+    """The lists in the folder, read and encoded."""
+    images = read_dataset(folder).split("train", "val")
+    labels = ConceptVocabulary.of(images["concepts"]).encode(images["concepts"])
+    return images["image_id"].to_numpy(str), labels
+
+
+def serve(folder):
+    """MB after reading, the most while an epoch is served, and those mapped from files."""
+    before = megabytes("RssAnon")
+    names, labels = read(folder)
+    most = after_reading = megabytes("RssAnon")
+    examples = Examples(names, black_pixels(folder / "pixels", len(names)), labels)
+    batches = training_batches(examples, BATCH, flipped_copies=True, seed=1)
+    for _ in range(2 * len(examples) // BATCH):
+        next(batches)
+        most = max(most, megabytes("RssAnon"))
+    return after_reading - before, most - before, megabytes("RssFile")
+
+
+def train(folder, few):
+    """The most MB of a process that trains, on 32 images or on all."""
+    from bench_pixels import small_model
+    from keras.callbacks import LambdaCallback
+    from tensorflow.data import INFINITE_CARDINALITY
+
+    from nblib.training import stream
+
+    if few:
+        names, labels = np.arange(BATCH).astype(str), sparse.csr_array(np.eye(BATCH, CONCEPTS, dtype=np.uint8))
+    else:
+        names, labels = read(folder)
+    examples = Examples(names, black_pixels(folder / f"pixels_{len(names)}", len(names)), labels)
+    batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
+    seen = []
+    look = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(megabytes("RssAnon")))
+    small_model(apart=True).fit(
+        stream(batches, examples, INFINITE_CARDINALITY), steps_per_epoch=STEPS, verbose=0, callbacks=[look]
+    )
+    return max(seen)
+
+
+def in_a_fresh_process(work, *arguments):
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
 def main():
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as place:
+        folder = Path(place)
         write_labels(folder, by_category=False)
         os.sync()
-        before = megabytes("RssAnon")
-        images = read_dataset(folder).split("train", "val")
-        labels = ConceptVocabulary.of(images["concepts"]).encode(images["concepts"])
-        most = read = megabytes("RssAnon")
-        pixels = black_pixels(Path(folder), len(images))
-        examples = Examples(images["image_id"].to_numpy(str), pixels, labels)
-        batches = training_batches(examples, BATCH, flipped_copies=True, seed=1)
-        for _ in range(2 * len(examples) // BATCH):
-            next(batches)
-            most = max(most, megabytes("RssAnon"))
-        dense = labels.shape[0] * labels.shape[1] * 4 / 2**20
-    print(f"dense float32 labels alone    {dense:8.0f} MB")
-    print(f"read and encoded              {read - before:8.0f} MB")
-    print(f"most while an epoch is served {most - before:8.0f} MB, and {megabytes('RssFile'):.0f} MB mapped from files")
+        after_reading, most, mapped = in_a_fresh_process(serve, folder)
+        alone, training = (in_a_fresh_process(train, folder, few) for few in (True, False))
+    print(f"dense float32 labels alone    {80_723 * CONCEPTS * 4 / 2**20:8.0f} MB")
+    print(f"read and encoded              {after_reading:8.0f} MB")
+    print(f"most while an epoch is served {most:8.0f} MB, and {mapped:.0f} MB mapped from files")
+    print(f"most while training           {training:8.0f} MB, of which {alone:.0f} MB on 32 images: TensorFlow's own")
+    print(f"beyond TensorFlow             {training - alone:8.0f} MB")
 
 
 if __name__ == "__main__":
