@@ -62,7 +62,8 @@ class Pixels:
         """
         images = _mirrored(self.images(rows), flipped)
         in_colour = np.array([image.ndim == 3 for image in images], bool)
-        places = np.argsort(np.argsort(in_colour, kind="stable"))
+        grey_first = np.argsort(in_colour, kind="stable")
+        places = np.argsort(grey_first)  # the inverse: where each image went
         grey = [image for image in images if image.ndim == 2]
         coloured = [image for image in images if image.ndim == 3]
         return places.astype(np.int32), _together(grey, self.shape[1], 1), _together(coloured, self.shape[1], 3)
