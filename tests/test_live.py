@@ -53,12 +53,14 @@ def told(messages):
 
 
 def drawn(messages):
-    """Of each message that shows something: its kind, whether it is a picture, and the place it is shown in."""
-    return [
+    """Of each message where pictures are shown: its kind, whether it is a picture, and the place; not those of bars."""
+    shown = [
         (each["msg_type"], "image/png" in each["content"]["data"], each["content"]["transient"].get("display_id"))
         for each in messages
         if each["msg_type"] in ("display_data", "update_display_data")
     ]
+    pictured = {place for _, picture, place in shown if picture}
+    return [each for each in shown if each[2] in pictured]
 
 
 def lines_of(experiment):
