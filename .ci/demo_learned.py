@@ -2,8 +2,8 @@
 
 import sys
 
-from nblib.beside_paper import against_paper
-from nblib.runs import find_runs
+from nblib.experiments import find_runs
+from nblib.reports import against_paper
 
 table = against_paper(find_runs("runs/sample"))
 print(table.drop(columns=["data", "differs_in"]).to_string())

@@ -8,21 +8,22 @@ from typing import Annotated
 
 import typer
 
-from nblib.batch.command import PapermillsWay, batch
-from nblib.concepts import label_statistics
-from nblib.dataset import (
+from nblib.batch import PapermillStyle, batch
+from nblib.data import (
     LAYOUTS,
     Dataset,
     Problem,
     check_images,
     count_images,
+    format_problems,
     inspect_dataset,
-    lacking_splits,
-    listing,
-    serious_ones,
+    label_statistics,
+    missing_splits,
+    serious_problems,
     write_quarantine,
 )
-from nblib.submission import check_submission, evaluate, read_submission
+from nblib.evaluation import check_submission, evaluate, read_submission
+from nblib.system import stderr_silenced
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
@@ -80,12 +81,12 @@ def check(
     Example: `nblib check data/sample --quarantine quarantine.txt`
     """
     dataset = inspect_dataset(data, layout)
-    problems = [*lacking_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
+    problems = [*missing_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
     typer.echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
     if quarantine:
         typer.echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
-    if serious_ones(problems):
+    if serious_problems(problems):
         raise typer.Exit(1)
 
 
@@ -131,7 +132,7 @@ def check_submission_file(
     test = inspect_dataset(data).split("test")
     problems = check_submission(submission, test["image_id"])
     if problems:
-        typer.echo(listing(problems))
+        typer.echo(format_problems(problems))
     if any(problem.serious for problem in problems):
         raise typer.Exit(1)
     typer.echo(f"{submission}: accepted, {len(test):,} images answered")
@@ -167,7 +168,7 @@ def doctor(
     Example: `nblib doctor params/table3/03_vgg16_flipped.yaml --data my_data`
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nblib.doctor import examine, read_experiment, versions
+    from nblib.training import examine, read_experiment, versions
 
     if data and not data.is_dir():
         raise FileNotFoundError(f"no data folder at {data}; --data names the folder with images and concept lists.")
@@ -187,6 +188,23 @@ def doctor(
 
 
 @app.command()
+def prepare(
+    experiments: Annotated[
+        list[Path], typer.Argument(help="Files of parameters, such as those in params/table3.", show_default=False)
+    ],
+) -> None:
+    """Decode the pixels and fetch the weights that experiments share, before they run.
+
+    Example: `nblib prepare params/table3/*.yaml`
+    """
+    with stderr_silenced():
+        from nblib.training import prepare as prepare_experiments
+        from nblib.training import read_experiment
+
+    prepare_experiments([read_experiment(path) for path in experiments])
+
+
+@app.command()
 def watch(
     run: Annotated[Path, typer.Argument(help="Folder of a run that is being trained.", show_default=False)],
 ) -> None:
@@ -194,12 +212,12 @@ def watch(
 
     Example: `nblib watch runs/03_vgg16_flipped/val1`
     """
-    from nblib.widgets import watch_run
+    from nblib.experiments import watch_run
 
     watch_run(run)
 
 
-app.command(cls=PapermillsWay)(batch)
+app.command(cls=PapermillStyle)(batch)
 
 
 def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
@@ -209,11 +227,11 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     if len(dataset.images):
         text.append(f"categories from: {dataset.category_from or 'nothing; they are not known'}")
         text.append(count_images(dataset.images).to_string())
-    serious = serious_ones(problems)
+    serious = serious_problems(problems)
     notes = [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
-            text.append(f"\n{heading}: {len(found):,}\n{listing(found)}")
+            text.append(f"\n{heading}: {len(found):,}\n{format_problems(found)}")
     if not serious:
         trained = dataset.images["path"].notna().any()
         text.append("\nFit for training." if trained else "\nFit for notebooks 01 and 02; training needs the images.")
@@ -227,7 +245,7 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
         "layout": dataset.layout,
         "category_from": dataset.category_from,
         "images": len(dataset.images),
-        "fit": not serious_ones(problems),
+        "fit": not serious_problems(problems),
         "problems": [asdict(problem) for problem in problems],
     }
     return json.dumps(facts, indent=2)

@@ -9,11 +9,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nblib.dataset import Dataset, read_dataset
-from nblib.experiment import Experiment
-from nblib.files import write_json
+from nblib.data import Dataset, read_dataset
+from nblib.experiments import Experiment, Run, provenance
 from nblib.phantoms import draw_sample
-from nblib.runs import Run, provenance
+from nblib.system import write_json
 
 matplotlib.use("Agg")
 
@@ -91,9 +90,9 @@ def leave_run(tmp_path):
             {"epoch": n, "loss": 0.5 / n, "f1": value, "val_loss": 0.6 / n, "val_f1": value, "learning_rate": 1e-3,
              "seconds": 2.0} for n, value in enumerate(f1, 1)
         ]  # fmt: skip
-        run.keep_history(epochs)
+        run.write_history(epochs)
         if scored is not None:
-            run.keep_scores({"best_epoch": 2, "epochs": len(f1), "validation_f1": max(f1), "test_f1": scored,
+            run.write_scores({"best_epoch": 2, "epochs": len(f1), "validation_f1": max(f1), "test_f1": scored,
                              "baseline_f1": 0.2, "seconds": 2.0 * len(f1)})  # fmt: skip
         nbformat.write(_executed(experiment, error), run.folder / "notebook.ipynb")
         return run

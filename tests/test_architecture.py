@@ -1,3 +1,5 @@
+"""The floors of nblib, and the faces of its packages."""
+
 import ast
 import json
 import subprocess
@@ -5,110 +7,154 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import nbformat
 import pytest
 
-import nblib
+TOP = Path(__file__).parent.parent
+NBLIB = TOP / "nblib"
 
-FOLDER = Path(nblib.__file__).parent
-
-# A module imports only from floors below its own; the last line is the ground.
+# A package imports only from floors below its own.
 FLOORS = (
-    ("__main__",),
-    ("batch",),
-    ("training", "widgets", "doctor"),
-    ("monitoring", "figures", "reports", "gradcam", "ideas"),
-    ("breakdown", "comparison", "ensembles", "heads"),
-    ("features",),
-    ("counting", "models", "submission", "deciding", "beside_paper"),
-    ("weights",),
-    ("runs",),
-    ("losses", "experiment", "dataset", "concepts", "images", "retrieval", "selection"),
-    ("pixel_store", "calibration"),
-    ("files", "pixels", "sources", "concept_column", "paper", "phantoms"),
-    ("metrics", "expected_f1", "intervals", "optimizers", "devices", "attended", "progress_bar"),
+    ("__main__", "ensembles", "widgets"),
+    ("training", "figures", "reports", "batch"),
+    ("experiments", "evaluation"),
+    ("data",),
+    ("system", "phantoms"),
 )
-DATASET_FLOORS = (
-    ("__init__",),
-    ("rocov2",),
-    ("imageclef_2020", "imageclef", "roco", "parquet_shards"),
-    ("layout", "matching", "table"),
-    ("lists", "image_files", "categories", "names", "quarantine", "checks"),
-    ("folder",),
-    ("problems", "text"),
-)
-WITHOUT_KERAS = ("dataset", "concepts", "counting", "figures", "submission", "runs", "selection", "reports",
-                 "beside_paper", "deciding", "ensembles", "retrieval", "breakdown", "ideas",
-                 "batch.execute", "batch.places", "batch.command")  # fmt: skip
+WITH_KERAS = {"training", "ensembles"}
 
-MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-DATASET_MODULES = sorted(path.stem for path in (FOLDER / "dataset").glob("*.py"))
-PACKAGES = sorted(path.parent.name for path in FOLDER.glob("*/__init__.py"))
+PACKAGES = sorted(path.parent.name for path in NBLIB.glob("*/__init__.py"))
+MODULES = sorted(NBLIB.rglob("*.py"))
 
 
-def imported_names(path):
-    """Dotted names that a file imports from nblib, also inside functions: `nblib.runs.Run`, `nblib.runs`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
+def package_of(path: Path) -> str:
+    """`data` of nblib/data/text.py, `__main__` of nblib/__main__.py."""
+    return path.relative_to(NBLIB).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> set[str]:
+    """Dotted names that Python code imports, also inside functions: `nblib.data.Dataset`, `numpy`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
-            names = [f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names]
-        yield from (name for name in names if name.startswith(("nblib.", ".")))
+            found |= {f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names}
+    return found
 
 
-def test_every_module_is_on_exactly_one_floor():
-    placed = Counter(module for floor in FLOORS for module in floor)
-    assert placed == Counter([*MODULES, *PACKAGES])
+def imports_of(path: Path) -> set[str]:
+    return imports(path.read_text(encoding="utf-8"))
 
 
-def below(module, floors):
-    """The modules of all floors under the module's own."""
-    height = next(number for number, floor in enumerate(floors) if module in floor)
-    return {name for floor in floors[height + 1 :] for name in floor}
+def notebook_code(path: Path) -> str:
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
 
 
-@pytest.mark.parametrize("module", [*MODULES, *PACKAGES])
-def test_a_module_imports_only_from_floors_below_it(module):
-    files = [FOLDER / f"{module}.py"] if module in MODULES else sorted((FOLDER / module).glob("*.py"))
-    imported = {name.split(".")[1] for path in files for name in imported_names(path)}
-    assert imported - {module} <= below(module, FLOORS)
+def face(package: str) -> list[str]:
+    """`__all__` of a package."""
+    for node in ast.parse((NBLIB / package / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+            return ast.literal_eval(node.value)
+    return []
 
 
-def test_every_module_of_dataset_is_on_exactly_one_floor():
-    placed = Counter(module for floor in DATASET_FLOORS for module in floor)
-    assert placed == Counter(DATASET_MODULES)
+def submodules(package: str) -> set[str]:
+    return {path.stem for path in (NBLIB / package).iterdir()} - {"__init__", "__pycache__"}
 
 
-@pytest.mark.parametrize("module", DATASET_MODULES)
-def test_a_module_of_dataset_imports_only_from_floors_below_it(module):
-    imported = [name.split(".")[1:] for name in imported_names(FOLDER / "dataset" / f"{module}.py")]
-    assert {first for first, *_ in imported if first != "dataset"} <= below("dataset", FLOORS)
-    assert {second for first, second, *_ in imported if first == "dataset"} <= below(module, DATASET_FLOORS)
+USERS = {
+    **{str(path.relative_to(TOP)): (package_of(path), path.read_text(encoding="utf-8")) for path in MODULES},
+    **{path.name: (None, notebook_code(path)) for path in sorted((TOP / "notebooks").glob("*.ipynb"))},
+}
 
 
-def test_the_imports_are_really_found():
-    assert "nblib.runs.open_run" in imported_names(FOLDER / "training.py")
-    assert "nblib.phantoms.draw_sample" in imported_names(FOLDER / "__main__.py")  # inside a function
+def test_every_package_is_on_exactly_one_floor():
+    assert Counter(name for floor in FLOORS for name in floor) == Counter([*PACKAGES, "__main__"])
 
 
-def test_the_package_itself_imports_none_of_its_modules():
-    assert list(imported_names(FOLDER / "__init__.py")) == []
+@pytest.mark.parametrize("package", [name for floor in FLOORS for name in floor])
+def test_a_package_imports_only_from_floors_below_its_own(package):
+    height = next(number for number, floor in enumerate(FLOORS) if package in floor)
+    below = {name for floor in FLOORS[height + 1 :] for name in floor}
+    found = {name for path in MODULES if package_of(path) == package for name in imports_of(path)}
+    assert {name.split(".")[1] for name in found if name.startswith("nblib.")} - {package} <= below
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
-def test_imports_are_absolute(path):
-    assert not [name for name in imported_names(path) if name.startswith(".")]
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_of_a_package_import_each_other_without_a_cycle(package):
+    modules = [path for path in MODULES if package_of(path) == package and path.name != "__init__.py"]
+    names = {".".join(path.relative_to(TOP).with_suffix("").parts): path for path in modules}
+    needs = {
+        name: {other for other in names if any(f"{each}.".startswith(f"{other}.") for each in imports_of(path))}
+        for name, path in names.items()
+    }
+    while leaves := {name for name, others in needs.items() if not others}:
+        needs = {name: others - leaves for name, others in needs.items() if name not in leaves}
+    assert needs == {}
 
 
-@pytest.mark.parametrize("path", sorted((FOLDER / "phantoms").glob("*.py")), ids=lambda path: path.stem)
-def test_phantoms_import_only_each_other(path):
-    assert all(name.startswith("nblib.phantoms.") for name in imported_names(path))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(NBLIB)))
+def test_keras_and_tensorflow_are_imported_by_training_and_ensembles_alone(path):
+    found = {name.strip(".").split(".")[0] for name in imports_of(path)}
+    assert package_of(path) in WITH_KERAS or found.isdisjoint({"keras", "tensorflow"})
 
 
-def test_what_does_not_train_imports_neither_tensorflow_nor_keras():
-    imports = ", ".join(f"nblib.{module}" for module in WITHOUT_KERAS)
-    program = f"import json, sys, {imports}; print(json.dumps(sorted(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    loaded = set(json.loads(told))
-    assert {"numpy", "nblib.runs"} <= loaded
+def test_what_does_not_train_does_not_load_tensorflow():
+    packages = ", ".join(f"nblib.{name}" for name in PACKAGES if name not in WITH_KERAS)
+    program = f"import json, sys, nblib.__main__, {packages}; print(json.dumps(sorted(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    loaded = set(json.loads(printed))
+    assert {"numpy", "nblib.experiments.runs"} <= loaded
     assert loaded.isdisjoint({"tensorflow", "keras"})
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nobody_imports_from_inside_another_package(user):
+    package, source = USERS[user]
+    inside = [
+        name
+        for name in imports(source)
+        if name.startswith("nblib.") and (parts := name.split("."))[1] != package and parts[1] in PACKAGES
+        and (len(parts) > 3 or (len(parts) == 3 and parts[2] in submodules(parts[1]) and parts[2] not in face(parts[1])))
+    ]  # fmt: skip
+    assert inside == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_everything_on_a_face_is_used_outside_its_package(package):
+    used = set()
+    for owner, source in USERS.values():
+        if owner != package:
+            found = imports(source)
+            used |= {name.rsplit(".", 1)[1] for name in found if name.startswith(f"nblib.{package}.")}
+            if f"nblib.{package}" in found:
+                tree = ast.walk(ast.parse(source))
+                used |= {n.attr for n in tree if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == package}
+    assert face(package) and set(face(package)) - used == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_face_only_re_exports(package):
+    _docstring, *rest = ast.parse((NBLIB / package / "__init__.py").read_text(encoding="utf-8")).body
+    assert all(isinstance(node, ast.ImportFrom | ast.Assign) for node in rest)
+
+
+def test_nblib_itself_imports_none_of_its_packages():
+    assert not [name for name in imports_of(NBLIB / "__init__.py") if name.startswith(("nblib", "."))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(NBLIB)))
+def test_imports_are_absolute(path):
+    assert not [name for name in imports_of(path) if name.startswith(".")]
+
+
+def test_tests_mirror_packages():
+    folders = {path.name for path in (TOP / "tests").iterdir() if any(path.glob("test_*.py"))}
+    assert folders - {"slurm"} == set(PACKAGES)
+
+
+def test_imports_inside_functions_are_found():
+    assert "nblib.phantoms.draw_sample" in imports_of(NBLIB / "__main__.py")
+    assert "nblib.data.table.Dataset" in imports_of(NBLIB / "data" / "examples.py")

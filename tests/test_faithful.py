@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_models import PARAMETERS, STATISTICS_OF_BATCH_NORMALISATION
+from training.test_models import PARAMETERS, STATISTICS_OF_BATCH_NORMALISATION
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "docs" / "faithful.md").read_text(encoding="utf-8")
@@ -47,8 +47,8 @@ def test_the_named_test_exists(file, name):
 
 def test_a_renamed_object_or_test_is_missed():
     with pytest.raises(AttributeError):
-        pkgutil.resolve_name("nblib.models.build_networks")
-    names = set(defined_in("tests/test_models.py"))
+        pkgutil.resolve_name("nblib.training.models.build_networks")
+    names = set(defined_in("tests/training/test_models.py"))
     assert "test_vgg16_has_the_layers_of_listing_1_1" in names
     assert "test_vgg16_has_the_layers_of_listing_1" not in names
 

@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 import pytest
+from benchmarks.paper_labels import write_labels
 from PIL import Image
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.dataset import read_dataset
-from nblib.phantoms.labels import write_labels
-from nblib.submission import read_submission, write_submission
+from nblib.data import read_dataset
+from nblib.evaluation import read_submission, write_submission
 
 COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "watch", "batch")
 

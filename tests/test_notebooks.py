@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nblib.dataset import read_dataset
-from nblib.submission import read_submission
+from nblib.data import read_dataset
+from nblib.evaluation import read_submission
 
 TOP = Path(__file__).parent.parent
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
@@ -147,7 +147,7 @@ def test_forced_it_trains_anew_and_the_old_run_is_put_aside(executed, sample, tm
     done = papermill("03_baseline_vgg16", tmp_path / "forced.ipynb", **parameters)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "epoch 1/1" in outputs_of(tmp_path / "forced.ipynb")
-    (aside,) = (runs / "03_vgg16_flipped").glob("val1_put_aside_*")
+    (aside,) = (runs / "03_vgg16_flipped").glob("val1_archived_*")
     old = executed / "runs" / "03_vgg16_flipped" / "val1"
     assert (aside / "history.csv").read_bytes() == (old / "history.csv").read_bytes()
 

@@ -6,8 +6,7 @@ import nbformat
 import pytest
 import yaml
 
-from nblib.experiment import Experiment, notebook_of, notebook_parameters, paper_experiment
-from nblib.paper import table_3
+from nblib.experiments import Experiment, notebook_of, notebook_parameters, paper_experiment, table_3
 
 TOP = Path(__file__).parent.parent
 TABLE_3 = sorted((TOP / "params" / "table3").glob("*.yaml"))

@@ -1,1 +1,8 @@
-"""Many runs: papermill on this machine or on a cluster, going on with what is missing whatever died on the way."""
+"""Many runs: papermill on this machine or on Slurm, resumed wherever it stopped."""
+
+from nblib.batch.command import PapermillStyle, batch
+
+__all__ = [
+    "PapermillStyle",
+    "batch",
+]

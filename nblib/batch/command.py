@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 HALVES = ("val1", "val2")
 
 
-class PapermillsWay(TyperCommand):
+class PapermillStyle(TyperCommand):
     """Takes `-p NAME VALUE`, as papermill does, and `--halves val1 val2`; typer's options have one word each."""
 
     def parse_args(self, context: Any, words: list[str]) -> list[str]:

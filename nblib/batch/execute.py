@@ -1,27 +1,23 @@
 """Executes the runs of a batch at a place until each is done or has failed; says how far it is, and how it ended."""
 
 import json
-import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, redirect_stdout
-from multiprocessing import get_context
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import psutil
+from tempfile import TemporaryDirectory
 
 from nblib.batch.outcome import judge
 from nblib.batch.places import Job, Place
 from nblib.batch.plan import PlannedRun, batch_folder, refuse_conflicts
 from nblib.batch.progress import Progress
 from nblib.batch.worker import Execution
-from nblib.experiment import Experiment
-from nblib.files import take_lock, write_json
+from nblib.experiments import Experiment
+from nblib.system import take_lock, write_json
 
 
 class Batch:
@@ -161,48 +157,19 @@ def summary(batch: Batch, command: Sequence[str]) -> str:
 
 
 def prepare(experiments: Iterable[Experiment]) -> None:
-    """Makes what runs share, once, before they start: pixels of each size, and ImageNet weights.
+    """Makes what runs share, once, before they start: `nblib prepare` in a process of its own, which takes TensorFlow away.
 
-    In a process of its own: TensorFlow goes again with it.
+    Raises:
+        ChildProcessError: it could not be made; the process has said why.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        try:
-            process.submit(_prepare, list(experiments)).result()
-        except KeyboardInterrupt:
-            for child in psutil.Process().children():
-                child.kill()  # or leaving the block would wait for it
-            raise
-
-
-def _prepare(experiments: list[Experiment]) -> None:
-    with _quiet():
-        from nblib.devices import grow_memory
-        from nblib.training import load_training_data
-        from nblib.weights import weights_file
-
-        grow_memory()
-    pixels, weights = {}, {}
-    for e in experiments:
-        pixels[e.data, e.quarantine, e.image_size, e.limit_images and (e.limit_images, e.seed)] = e
-        weights[e.backbone, e.weights] = e
-    with redirect_stdout(sys.stderr):  # Keras says there how far it has fetched weights
-        for e in weights.values():
-            weights_file(e)
-        for e in pixels.values():
-            load_training_data(e)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Meanwhile nothing is written to stderr: TensorFlow's libraries tell there what they find, at any log level."""
-    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nothing)
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{number}.json" for number, _ in enumerate(experiments)]
+        for file, experiment in zip(files, experiments, strict=True):
+            write_json(file, experiment.model_dump())
+        if subprocess.run([sys.executable, "-m", "nblib", "prepare", *files], check=False).returncode:
+            raise ChildProcessError(
+                "pixels and weights could not be prepared, for the reason above; no run has started."
+            )
 
 
 def _execution(run: PlannedRun) -> Execution:

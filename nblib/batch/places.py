@@ -1,7 +1,6 @@
 """Where a batch is executed: on this machine or by Slurm, each through submitit."""
 
 import getpass
-import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import psutil
 import submitit
 
 from nblib.batch.worker import Execution, kill_tree
+from nblib.system import cores, visible_gpus
 
 ALWAYS = 10 * 365 * 24 * 60  # minutes: submitit ends what takes longer, and by itself would after two
 STOPPING = 15  # seconds for a worker to end by itself
@@ -170,30 +170,13 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
     """
     gpus = visible_gpus()
     if not gpus:
-        threads = str(max(1, _cores() // (jobs or 1)))
+        threads = str(max(1, cores() // (jobs or 1)))
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         return [dict.fromkeys(names, threads)] * (jobs or 1)
     there = [",".join(gpus[first : first + devices]) for first in range(0, len(gpus) - devices + 1, devices)]
     if (jobs or 1) > len(there):
         raise ValueError(f"{jobs or 1} jobs of {devices} GPU each do not fit on {len(gpus)}: lower --jobs or devices.")
     return [{"CUDA_VISIBLE_DEVICES": names} for names in there[:jobs]]
-
-
-def _cores() -> int:
-    """Cores this process may use, where the system tells them from all there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs of this machine as CUDA_VISIBLE_DEVICES names them: those it names already, else all of the driver's."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in named.split(",") if name.strip() not in ("", "-1")]
-    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.split()
-    except (OSError, subprocess.SubprocessError):
-        return []
 
 
 def _process(job: Job) -> psutil.Process | None:

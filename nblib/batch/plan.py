@@ -14,9 +14,16 @@ from typing import Any
 import nbformat
 
 from nblib.batch.outcome import is_whole
-from nblib.dataset import read_dataset
-from nblib.experiment import Experiment, notebook_of, notebook_parameters, project_path, read_parameters
-from nblib.runs import Run, other_run_there
+from nblib.data import read_dataset
+from nblib.experiments import (
+    Experiment,
+    Run,
+    conflicting_run,
+    notebook_of,
+    notebook_parameters,
+    project_path,
+    read_parameters,
+)
 
 # Multiplications of the convolutions for an image, by its pixels: counted at 224 pixels, the small ones at 32.
 WORK_A_PIXEL = {
@@ -120,7 +127,7 @@ def refuse_conflicts(planned: Iterable[PlannedRun]) -> None:
     """
     fingerprint = cache(lambda data, quarantine: read_dataset(data, quarantine=quarantine).fingerprint)
     experiments = [each.experiment for each in planned]
-    told = (other_run_there(e, fingerprint(e.data_folder, e.quarantine_file)) for e in experiments)
+    told = (conflicting_run(e, fingerprint(e.data_folder, e.quarantine_file)) for e in experiments)
     if conflicts := [sentence for sentence in told if sentence]:
         raise ValueError("\n".join(conflicts))
 

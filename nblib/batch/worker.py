@@ -16,8 +16,8 @@ from typing import IO
 import psutil
 from submitit.core.utils import DelayedSubmission
 
-from nblib.files import write_json
-from nblib.runs import Run
+from nblib.experiments import Run
+from nblib.system import write_json
 
 LOGGED = ("--log-output", "--no-progress-bar")  # what papermill is told beside the command
 PATIENCE = 600  # seconds for another process to let go of the run
@@ -60,7 +60,7 @@ class Execution:
         """papermill's exit code."""
         starter = int(os.environ.get("SUBMITIT_LOCAL_JOB_ID", os.getppid()))  # it may be gone already
         papermill = subprocess.Popen(
-            [sys.executable, "-m", "nblib.attended", str(os.getpid()), *self.command[1:], *LOGGED],
+            [sys.executable, "-m", "nblib.system.attended", str(os.getpid()), *self.command[1:], *LOGGED],
             cwd=self.folder, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
@@ -78,9 +78,9 @@ class Execution:
 def wait_until_free(run: Run, patience: float = PATIENCE) -> None:
     """Waits while another process, of a batch that was killed for example, has the run; not for ever."""
     until = time.monotonic() + patience
-    while run.begun and time.monotonic() < until:
+    while run.started and time.monotonic() < until:
         try:
-            with run.held():
+            with run.lock():
                 return
         except RuntimeError:
             time.sleep(0.5)

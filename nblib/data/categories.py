@@ -4,7 +4,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nblib.concept_column import ConceptColumn
+from nblib.data.concept_column import ConceptColumn
+
+# Table 5: abbreviation -> full form, without its leading "DR" and with "Magenetic" spelled right.
+CATEGORIES = {
+    "DRAN": "Angiography",
+    "DRCO": "Combined modalities in one image",
+    "DRCT": "Computerized tomography",
+    "DRMR": "Magnetic resonance",
+    "DRPE": "Positron emission tomography",
+    "DRUS": "Ultrasound",
+    "DRXR": "X-ray, 2D tomography",
+}
 
 # UMLS concepts of modalities as ROCO, ROCOv2 and ImageCLEF use them -> category. Paper: Table 5.
 MODALITY_CONCEPTS = {

@@ -10,10 +10,10 @@ from pathlib import PurePath
 import pandas as pd
 from PIL import Image
 
-from nblib.dataset.problems import Problem
-from nblib.dataset.text import IMAGE_SUFFIXES
-from nblib.progress_bar import ProgressBar
-from nblib.sources import ParquetImage, open_source
+from nblib.data.problems import Problem
+from nblib.data.text import IMAGE_SUFFIXES
+from nblib.system import ProgressBar
+from nblib.data.sources import ParquetImage, open_source
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nblib.dataset.problems import Problem
-from nblib.dataset.text import IMAGE_SUFFIXES
+from nblib.data.problems import Problem
+from nblib.data.text import IMAGE_SUFFIXES
 
 SPLITS = {
     "train": ("train", "training"),

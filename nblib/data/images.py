@@ -14,34 +14,14 @@ from PIL import Image
 from scipy import sparse
 from simplejpeg import decode_jpeg, decode_jpeg_header
 
-from nblib.pixel_store import PixelStore
-from nblib.pixels import Pixels
-from nblib.sources import ImageSource, open_source
+from nblib.data.pixel_store import PixelStore
+from nblib.data.pixels import Pixels
+from nblib.data.sources import ImageSource, open_source
 
 # JPEGs that libjpeg-turbo decodes for us without Pillow, by colours and sampling of their channels, and in which mode.
 # Others (CMYK, RGB without YCbCr, rare samplings) go through Pillow.
 PLAIN_JPEGS = {("Gray", "Gray"): "L", ("YCbCr", "444"): "RGBX", ("YCbCr", "422"): "RGBX", ("YCbCr", "420"): "RGBX"}
 TURBO_MODES = {"L": "GRAY", "RGBX": "RGBX"}
-
-Batch = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]  # pixels together, or grey and coloured images apart
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Images with their labels, ready to learn from or to be judged on.
-
-    Attributes:
-        image_ids: (N,).
-        pixels: (N, size, size, 3) uint8, RGB; kept on disk, read when touched; `batch` or `apart` for networks.
-        labels: (N, K) sparse, 0 and 1.
-    """
-
-    image_ids: np.ndarray
-    pixels: Pixels
-    labels: sparse.csr_array
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
 
 
 def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
@@ -93,14 +73,14 @@ def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(width=width, height=height)
 
 
-def keep_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
+def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
 
     Args:
         images: a tidy table with image_id and path, one row an image; a change of names, order, sizes or
             dates of the files makes them others.
         size: pixels a side.
-        folder: where pixels are kept (`nblib.pixel_store`).
+        folder: where pixels are kept (`nblib.data.pixel_store`).
 
     Kept pixels that were lost or cut short are made anew. Where the disk has no room, images are decoded whenever they
     are needed, and a warning says so.
@@ -127,46 +107,6 @@ def pixel_key(images: pd.DataFrame) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """The order of one epoch: rows, and for each whether it is the mirrored copy; seed and epoch decide it.
-
-    With flipped copies every image comes once as it is and once mirrored: 2N examples.
-    Paper: experiment 3, "each image is provided ... both as-it-is and flipped horizontally".
-    """
-    examples = 2 * images if flipped_copies else images
-    order = np.random.default_rng([seed, epoch]).permutation(examples)
-    return order % images, order >= images
-
-
-def training_batches(
-    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, apart: bool = False
-) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Batches of epoch after epoch, without end, from `first_epoch` on.
-
-    Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
-    `apart` they are what `Pixels.apart` gives. Labels are (n, K) float32.
-    """
-    give = examples.pixels.apart if apart else examples.pixels.batch
-    for epoch in count(first_epoch):
-        rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
-        for start in range(0, len(rows), batch_size):
-            chosen, mirrored = rows[start : start + batch_size], flipped[start : start + batch_size]
-            yield give(chosen, mirrored), _dense(examples.labels[chosen])
-
-
-def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Batches, as `training_batches` makes them, of all examples once, in their order."""
-    give = examples.pixels.apart if apart else examples.pixels.batch
-    for start in range(0, len(examples), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(examples)))
-        yield give(rows), _dense(examples.labels[rows])
-
-
-def batches_an_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
-    """Batches that `training_batches` makes of one epoch; the last may be smaller."""
-    return -(-len(examples) * (2 if flipped_copies else 1) // batch_size)
-
-
 def _eight_bits(image: Image.Image) -> Image.Image:
     """The upper eight bits of an image of 16, any other as it is.
 
@@ -190,10 +130,6 @@ def _plain_jpeg(path: str | ImageSource) -> Image.Image | None:
     except (OSError, ValueError):
         return None
     return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
-
-
-def _dense(labels: sparse.csr_array) -> np.ndarray:
-    return labels.toarray().astype(np.float32)
 
 
 def _size(path: str | ImageSource | None) -> tuple[float, float]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from nblib.concept_column import ConceptColumn
-from nblib.dataset.categories import modality_categories
-from nblib.dataset.image_files import ImageFile
-from nblib.dataset.lists import joined_tables, listed_table
-from nblib.dataset.problems import Problem
+from nblib.data.concept_column import ConceptColumn
+from nblib.data.categories import modality_categories
+from nblib.data.image_files import ImageFile
+from nblib.data.lists import joined_tables, listed_table
+from nblib.data.problems import Problem
 
 COLUMNS = ["image_id", "path", "split", "category", "concepts"]
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from nblib.concept_column import ConceptColumn
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.problems import Problem, reading_problem
-from nblib.dataset.text import CUI_FORM, read_text
+from nblib.data.concept_column import ConceptColumn
+from nblib.data.folder import DataFolder
+from nblib.data.problems import Problem, reading_problem
+from nblib.data.text import CUI_FORM, read_text
 
 # The first of these in a data folder is read.
 NAMES_FILES = ("string_concepts.csv", "string_concepts.txt", "cui_mapping.csv", "cui_terms.csv", "MRCONSO.RRF")

@@ -28,9 +28,10 @@ from uuid import uuid4
 
 import numpy as np
 
-from nblib.files import NO_ROOM, take_lock, write_json
-from nblib.pixels import FILES, DecodedPixels, KeptPixels, Pixels, cores
-from nblib.progress_bar import ProgressBar
+from nblib.system import NO_ROOM, take_lock, write_json
+from nblib.data.pixels import FILES, DecodedPixels, CachedPixels, Pixels
+from nblib.system import cores
+from nblib.system import ProgressBar
 
 AT_ONCE = 16  # images that a thread decodes before it hands them over
 TRIED = 64  # images that tell how much room all of them need, where it may not suffice
@@ -56,11 +57,11 @@ class PixelStore:
     sources: Sequence
     decode: Callable[[Any], np.ndarray]
 
-    def open(self) -> KeptPixels | None:
+    def open(self) -> CachedPixels | None:
         """The kept pixels; None where there are none, where some are missing, or where they are of something else."""
         if not self._is_begun(self.folder) or self._whole_images(self.folder) != len(self.sources):
             return None
-        return KeptPixels(self.folder, len(self.sources), self.size)
+        return CachedPixels(self.folder, len(self.sources), self.size)
 
     def keep(self) -> Pixels:
         """The kept pixels, decoded before if need be; where the disk has no room, pixels that are decoded as they go.
@@ -81,7 +82,7 @@ class PixelStore:
             )
             return DecodedPixels(self.sources, self.size, self.decode)
 
-    def _make(self) -> KeptPixels:
+    def _make(self) -> CachedPixels:
         with _alone(self.folder) as part:
             if (kept := self.open()) is not None:  # made by another process while this one waited
                 return kept

@@ -50,7 +50,7 @@ class Pixels:
         return _together(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
 
     def apart(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels of these rows, grey images apart from those in colour, for `nblib.models.InColour` to put together.
+        """Pixels of these rows, grey images apart from those in colour, for `nblib.training.models.InColour` to put together.
 
         Args:
             rows: (n,).
@@ -69,7 +69,7 @@ class Pixels:
         return places.astype(np.int32), _together(grey, self.shape[1], 1), _together(coloured, self.shape[1], 3)
 
 
-class KeptPixels(Pixels):
+class CachedPixels(Pixels):
     """Pixels in the files of a folder, mapped: read when touched, once for all processes."""
 
     def __init__(self, folder: Path, images: int, size: int):
@@ -102,11 +102,6 @@ class DecodedPixels(Pixels):
     def images(self, rows: np.ndarray) -> list[np.ndarray]:
         """The images of these rows, decoded."""
         return list(self._workers.map(self._decode, [self._sources[row] for row in rows]))
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _mirrored(images: list[np.ndarray], flipped: np.ndarray | None) -> list[np.ndarray]:

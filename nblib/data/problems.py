@@ -21,7 +21,7 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
-def listing(problems: list[Problem], longest: int = 20) -> str:
+def format_problems(problems: list[Problem], longest: int = 20) -> str:
     """The problems as text, one a line: the first `longest`, then how many more there are."""
     lines = [f"- {problem}" for problem in problems[:longest]]
     if len(problems) > longest:
@@ -35,6 +35,6 @@ def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Prob
     return Problem(f"{path}{line}", what, serious)
 
 
-def serious_ones(problems: Iterable[Problem]) -> list[Problem]:
+def serious_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Those of the problems that would make training wrong."""
     return [problem for problem in problems if problem.serious]

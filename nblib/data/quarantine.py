@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nblib.dataset.problems import Problem, serious_ones
-from nblib.dataset.text import read_text
-from nblib.files import replacing
+from nblib.data.problems import Problem, serious_problems
+from nblib.data.text import read_text
+from nblib.system import replacing
 
 
 def write_quarantine(path: str | Path, problems: list[Problem]) -> int:
@@ -13,7 +13,7 @@ def write_quarantine(path: str | Path, problems: list[Problem]) -> int:
     The file is written whole or not at all.
     """
     reasons = {}
-    for problem in serious_ones(problems):
+    for problem in serious_problems(problems):
         if problem.image_id:
             reasons.setdefault(problem.image_id, str(problem).replace("\t", " ").replace("\n", " "))
     with replacing(path) as beside:

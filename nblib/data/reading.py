@@ -8,16 +8,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nblib.dataset import imageclef, imageclef_2020, parquet_shards, roco, rocov2
-from nblib.dataset.checks import check_images
-from nblib.dataset.folder import SPLITS, DataFolder, walk_folder
-from nblib.dataset.layout import Contents, Layout
-from nblib.dataset.matching import match
-from nblib.dataset.names import NAMES_FILES, find_names, read_names
-from nblib.dataset.problems import Problem, listing, reading_problem, serious_ones
-from nblib.dataset.quarantine import read_quarantine, write_quarantine
-from nblib.dataset.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
-from nblib.dataset.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, read_text, without_suffix
+from nblib.data.layouts import imageclef
+from nblib.data.layouts import imageclef_2020
+from nblib.data.layouts import parquet_shards
+from nblib.data.layouts import roco
+from nblib.data.layouts import rocov2
+from nblib.data.checks import check_images
+from nblib.data.folder import SPLITS, DataFolder, walk_folder
+from nblib.data.layouts.layout import Contents, Layout
+from nblib.data.matching import match
+from nblib.data.names import NAMES_FILES, find_names, read_names
+from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems
+from nblib.data.quarantine import read_quarantine, write_quarantine
+from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
+from nblib.data.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, read_text, without_suffix
 
 __all__ = [
     "CUI_FORM",
@@ -31,7 +35,7 @@ __all__ = [
     "check_images",
     "count_images",
     "inspect_dataset",
-    "lacking_splits",
+    "missing_splits",
     "listing",
     "read_concept_lines",
     "read_dataset",
@@ -39,22 +43,11 @@ __all__ = [
     "read_quarantine",
     "read_text",
     "reading_problem",
-    "serious_ones",
+    "serious_problems",
     "validation_halves",
     "without_suffix",
     "write_quarantine",
 ]
-
-# Asked in this order: the first that recognises the folder reads it.
-LAYOUTS = {
-    "parquet": Layout("parquet shards", "train-00000.parquet", parquet_shards.recognised, parquet_shards.read),
-    "roco": Layout("ROCO v1", "data/train/radiology/cuis.txt", roco.recognised, roco.read),
-    "imageclef-2020": Layout(
-        "ImageCLEF 2020 (one list a category)", "DRCT_CLEF_Train.csv", imageclef_2020.recognised, imageclef_2020.read
-    ),
-    "rocov2": Layout("ROCOv2", "train_concepts.csv (ID,CUIs)", rocov2.recognised, rocov2.read),
-    "imageclef": Layout("one list a split", "train_concepts.csv", imageclef.recognised, imageclef.read),
-}
 
 
 def read_dataset(
@@ -70,9 +63,9 @@ def read_dataset(
         ValueError: something is seriously wrong; all of it is listed (the first 20, then a count).
     """
     dataset = inspect_dataset(folder, layout, quarantine, names)
-    serious = serious_ones(dataset.problems)
+    serious = serious_problems(dataset.problems)
     if serious:
-        raise ValueError(f"{folder} is not fit for training:\n{listing(serious)}")
+        raise ValueError(f"{folder} is not fit for training:\n{format_problems(serious)}")
     return dataset
 
 
@@ -109,16 +102,11 @@ def inspect_dataset(
     return Dataset(data.path, layout, table, category_from, terms, contents.manual, tuple(problems))
 
 
-def lacking_splits(dataset: Dataset) -> list[Problem]:
+def missing_splits(dataset: Dataset) -> list[Problem]:
     """A serious problem for each of train and val that has no image with concepts; no training without both."""
     labelled = set(dataset.images.loc[dataset.images["concepts"].map(len) > 0, "split"])
     what = "no image with concepts in {}; training needs train and val."
     return [Problem(str(dataset.folder), what.format(split)) for split in ("train", "val") if split not in labelled]
-
-
-def recognise(folder: DataFolder) -> str:
-    """The name of the first layout that recognises the folder; ImageCLEF's usual one where none does."""
-    return next((name for name, layout in LAYOUTS.items() if layout.recognised(folder)), "imageclef")
 
 
 @contextmanager

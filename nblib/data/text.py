@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nblib.concept_column import ConceptColumn
+from nblib.data.concept_column import ConceptColumn
 
 CUI_FORM = re.compile(r"C\d{7}")
 CUI_LENGTH = 8

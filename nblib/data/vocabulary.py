@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nblib.concept_column import ConceptColumn
+from nblib.data.concept_column import ConceptColumn
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from nblib.calibration import logits
-from nblib.dataset import Dataset
-from nblib.deciding import TRIED, Half, read_half
-from nblib.metrics import as_csr, f1_by_threshold
-from nblib.runs import Run
+from nblib.data import Dataset, Examples
+from nblib.evaluation import TRIED, as_csr, f1_by_threshold, logits
+from nblib.experiments import Run, read_half
 
 # How probabilities are averaged: what is averaged, and the way back.
 POOLS = {"mean": (np.asarray, np.asarray), "mean_logit": (logits, expit)}
@@ -30,7 +28,7 @@ VOTES = {
 }
 
 
-def read_halves(runs: Sequence[Run], dataset: Dataset, name: str) -> dict[str, Half]:
+def read_halves(runs: Sequence[Run], dataset: Dataset, name: str) -> dict[str, Examples]:
     """What each finished run predicted for val1 or val2, by `experiment_name, validation_half`, aligned.
 
     Raises:
@@ -42,7 +40,7 @@ def read_halves(runs: Sequence[Run], dataset: Dataset, name: str) -> dict[str, H
     return align(halves)
 
 
-def align(members: Mapping[str, Half]) -> dict[str, Half]:
+def align(members: Mapping[str, Examples]) -> dict[str, Examples]:
     """The members with their images in the order of the first.
 
     Raises:
@@ -54,8 +52,8 @@ def align(members: Mapping[str, Half]) -> dict[str, Half]:
     return {name: _aligned(name, member, first_name, first) for name, member in members.items()}
 
 
-def pool(members: Mapping[str, Half], how: str = "mean", times: Mapping[str, int] | None = None) -> Half:
-    """One Half whose probabilities are the average over members.
+def pool(members: Mapping[str, Examples], how: str = "mean", times: Mapping[str, int] | None = None) -> Examples:
+    """Examples whose probabilities are the average over members.
 
     Args:
         members: by name, as of `read_halves`.
@@ -92,7 +90,7 @@ def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> spars
     return as_csr(votes)
 
 
-def choose_members(tuned_on: Mapping[str, Half], how: str = "mean", rounds: int = 20) -> dict[str, int]:
+def choose_members(tuned_on: Mapping[str, Examples], how: str = "mean", rounds: int = 20) -> dict[str, int]:
     """How often each member counts in the pool with the best F1 here, most often first; the others are left out.
 
     Begins with the best member, and adds, with replacement, the one that helps most, `rounds` in all; then the best of
@@ -142,4 +140,4 @@ def _aligned(name, member, first_name, first):
         raise ValueError(
             f"{name} and {first_name} have different truths for the same images; score them on one data set."
         )
-    return replace(member, image_ids=first.image_ids, probabilities=member.probabilities[rows], labels=first.labels)
+    return member.take(rows)

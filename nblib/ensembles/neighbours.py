@@ -1,6 +1,6 @@
 """Looking up: the concepts of an image are those of the images most like it, by a weighted vote.
 
-It needs features (`nblib.features`, or any array of one row an image), no training at all.
+It needs features (`nblib.training.features`, or any array of one row an image), no training at all.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
-from nblib.metrics import f1_by_threshold
+from nblib.evaluation import f1_by_threshold
 
 TRIED = np.arange(1, 64) / 64  # thresholds at which a vote is measured
 # Images from which on FAISS searches where it is installed: no faster than scikit-learn with fewer; from there on it
@@ -38,7 +38,7 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class Library:
+class Index:
     """Images with known concepts, to be looked up.
 
     Attributes:
@@ -81,8 +81,8 @@ class Library:
         return np.minimum(votes.toarray(), 1)  # a sum of shares may pass 1 by rounding
 
 
-def best_vote(
-    library: Library,
+def tune_vote(
+    library: Index,
     truth,
     nearest: Neighbours,
     ks: tuple[int, ...] = (5, 10, 20, 50, 100),

@@ -7,23 +7,23 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
-from nblib.metrics import as_csr
+from nblib.evaluation.metrics import as_csr
 
 # A network in single precision says 0 and 1; nearer to them than this nothing is believed.
-SUREST = 1e-7
+EPSILON = 1e-7
 # Logits as near as this are taken as one: some ten thousand numbers to learn from, however many images.
 STEP = 1e-3
 
 
 @dataclass(frozen=True)
-class Temperature:
+class PlattScaling:
     """logit(p) / temperature + shift, two numbers for all concepts: the most likely ones, given the truth."""
 
     temperature: float
     shift: float
 
     @classmethod
-    def fit(cls, probabilities: np.ndarray, labels) -> "Temperature":
+    def fit(cls, probabilities: np.ndarray, labels) -> "PlattScaling":
         """The calibration of these probabilities, (N, K), on their truth, (N, K)."""
         logits, true, times = _grouped_logits(probabilities, labels)
 
@@ -61,12 +61,12 @@ class Isotonic:
         return np.interp(logits(probabilities), self.steps, self.values)
 
 
-CALIBRATIONS = {"temperature": Temperature, "isotonic": Isotonic}
+CALIBRATIONS = {"platt": PlattScaling, "isotonic": Isotonic}
 
 
 def logits(probabilities: np.ndarray) -> np.ndarray:
     """Log odds, (N, K) float64, of probabilities kept apart from 0 and 1."""
-    return logit(np.clip(probabilities, SUREST, 1 - SUREST, dtype=np.float64))
+    return logit(np.clip(probabilities, EPSILON, 1 - EPSILON, dtype=np.float64))
 
 
 def _grouped_logits(probabilities, labels):

@@ -16,50 +16,15 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import expit, logit
 
-from nblib.calibration import CALIBRATIONS, SUREST, Isotonic, Temperature
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset
-from nblib.expected_f1 import expected_f1, plugin_f1
-from nblib.intervals import compare_f1
-from nblib.metrics import as_csr, f1_by_image, f1_by_threshold
-from nblib.runs import Run
-from nblib.selection import CAP, most_probable, select, select_most_probable
+from nblib.data import Examples
+from nblib.evaluation.bootstrap import compare_f1
+from nblib.evaluation.calibration import CALIBRATIONS, EPSILON, Isotonic, PlattScaling
+from nblib.evaluation.expected_f1 import expected_f1, plugin_f1
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image
+from nblib.evaluation.selection import CAP, most_probable, select, select_top_k
 
 # Thresholds that are tried: multiples of a power of two, the same number in every precision.
 TRIED = np.arange(1, 1024) / 1024
-
-
-@dataclass(frozen=True, eq=False)
-class Half:
-    """Images of one half: what a network gave them, and the truth.
-
-    image_ids are (N,), probabilities (N, K), labels a sparse (N, K) matrix, vocabulary has K concepts.
-    """
-
-    name: str
-    image_ids: np.ndarray
-    vocabulary: ConceptVocabulary
-    probabilities: np.ndarray
-    labels: sparse.csr_array
-
-    def __post_init__(self):
-        shape = (len(self.image_ids), len(self.vocabulary))
-        if not self.probabilities.shape == self.labels.shape == shape:
-            raise ValueError(f"{self.name}: needed probabilities and labels of {shape[0]} images and {shape[1]} "
-                             f"concepts, got {self.probabilities.shape} and {self.labels.shape}.")  # fmt: skip
-
-
-def read_half(run: Run, dataset: Dataset, name: str) -> Half:
-    """What a finished run predicted for val1 or val2, with the truth of these images.
-
-    Raises:
-        ValueError: the run was trained on other data.
-        FileNotFoundError: nothing was predicted for it.
-    """
-    run.require(dataset)
-    image_ids, probabilities = run.probabilities(name)
-    concepts = dataset.images.set_index("image_id")["concepts"].loc[image_ids]
-    return Half(name, image_ids, run.vocabulary, probabilities, run.vocabulary.encode(concepts))
 
 
 @dataclass(frozen=True)
@@ -74,7 +39,7 @@ class Threshold:
         return cls()
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
-        """Concepts kept of each image, (N, K), as `nblib.selection.select` does."""
+        """Concepts kept of each image, (N, K), as `nblib.evaluation.selection.select` does."""
         return select(probabilities, self.threshold, cap, nomissing)
 
 
@@ -126,18 +91,18 @@ class ConceptThresholds:
         return cls(thresholds)
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
-        """Concepts kept of each image, (N, K), as `nblib.selection.select` does."""
+        """Concepts kept of each image, (N, K), as `nblib.evaluation.selection.select` does."""
         return select(probabilities, self.thresholds, cap, nomissing)
 
 
 @dataclass(frozen=True)
-class MostProbable:
+class TopK:
     """As many concepts for each image, the most probable ones."""
 
     number: int
 
     @classmethod
-    def fit(cls, probabilities: np.ndarray, labels) -> "MostProbable":
+    def fit(cls, probabilities: np.ndarray, labels) -> "TopK":
         """The number with the best F1 on these probabilities, (N, K), and labels, (N, K); at most the cap."""
         labels = as_csr(labels).toarray()
         hits = np.take_along_axis(labels, most_probable(probabilities, CAP), axis=1).cumsum(axis=1, dtype=np.int64)
@@ -147,14 +112,14 @@ class MostProbable:
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
         """Concepts kept of each image, (N, K)."""
-        return select_most_probable(probabilities, self.number, cap, nomissing)
+        return select_top_k(probabilities, self.number, cap, nomissing)
 
 
 @dataclass(frozen=True)
 class ExpectedF1:
     """For each image the concepts with the highest expected F1, were calibrated probabilities independent."""
 
-    calibration: Temperature | Isotonic
+    calibration: PlattScaling | Isotonic
     expected: ClassVar[Callable] = staticmethod(expected_f1)
 
     @classmethod
@@ -165,7 +130,7 @@ class ExpectedF1:
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
         """Concepts kept of each image, (N, K): at least one, so that `nomissing` changes nothing."""
         expected = self.expected(self.calibration.apply(probabilities), cap)
-        return select_most_probable(probabilities, expected.argmax(axis=1) + 1, cap, nomissing)
+        return select_top_k(probabilities, expected.argmax(axis=1) + 1, cap, nomissing)
 
 
 @dataclass(frozen=True)
@@ -179,24 +144,28 @@ RULES = {
     "threshold": Threshold,
     "tuned_threshold": TunedThreshold,
     "concept_thresholds": ConceptThresholds,
-    "most_probable": MostProbable,
+    "most_probable": TopK,
     "expected_f1": ExpectedF1,
     "plugin_f1": PluginF1,
 }
 
 
-def fit_rule(name: str, tuned_on: Half, **given):
+def fit_rule(name: str, tuned_on: Examples, **given):
     """The rule of this name in `RULES`, fitted on one half; report it on the other.
 
     Raises:
         ValueError: there is no such rule.
     """
     if name not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}; received {name!r}. New ones go in nblib.deciding.")
+        raise ValueError(
+            f"rule must be one of {', '.join(RULES)}; received {name!r}. New ones go in nblib.evaluation.decision_rules."
+        )
     return RULES[name].fit(tuned_on.probabilities, tuned_on.labels, **given)
 
 
-def compare_rules(tuned_on: Half, reported_on: Half, rules: Sequence[str] = tuple(RULES), **limits) -> pd.DataFrame:
+def compare_rules(
+    tuned_on: Examples, reported_on: Examples, rules: Sequence[str] = tuple(RULES), **limits
+) -> pd.DataFrame:
     """One row a rule, fitted on one half and told on the other, with 95 % intervals over images.
 
     Clean is only to tune on the half that chose a run's epoch, its validation half: the other one has chosen nothing.
@@ -215,12 +184,12 @@ def compare_rules(tuned_on: Half, reported_on: Half, rules: Sequence[str] = tupl
     """
     shared = np.intersect1d(tuned_on.image_ids, reported_on.image_ids)
     if len(shared):
-        raise ValueError(f"{tuned_on.name} and {reported_on.name} share {len(shared):,} images, {shared[0]} for one: "
+        raise ValueError(f"tuned_on and reported_on share {len(shared):,} images, {shared[0]} for one: "
                          f"a rule must be reported on images it was not tuned on.")  # fmt: skip
     if tuned_on.vocabulary != reported_on.vocabulary:
-        raise ValueError(f"{tuned_on.name} and {reported_on.name} have different vocabularies; take both of one run.")
+        raise ValueError("tuned_on and reported_on have different vocabularies; take both of one run.")
     selected = {name: fit_rule(name, tuned_on).select(reported_on.probabilities, **limits) for name in rules}
-    table = compare_f1({name: f1_by_image(reported_on.labels, kept) for name, kept in selected.items()})
+    table = compare_f1({name: f1_per_image(reported_on.labels, kept) for name, kept in selected.items()})
     sizes = {name: np.diff(kept.indptr) for name, kept in selected.items()}
     table["concepts"] = [size.mean() for size in sizes.values()]
     table["without"] = [int((size == 0).sum()) for size in sizes.values()]
@@ -233,4 +202,4 @@ def _best_threshold(probabilities, gains):
     edges = np.concatenate([[1], probabilities[order], [0]])
     sums = np.concatenate([[0], np.cumsum(gains[order])])
     cut = np.argmax(np.where(edges[:-1] > edges[1:], sums, -np.inf))
-    return np.clip((edges[cut] + edges[cut + 1]) / 2, SUREST, 1 - SUREST)
+    return np.clip((edges[cut] + edges[cut + 1]) / 2, EPSILON, 1 - EPSILON)

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nblib.concepts import ConceptVocabulary
-from nblib.counting import Z_95
-from nblib.dataset import Dataset
-from nblib.metrics import f1_by_image, sample_f1
+from nblib.data import Z_95, ConceptVocabulary, Dataset
+from nblib.evaluation.metrics import f1_per_image, sample_f1
 
 # First of each band; the last band has no end.
 TRAIN_IMAGES = (0, 1, 3, 10, 30, 100, 300)
@@ -47,13 +45,13 @@ def f1_by_number_of_concepts(labels, selected, firsts: Sequence[int] = CONCEPTS_
     return _f1_by(pd.Series(_bands(numbers, firsts), name="number of concepts"), labels, selected)
 
 
-def f1_by_frequency(labels, selected, images_of, firsts: Sequence[int] = TRAIN_IMAGES) -> pd.DataFrame:
+def f1_by_frequency(labels, selected, train_counts, firsts: Sequence[int] = TRAIN_IMAGES) -> pd.DataFrame:
     """How well concepts are found, by how many train images they have, in bands that begin at `firsts`.
 
     Args:
         labels: (N, K), the truth.
         selected: (N, K), what a decision rule kept.
-        images_of: (K,), train images of each concept.
+        train_counts: (K,), train images of each concept.
         firsts: the fewest images of each band.
 
     Returns:
@@ -62,7 +60,7 @@ def f1_by_frequency(labels, selected, images_of, firsts: Sequence[int] = TRAIN_I
     """
     counts = count_by_concept(labels, selected)
     counts = counts[counts["true"] + counts["wrong"] > 0]
-    bands = pd.Series(_bands(np.asarray(images_of)[counts.index], firsts), counts.index, name="train images")
+    bands = pd.Series(_bands(np.asarray(train_counts)[counts.index], firsts), counts.index, name="train images")
     sums = counts.groupby(bands, observed=True)[["true", "right", "wrong"]].sum()
     sums.insert(0, "concepts", bands.value_counts())
     return _with_rates(sums)
@@ -101,7 +99,7 @@ def most_confused(labels, selected, vocabulary: ConceptVocabulary, top: int = 20
     return table.sort_values(["images", "missed", "wrong"], ascending=[False, True, True], ignore_index=True).head(top)
 
 
-def tell_images(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocabulary) -> pd.DataFrame:
+def errors_per_image(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocabulary) -> pd.DataFrame:
     """The rows of `images`, (N), with their F1 and the concepts that are right, missed and wrong, best F1 first.
 
     Of images with equal F1 those with more right concepts come first, those with more missed and wrong ones last.
@@ -109,7 +107,7 @@ def tell_images(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocab
     """
     told = zip(("right", "missed", "wrong"), _right_missed_wrong(labels, selected), strict=True)
     named = {name: vocabulary.decode(matrix) for name, matrix in told}
-    table = images.assign(f1=f1_by_image(labels, selected), **named).dropna(subset="f1")
+    table = images.assign(f1=f1_per_image(labels, selected), **named).dropna(subset="f1")
     errors = table["missed"].map(len) + table["wrong"].map(len)
     order = np.lexsort([errors, -table["right"].map(len), -table["f1"]])
     return table.iloc[order].reset_index(drop=True)
@@ -172,7 +170,7 @@ def _right_missed_wrong(labels, selected) -> tuple[sparse.csr_array, sparse.csr_
 
 
 def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
-    scores = pd.Series(f1_by_image(labels, selected))
+    scores = pd.Series(f1_per_image(labels, selected))
     grouped = scores.groupby(groups, observed=True)
     table = pd.DataFrame({"images": grouped.count(), "f1": grouped.mean()})
     error = Z_95 * grouped.sem()

@@ -1,4 +1,4 @@
-"""F1 over images: the score of the challenge. Exact and sparse; `nblib.monitoring.SampleF1` is the same in Keras."""
+"""F1 over images: the score of the challenge. Exact and sparse; `nblib.training.callbacks.SampleF1` is the same in Keras."""
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +9,7 @@ BLOCK = 128
 STEPS = 2**16
 
 
-def f1_by_image(labels, selected) -> np.ndarray:
+def f1_per_image(labels, selected) -> np.ndarray:
     """F1 of each image, (N,), in [0, 1]; NaN where the image has no true concept.
 
     Args:
@@ -30,8 +30,8 @@ def f1_by_image(labels, selected) -> np.ndarray:
 
 
 def sample_f1(labels, selected) -> float:
-    """Mean of `f1_by_image` over the images that have a true concept; NaN if none has. Paper: section 2."""
-    scores = f1_by_image(labels, selected)
+    """Mean of `f1_per_image` over the images that have a true concept; NaN if none has. Paper: section 2."""
+    scores = f1_per_image(labels, selected)
     scored = ~np.isnan(scores)
     return float(scores[scored].mean()) if scored.any() else float("nan")
 

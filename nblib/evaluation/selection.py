@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from nblib.metrics import as_csr, sample_f1
+from nblib.evaluation.metrics import as_csr, sample_f1
 
 # At most this many concepts an image. Paper: section 2.
 CAP = 100
@@ -29,7 +29,7 @@ def select(probabilities: np.ndarray, threshold=0.5, cap: int = CAP, nomissing: 
     return as_csr(kept)
 
 
-def select_most_probable(probabilities: np.ndarray, numbers, cap: int = CAP, nomissing: bool = False):
+def select_top_k(probabilities: np.ndarray, numbers, cap: int = CAP, nomissing: bool = False):
     """As `select`, but the `numbers` most probable concepts of each image: a number, or (N,), one an image.
 
     Equals at the end of what is kept are taken in no particular order, but always in the same.

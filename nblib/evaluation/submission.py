@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nblib.dataset import CUI_FORM, Problem, read_concept_lines, read_text, reading_problem, without_suffix
-from nblib.files import replacing
-from nblib.selection import CAP
+from nblib.data import CUI_FORM, Problem, read_concept_lines, read_text, reading_problem, without_suffix
+from nblib.evaluation.selection import CAP
+from nblib.system import replacing
 
 SEPARATORS = {"tab": "\t", "pipe": "|", "csv": ","}
 

@@ -1,19 +1,17 @@
 """Experiment: one row of Table 3 with everything a run needs to know, validated where it enters."""
 
-import ast
 import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nblib.paper import table_3
+from nblib.experiments.paper import table_3
+from nblib.experiments.parameters import project_path, refuse_unknown
 
 # What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0
 # to B7: Keras builds them with one more layer where it fetches ImageNet weights itself, so that a file does not fit.
@@ -31,7 +29,9 @@ KERAS_BACKBONES = (
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
-LossName = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_by_image", "focal", "asymmetric"]
+LossName = Literal[
+    "bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"
+]
 
 # The notebooks that train experiments: with VGG16 or another of its family, with another backbone, with another loss.
 NOTEBOOK_OF_VGG = "03_baseline_vgg16"
@@ -180,90 +180,6 @@ def notebook_of(experiment: Experiment) -> str:
     stands_for = {small: backbone for backbone, small in SMALL_RELATIVES.items()}
     backbone = stands_for.get(experiment.backbone, experiment.backbone)
     return NOTEBOOK_OF_VGG if backbone.startswith("VGG") else NOTEBOOK_OF_BACKBONES
-
-
-def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "parameter") -> None:
-    """Raises ValueError for the names that are not known, with the nearest known one for each."""
-    known = list(known)
-    unknown = [name for name in names if name not in known]
-    if not unknown:
-        return
-    sentences = []
-    for name in unknown:
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
-        sentences.append(f"unknown {kind} {name!r}: {hint}")
-    raise ValueError("\n".join(sentences))
-
-
-def read_parameters(path: Path) -> dict[str, Any]:
-    """What a file such as those in `params` sets, by name, not yet validated.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else than parameters.
-    """
-    try:
-        parameters = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from None
-    if not isinstance(parameters, dict):
-        raise ValueError(f"{path} must hold lines `parameter: value`, as the files in params/table3 do.")
-    return parameters
-
-
-def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:
-    """The parameters a notebook runs with, from IPython's list `In` of the cells executed so far.
-
-    A cell that begins with `# Parameters` sets parameters: the notebook's own, tagged `parameters`, declares them with
-    their defaults; the one that papermill injects after it overrides some. Papermill only warns of names that
-    the notebook never declared; here they stop the run.
-
-    Raises:
-        ValueError: an injected name is unknown (with the nearest declared one), or a value is not a literal.
-    """
-    cells = [_assignments(source) for source in executed_cells if source.startswith("# Parameters")]
-    if not cells:
-        raise ValueError("no cell that begins with '# Parameters' has been executed: run the notebook from its top.")
-    declared, *injected = cells
-    for overrides in injected:
-        refuse_unknown(overrides, known=declared)
-        declared = {**declared, **overrides}
-    return declared
-
-
-def project_path(path: str | Path) -> Path:
-    """`path` as an absolute path; a relative one starts at the project's top folder, wherever the kernel runs.
-
-    JupyterLab starts a kernel in `notebooks/`, papermill where it is called; the top folder is the nearest one upwards
-    that holds `notebooks/`. Outside of any project a relative path starts at the current folder.
-    """
-    here = Path.cwd()
-    top = next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)
-    return top / Path(path).expanduser()
-
-
-def _assignments(source: str) -> dict[str, Any]:
-    values = {}
-    for statement in ast.parse(source).body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                values[name] = _literal(name, value)
-            case _:
-                raise ValueError(f"a parameters cell holds assignments only, not {ast.unparse(statement)!r}.")
-    return values
-
-
-def _literal(name: str, value: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(value)
-    except ValueError:
-        raise ValueError(
-            f"parameter {name!r} must be a plain value (number, text, True, False, None), not {ast.unparse(value)!r}."
-        ) from None
 
 
 def _plain_sentences(error: ValidationError) -> str:

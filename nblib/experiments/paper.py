@@ -6,18 +6,9 @@ task's organisers published them (Table 1: train images of DRPE, DRUS and DRXR a
 
 import pandas as pd
 
-# Table 5: abbreviation -> full form, without its leading "DR" and with "Magenetic" spelled right.
-CATEGORIES = {
-    "DRAN": "Angiography",
-    "DRCO": "Combined modalities in one image",
-    "DRCT": "Computerized tomography",
-    "DRMR": "Magnetic resonance",
-    "DRPE": "Positron emission tomography",
-    "DRUS": "Ultrasound",
-    "DRXR": "X-ray, 2D tomography",
-}
+from nblib.data import CATEGORIES
 
-# Section 3.2, train and validation together; the names are those of `nblib.concepts.label_statistics`.
+# Section 3.2, train and validation together; the names are those of `nblib.data.vocabulary.label_statistics`.
 LABEL_STATISTICS = {
     "images": 80_723,
     "concept occurrences": 907_718,

@@ -11,7 +11,7 @@ runs/<experiment_name>/<val1 or val2>/
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, when papermill was told to leave it here
 
-With `force` a run makes way for a new one as <val1 or val2>_put_aside_<date>, whole; nothing is deleted.
+With `force` a run makes way for a new one as <val1 or val2>_archived_<date>, whole; nothing is deleted.
 """
 
 import json
@@ -20,7 +20,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -30,12 +30,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset
-from nblib.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
-from nblib.files import remove_leftovers, replacing, take_lock, write_json
+from nblib.data import ConceptVocabulary, Dataset, Examples
+from nblib.experiments.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
+from nblib.system import remove_leftovers, replacing, take_lock, write_json
 
-ASIDE = "_put_aside_"  # in the names of folders of runs that gave way to others
+ARCHIVED = "_archived_"  # in the names of folders of runs that gave way to others
 
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 
@@ -62,7 +61,7 @@ class Run:
         return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """True once the folder says what it is a run of."""
         return (self.folder / "experiment.json").is_file()
 
@@ -74,7 +73,7 @@ class Run:
     @property
     def running(self) -> bool:
         """True while a process of this machine trains it; False where that can't be told, as on Windows."""
-        if self.finished or not self.begun:
+        if self.finished or not self.started:
             return False
         with (self.folder / "experiment.json").open("rb") as file:
             return take_lock(file, shared=True) is False
@@ -110,26 +109,26 @@ class Run:
         path = self._probabilities_file(name)
         if not path.is_file():
             raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
-                                    f"nblib.training.predict_test has not been called for it.")  # fmt: skip
+                                    f"nblib.training.trainer.predict_test has not been called for it.")  # fmt: skip
         with np.load(path, allow_pickle=False) as kept:
             return kept["image_ids"], kept["probabilities"]
 
-    def keep_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
+    def write_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
         """Writes what `probabilities(name)` reads."""
         with replacing(self._probabilities_file(name)) as beside:
             np.savez(beside, image_ids=np.asarray(image_ids, dtype=str), probabilities=probabilities)
 
-    def keep_history(self, rows: list[dict[str, float]]) -> None:
+    def write_history(self, rows: list[dict[str, float]]) -> None:
         """Writes what `history` reads."""
         with replacing(self.folder / "history.csv") as beside:
             pd.DataFrame(rows).to_csv(beside, index=False)
 
-    def keep_scores(self, scores: dict[str, Any]) -> None:
+    def write_scores(self, scores: dict[str, Any]) -> None:
         """Writes what `scores` reads, and so marks the run as finished."""
         write_json(self.folder / "scores.json", scores)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Keeps the run to this process while the block lasts, cleared of what a killed one left half-written.
 
         The lock lies on experiment.json and goes with its process, however that ends.
@@ -150,6 +149,19 @@ class Run:
         return self.folder / "probabilities" / f"{name}.npz"
 
 
+def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
+    """The images of val1 or val2 with their labels and what a finished run predicted for them.
+
+    Raises:
+        ValueError: the run was trained on other data.
+        FileNotFoundError: nothing was predicted for them.
+    """
+    run.require(dataset)
+    image_ids, probabilities = run.probabilities(name)
+    images = dataset.images.set_index("image_id", drop=False).loc[image_ids].reset_index(drop=True)
+    return replace(Examples.of(images, run.vocabulary), probabilities=probabilities)
+
+
 def best_epoch(validation_f1: Iterable[float]) -> int:
     """The epoch, from 1, with the best F1 on the validation half: the first of equals, the last while it is 0."""
     f1 = list(validation_f1)
@@ -167,13 +179,13 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         RuntimeError: the run to be put aside is being trained by another process.
     """
     run = Run(experiment.run_folder)
-    if run.begun:
-        other = other_run_there(experiment, dataset.fingerprint)
+    if run.started:
+        other = conflicting_run(experiment, dataset.fingerprint)
         if other and not experiment.force:
             raise ValueError(other)
         if not other and not (experiment.force and run.finished):
             return run
-        put_aside(run)
+        archive_run(run)
         run = Run(experiment.run_folder)  # `facts` of the old one are still in its memory
     with replacing(run.folder / "vocabulary.txt") as beside:
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
@@ -188,10 +200,10 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     return run
 
 
-def other_run_there(experiment: Experiment, data_fingerprint: str) -> str | None:
+def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None:
     """A sentence where the experiment's folder holds a run with other parameters or data; None where it does not."""
     run = Run(experiment.run_folder)
-    if not run.begun or run.facts["identity"] == experiment.identity(data_fingerprint):
+    if not run.started or run.facts["identity"] == experiment.identity(data_fingerprint):
         return None
     return (
         f"{run.folder} holds another run: {_difference(run, experiment, data_fingerprint)}. "
@@ -199,22 +211,22 @@ def other_run_there(experiment: Experiment, data_fingerprint: str) -> str | None
     )
 
 
-def put_aside(run: Run) -> Path:
+def archive_run(run: Run) -> Path:
     """Renames the run's folder, all that is in it included, to one with the present date, and gives that.
 
     Raises:
         RuntimeError: another process is training the run.
     """
     now = datetime.now().strftime("%Y-%m-%d_%H%M%S")
-    aside = run.folder.with_name(f"{run.folder.name}{ASIDE}{now}")
-    with run.held():
+    aside = run.folder.with_name(f"{run.folder.name}{ARCHIVED}{now}")
+    with run.lock():
         return run.folder.rename(aside)
 
 
 def find_runs(folder: str | Path) -> list[Run]:
     """All runs below `folder`, finished or not, by name of experiment and half; not those that were put aside."""
     folders = [path.parent for path in sorted(Path(folder).rglob("experiment.json"))]
-    return [Run(folder) for folder in folders if ASIDE not in folder.name]
+    return [Run(folder) for folder in folders if ARCHIVED not in folder.name]
 
 
 def other_code(run: Run) -> str | None:
@@ -249,38 +261,6 @@ def comparable_runs(runs: list[Run], run: Run, varying: Iterable[str]) -> list[R
         return {name: value for name, value in conditions.items() if name not in {"experiment_name", *varying}}
 
     return [other for other in runs if other.finished and fixed(other) == fixed(run)]
-
-
-def print_epochs(history: pd.DataFrame, epochs: int) -> None:
-    """Prints the line of every epoch of a history, as a training does while it goes."""
-    for row in history.to_dict("records"):
-        print(epoch_line(row, epochs), flush=True)
-
-
-def epoch_line(row: dict[str, float], epochs: int) -> str:
-    """One epoch in one line, for logs and stored notebooks."""
-    return (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
-        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
-        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
-    )
-
-
-def time_left(history: pd.DataFrame, epochs: int) -> str:
-    """How long the epochs that are left may take, from the median of those done; early stopping may end them sooner."""
-    if history.empty:
-        return "no epoch done yet"
-    seconds = max(epochs - len(history), 0) * float(history["seconds"].median())
-    return f"at most {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 4 min 5 s, 3 h 20 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def provenance() -> dict[str, Any]:

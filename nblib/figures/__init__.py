@@ -1,23 +1,22 @@
-"""One function a figure: a table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
+"""One function per figure: a tidy table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
 
 from nblib.figures.answers import (
-    draw_answers,
+    draw_ablation,
     draw_calibration,
     draw_confused,
     draw_f1_by,
     draw_frequency,
     draw_grad_cam,
-    draw_ideas,
     draw_missed,
+    draw_predicted_concepts,
 )
 from nblib.figures.concepts import (
-    draw_category_signs,
     draw_ceiling,
     draw_drift,
     draw_halves,
+    draw_indicative_concepts,
     draw_lift,
     draw_ranks,
-    draw_top_concepts,
     draw_top_concepts_by_split,
 )
 from nblib.figures.images import (
@@ -35,14 +34,14 @@ from nblib.figures.runs import (
     draw_thresholds,
     draw_training_curves,
 )
-from nblib.figures.style import concept_label, evenly, use_style
+from nblib.figures.style import NameOf, concept_label, evenly, use_style
 
 __all__ = [
+    "NameOf",
     "concept_label",
+    "draw_ablation",
     "draw_against_paper",
-    "draw_answers",
     "draw_calibration",
-    "draw_category_signs",
     "draw_ceiling",
     "draw_concepts_per_image",
     "draw_confused",
@@ -51,19 +50,19 @@ __all__ = [
     "draw_frequency",
     "draw_grad_cam",
     "draw_halves",
-    "draw_ideas",
     "draw_image_sizes",
     "draw_images_by_category",
+    "draw_indicative_concepts",
     "draw_labels",
     "draw_lift",
     "draw_loss_slices",
     "draw_missed",
     "draw_neighbours",
+    "draw_predicted_concepts",
     "draw_predictions",
     "draw_ranks",
     "draw_sample_images",
     "draw_thresholds",
-    "draw_top_concepts",
     "draw_top_concepts_by_split",
     "draw_training_curves",
     "evenly",

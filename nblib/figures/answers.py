@@ -8,10 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nblib.dataset import Dataset
+from nblib.data import Dataset, image_sizes
 from nblib.figures.images import show_image
 from nblib.figures.style import NameOf, axes_of_size, caption, concept_label, titled
-from nblib.images import image_sizes
 
 LINES = 12  # concepts told below a picture
 
@@ -86,8 +85,8 @@ def draw_calibration(tables: Mapping[str, pd.DataFrame], data: str = "", ax: Axe
     return ax
 
 
-def draw_answers(dataset: Dataset, told: pd.DataFrame, size: int = 224) -> Figure:
-    """Images side by side, five in a row, with F1, right, missed and wrong concepts, from `breakdown.tell_images`."""
+def draw_predicted_concepts(dataset: Dataset, told: pd.DataFrame, size: int = 224) -> Figure:
+    """Images side by side, five in a row, with F1, right, missed and wrong concepts, from `breakdown.errors_per_image`."""
     across = min(len(told), 5)
     sizes = image_sizes(told)
     ratios = (sizes["height"] / sizes["width"]).fillna(1)
@@ -115,7 +114,7 @@ def draw_grad_cam(pixels: np.ndarray, seen: Mapping[str, np.ndarray], told: Mapp
 
     Args:
         pixels: (size, size, 3) uint8, as the network sees the image.
-        seen: concept -> (size, size) from 0 to 1 (`nblib.gradcam.explain`).
+        seen: concept -> (size, size) from 0 to 1 (`nblib.training.gradcam.explain`).
         told: concept -> what to write above its panel; the concept by default.
     """
     figure, all_axes = plt.subplots(1, 1 + len(seen), figsize=(3 * (1 + len(seen)), 3.3), layout="constrained")
@@ -129,7 +128,7 @@ def draw_grad_cam(pixels: np.ndarray, seen: Mapping[str, np.ndarray], told: Mapp
     return figure
 
 
-def draw_ideas(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
+def draw_ablation(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
     """F1 of each idea with its 95 % interval, a mark a half.
 
     Args:
@@ -149,7 +148,7 @@ def draw_ideas(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> A
 
 
 def _told_lines(dataset: Dataset, row) -> list[str]:
-    """The concepts of a row of `breakdown.tell_images`, one a line, with the word for each."""
+    """The concepts of a row of `breakdown.errors_per_image`, one a line, with the word for each."""
     parts = (("right", row.right), ("missed", row.missed), ("wrong", row.wrong))
     lines = [f"{word:7} {dataset.name_of(concept)[:30]}" for word, some in parts for concept in some]
     return lines[:LINES] + ([f"and {len(lines) - LINES} more"] if len(lines) > LINES else [])

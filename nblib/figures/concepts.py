@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from nblib.counting import Z_95
+from nblib.data import Z_95
 from nblib.figures.style import SPLIT_COLOURS, NameOf, axes_of_size, concept_label, plain_numbers, plain_ratios, titled
 
 # Concepts with fewer images than this count as rare: no network learns them.
@@ -99,8 +99,10 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     return grid.figure
 
 
-def draw_category_signs(table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax: Axes | None = None) -> Axes:
-    """Heatmap of where each concept's images lie, from `counting.category_signs`: dark cells give a category away."""
+def draw_indicative_concepts(
+    table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax: Axes | None = None
+) -> Axes:
+    """Heatmap of where each concept's images lie, from `counting.indicative_concepts`: dark cells give a category away."""
     ax = ax or axes_of_size(8, 1.2 + 0.24 * len(table))
     told = table.map(lambda share: f"{share:.0%}" if share >= 0.005 else "")
     sns.heatmap(

@@ -8,14 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
-from nblib.dataset import Dataset
+from nblib.data import Dataset, ImageSource, decode_image, image_sizes
 from nblib.figures.style import SPLIT_COLOURS, axes_of_size, caption, plain_ratios, titled
-from nblib.images import decode_image, image_sizes
-from nblib.sources import ImageSource
 
 
 def draw_images_by_category(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """Bars of images by category and split, from `nblib.dataset.count_images`. Paper: Table 1."""
+    """Bars of images by category and split, from `nblib.data.count_images`. Paper: Table 1."""
     ax = ax or axes_of_size(8, 3.5)
     tidy = table.drop(columns="total").rename_axis("split").reset_index()
     tidy = tidy.melt("split", var_name="category", value_name="images")
@@ -44,7 +42,7 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
     """Width against height, and how far from square: images by aspect ratio, both by split.
 
     Args:
-        sizes: one row an image with split, width and height in pixels (`nblib.images.image_sizes`).
+        sizes: one row an image with split, width and height in pixels (`nblib.data.images.image_sizes`).
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     sizes = sizes.dropna(subset=["width", "height"]).assign(ratio=lambda table: table["width"] / table["height"])

@@ -7,10 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nblib.dataset import Dataset
+from nblib.data import Dataset, image_sizes
 from nblib.figures.images import show_image
 from nblib.figures.style import caption
-from nblib.images import image_sizes
 
 SHARED, OWN = "C2", "0.45"
 LINES = 9  # concepts told below a picture
@@ -25,7 +24,7 @@ def draw_neighbours(
         dataset: where all of them are.
         image_id: the image that was looked up.
         neighbours: (k,), image_ids, the most alike first.
-        similarities: (k,), cosines (`nblib.retrieval.Neighbours`).
+        similarities: (k,), cosines (`nblib.ensembles.neighbours.Neighbours`).
         size: pixels a side of each picture.
     """
     rows = dataset.images.set_index("image_id", drop=False).loc[[image_id, *neighbours]]

@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nblib.breakdown import tell_images
-from nblib.dataset import Dataset
-from nblib.figures.answers import draw_answers
+from nblib.data import Dataset
+from nblib.evaluation import errors_per_image, select
+from nblib.experiments import Run, best_epoch
+from nblib.figures.answers import draw_predicted_concepts
 from nblib.figures.style import axes_of_size, evenly
-from nblib.runs import Run, best_epoch
-from nblib.selection import select
 
 
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
@@ -22,15 +21,15 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
     image_ids, probabilities = run.probabilities(run.experiment.test_half)
     images = dataset.images.set_index("image_id").loc[image_ids].reset_index()
     labels = run.vocabulary.encode(images["concepts"])
-    told = tell_images(images, labels, select(probabilities), run.vocabulary)
-    return draw_answers(dataset, evenly(told.sort_values("category", kind="stable"), number), size)
+    told = errors_per_image(images, labels, select(probabilities), run.vocabulary)
+    return draw_predicted_concepts(dataset, evenly(told.sort_values("category", kind="stable"), number), size)
 
 
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """Loss and F1 of the validation half over epochs, one line a run, best epoch marked. Paper: Figure 6.
 
     Args:
-        histories: name of the run -> its history (`nblib.runs.Run.history`); for a single run the curves of the
+        histories: name of the run -> its history (`nblib.experiments.runs.Run.history`); for a single run the curves of the
             training images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
     """
     many = len(histories) > 10
@@ -58,7 +57,7 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
     """Each loss on the straight way from an untrained network to the truth, one panel a loss, a line a label space.
 
     Args:
-        slices: tidy, with columns loss, margin and value (`nblib.losses.loss_slices`) and sigmoids.
+        slices: tidy, with columns loss, margin and value (`nblib.training.losses.loss_slices`) and sigmoids.
     """
     grid = sns.relplot(
         slices, x="margin", y="value", hue="sigmoids", col="loss", col_wrap=2, kind="line", palette="colorblind",
@@ -84,7 +83,7 @@ def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def draw_thresholds(
     thresholds: Sequence[float], f1: Sequence[float], ax: Axes | None = None, title: str = "F1 by threshold"
 ) -> Axes:
-    """F1 over the threshold, (T,) each (`nblib.metrics.f1_by_threshold`), the paper's 0.5 marked."""
+    """F1 over the threshold, (T,) each (`nblib.evaluation.metrics.f1_by_threshold`), the paper's 0.5 marked."""
     ax = ax or axes_of_size(7, 3.2)
     ax.plot(thresholds, f1, color="C0")
     ax.axvline(0.5, color="C7", linestyle="--", label="threshold of the paper")

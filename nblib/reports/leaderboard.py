@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.experiment import NO_CONDITIONS
-from nblib.beside_paper import differences_from_paper, paper_f1
-from nblib.runs import ASIDE, Run, best_epoch, duration, time_left
+from nblib.experiments import NO_CONDITIONS
+from nblib.reports.tables import differences_from_paper, paper_f1
+from nblib.experiments import ARCHIVED, Run, best_epoch, duration, time_left
 
 CURVE = (120, 32)  # width and height of the small curves
 COLUMNS = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # of a history -> of the comparison
@@ -78,7 +78,7 @@ def with_page(row: Row | None, page: Any) -> Row | None:
     a run gets a row of its own; None for a notebook that trains none, or was put aside.
     """
     if row is None:
-        begun = page.experiment and page.status != "finished" and ASIDE not in page.folder
+        begun = page.experiment and page.status != "finished" and ARCHIVED not in page.folder
         return Row(*page.experiment, page.status, page.file, page.error) if begun else None
     status = page.status if row.status == "unfinished" and page.status == "failed" else row.status
     return replace(row, page=page.file, status=status, error=row.error or page.error)

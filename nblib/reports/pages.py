@@ -11,13 +11,13 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from nblib.experiment import notebook_parameters
+from nblib.experiments import notebook_parameters
 from nblib.reports.harmless import harmless
 from nblib.reports.leaderboard import Row
 from nblib.reports.provenance import execution, provenance_of
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
-from nblib.runs import Run
+from nblib.experiments import Run
 
 PLUMBING = {"parameters", "injected-parameters", "papermill-error-cell-tag", "provenance"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from nblib.runs import Run, duration
+from nblib.experiments import Run, duration
 
 
 def provenance_of(run: Run | None) -> dict[str, str]:

@@ -11,11 +11,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from nblib.files import write_json
+from nblib.system import write_json
 from nblib.reports.leaderboard import Row, leaderboard, read_row, with_page
 from nblib.reports.pages import Page, read_page, write_page
 from nblib.reports.web import write_index
-from nblib.runs import Run, find_runs
+from nblib.experiments import Run, find_runs
 
 MADE = "pages/made.json"
 
@@ -137,7 +137,7 @@ def _read_made(reports: Path) -> dict[str, dict[str, Any]]:
 def _code() -> bytes:
     """The code and templates that decide what a page looks like, as a hash."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), *sorted((here.parent / "templates").iterdir())]
+    files = [*sorted(here.glob("*.py")), *sorted((here / "templates").iterdir())]
     return _hash([path.read_bytes() for path in files if path.is_file()]).encode()
 
 

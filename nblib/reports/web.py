@@ -14,11 +14,11 @@ import vl_convert
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
-from nblib.dataset import SYNTHETIC_MARK
-from nblib.files import replacing
+from nblib.data import SYNTHETIC_MARK
+from nblib.system import replacing
 from nblib.reports.leaderboard import CURVE, Row, varying_conditions
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_AT_FIRST = 3  # runs that the comparison opens with: the best
 
 

@@ -1,4 +1,4 @@
-"""papermill that ends when the process that started it has ended: `python -m nblib.attended PROCESS`, then its words.
+"""papermill that ends when the process that started it has ended: `python -m nblib.system.attended PROCESS`, then its words.
 
 PROCESS is the starter's number, since it may have ended before this one looks. However it ended: papermill by itself
 would go on for nobody. The kernel watches papermill likewise.

@@ -1,6 +1,9 @@
 """A bar for work that takes long: in terminals, and in notebooks while it lasts; none in logs and stored notebooks."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -45,3 +48,16 @@ def _show(data: dict[str, str]) -> Any:
     from IPython.display import display
 
     return display(data, raw=True, display_id=True)
+
+
+@contextmanager
+def stderr_silenced() -> Iterator[None]:
+    """Nothing is written to stderr in the block: TensorFlow's libraries log there while they load, at any log level."""
+    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nothing)

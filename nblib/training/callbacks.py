@@ -12,9 +12,8 @@ import pandas as pd
 import tensorflow as tf
 from keras import callbacks, metrics, ops
 
-from nblib.experiment import Experiment
-from nblib.files import replacing
-from nblib.runs import Run, best_epoch, print_epochs
+from nblib.experiments import Experiment, Run, best_epoch, print_epochs
+from nblib.system import replacing
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
@@ -29,7 +28,7 @@ SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, da
 class SampleF1(metrics.Mean):
     """Mean over images of each image's F1 at a threshold; images without a true concept are left out.
 
-    The same number as `nblib.metrics.sample_f1` (0 instead of NaN if no image has one), computed on the device.
+    The same number as `nblib.evaluation.metrics.sample_f1` (0 instead of NaN if no image has one), computed on the device.
     Paper: section 4, "we implemented a training-time computation of the F1 score".
     """
 
@@ -54,11 +53,11 @@ class _FromFirstF1:
     start would end a training, or cut its rate, before it begins. The paper does not say how it dealt with that.
     """
 
-    begun = False
+    started = False
 
     def on_epoch_end(self, epoch, logs=None):
-        self.begun = self.begun or logs["val_f1"] > 0
-        if self.begun:
+        self.started = self.started or logs["val_f1"] > 0
+        if self.started:
             super().on_epoch_end(epoch, logs)
 
 
@@ -88,7 +87,7 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     return watching
 
 
-class RunKeeper(callbacks.Callback):
+class Checkpoint(callbacks.Callback):
     """Keeps a run on disk after every epoch, prints one line, and takes it up again where it was.
 
     It comes last, so that the callbacks it is given have seen the epoch. What Keras' own callbacks have counted is not
@@ -145,7 +144,7 @@ class RunKeeper(callbacks.Callback):
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
             keep_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
-        self.run.keep_history(self.rows)
+        self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
         print_epochs(pd.DataFrame([row]), self.params["epochs"])
         if self.show:
@@ -165,7 +164,7 @@ class RunKeeper(callbacks.Callback):
 class TensorBoardCurves(callbacks.Callback):
     """Writes the last of `rows` after every epoch for TensorBoard: in `folder`, train and validation as two curves.
 
-    It comes after the RunKeeper whose rows it is given. Keras' own callback needs the package tensorboard, which
+    It comes after the Checkpoint whose rows it is given. Keras' own callback needs the package tensorboard, which
     TensorFlow no longer brings along; to write, TensorFlow is enough, and the package is needed to look only.
     """
 
@@ -195,10 +194,10 @@ class TensorBoardCurves(callbacks.Callback):
 def keep_weights(model: keras.Model, path: Path) -> None:
     """Writes the weights of `model` alone: Keras would add the optimiser's moments, twice as large."""
     with replacing(path, _bytes_of(model.variables)) as beside:
-        without_optimizer(model).save_weights(beside)
+        weights_only(model).save_weights(beside)
 
 
-def without_optimizer(model: keras.Model) -> keras.Model:
+def weights_only(model: keras.Model) -> keras.Model:
     """The same layers and weights, not compiled: what it saves and loads are weights alone."""
     return keras.Model(model.inputs, model.outputs)
 

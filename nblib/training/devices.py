@@ -24,7 +24,7 @@ def grow_memory() -> None:
         logger.warning("the GPUs were in use before nblib could limit their memory: TensorFlow has taken all of it.")
 
 
-def sharing(devices: int) -> AbstractContextManager:
+def strategy_scope(devices: int) -> AbstractContextManager:
     """The context in which a network is made whose batches are shared by that many GPUs; for 1, none.
 
     Each device holds all weights and takes a part of every batch (tf.distribute.MirroredStrategy). Losses, gradients,
@@ -40,7 +40,7 @@ def sharing(devices: int) -> AbstractContextManager:
 
 
 @contextmanager
-def tracing_untold() -> Iterator[None]:
+def retracing_warnings_suppressed() -> Iterator[None]:
     """Meanwhile TensorFlow does not warn of tracing: where many networks are asked one after the other, each is new."""
     tensorflow = tf.get_logger()
     before = tensorflow.level
@@ -52,7 +52,7 @@ def tracing_untold() -> Iterator[None]:
 
 
 @contextmanager
-def computing_in(precision: str) -> Iterator[None]:
+def dtype_policy_scope(precision: str) -> Iterator[None]:
     """The context in which layers are made that compute in float32, mixed_float16 or mixed_bfloat16.
 
     Their weights are float32 in each. Afterwards Keras makes layers as it did before.

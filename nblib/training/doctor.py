@@ -16,13 +16,18 @@ from typing import Literal
 import psutil
 import tensorflow as tf
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset, inspect_dataset, lacking_splits, serious_ones, validation_halves
-from nblib.experiment import Experiment, project_path, read_parameters
-from nblib.models import BACKBONES, count_activations, describe_network
-from nblib.paper import LABEL_STATISTICS, TEST_IMAGES, table_1
-from nblib.runs import VERSIONS_OF
-from nblib.weights import IMAGENET, cache_folder, load_backbone, weights_file
+from nblib.data import ConceptVocabulary, Dataset, inspect_dataset, missing_splits, serious_problems, validation_halves
+from nblib.experiments import (
+    LABEL_STATISTICS,
+    TEST_IMAGES,
+    VERSIONS_OF,
+    Experiment,
+    project_path,
+    read_parameters,
+    table_1,
+)
+from nblib.training.models import BACKBONES, count_activations, describe_network
+from nblib.training.weights import IMAGENET, cache_folder, load_backbone, weights_file
 
 FLOAT = 4  # bytes of a float32
 FRAMEWORK = 750_000_000  # Python with TensorFlow before it holds any network, as measured; bytes
@@ -200,7 +205,7 @@ def check_data(experiment: Experiment, dataset: Dataset | None) -> Iterator[Find
         what = f"{name}: no data in {experiment.data_folder}; counted with the paper's images and concepts"
         yield Finding("warning", what, "Name yours: nblib doctor EXPERIMENT.yaml --data FOLDER")
         return
-    serious = len(serious_ones([*lacking_splits(dataset), *dataset.problems])) + int(
+    serious = len(serious_problems([*missing_splits(dataset), *dataset.problems])) + int(
         dataset.images["path"].isna().any()
     )
     if serious:

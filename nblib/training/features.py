@@ -10,21 +10,19 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from nblib.devices import tracing_untold
-from nblib.experiment import Experiment, project_path
-from nblib.files import replacing
-from nblib.images import keep_pixels, pixel_key
-from nblib.models import build_backbone, from_pixels
-from nblib.pixels import Pixels
-from nblib.progress_bar import ProgressBar
-from nblib.weights import weights_file
+from nblib.data import Pixels, cache_pixels, pixel_key
+from nblib.experiments import Experiment, project_path
+from nblib.system import ProgressBar, replacing
+from nblib.training.devices import retracing_warnings_suppressed
+from nblib.training.models import build_backbone, from_pixels
+from nblib.training.weights import weights_file
 
 PART = 512  # images a part of the work: what a killed computation loses at most
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a frozen backbone makes of N images; it stands in the place of their `nblib.pixels.Pixels`.
+    """What a frozen backbone makes of N images; it stands in the place of their `nblib.data.pixels.Pixels`.
 
     Attributes:
         plain: (N, ...) float32.
@@ -52,7 +50,7 @@ class Features:
         return features
 
 
-def keep_features(
+def extract_features(
     images: pd.DataFrame,
     experiment: Experiment,
     layers: tuple[str, ...] = ("block4_pool", "block5_pool"),
@@ -81,10 +79,10 @@ def keep_features(
 
 
 def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Model:
-    """The network of `keep_features`: from (N, size, size, 3) uint8 pixels to (N, D) features.
+    """The network of `extract_features`: from (N, size, size, 3) uint8 pixels to (N, D) features.
 
     Raises:
-        FileNotFoundError, ValueError: as of `keep_features`.
+        FileNotFoundError, ValueError: as of `extract_features`.
     """
     backbone = build_backbone(experiment)
     names = [layer.name for layer in backbone.layers]
@@ -132,7 +130,7 @@ def kept_features(
 
 
 def _pixels(images: pd.DataFrame, experiment: Experiment) -> Pixels:
-    return keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+    return cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
 
 
 def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) -> Path:
@@ -159,7 +157,7 @@ def _keep(network: keras.Model, pixels: Pixels, mirrored: bool, kept: Path) -> N
         if not part.is_file():
             rows = np.arange(start, min(start + PART, len(pixels)))
             seen = pixels.batch(rows, np.full(len(rows), mirrored))
-            with replacing(part) as beside, tracing_untold():
+            with replacing(part) as beside, retracing_warnings_suppressed():
                 np.save(beside, network.predict(seen, verbose=0))
     with replacing(kept) as beside:
         whole = np.lib.format.open_memmap(beside, "w+", np.float32, shape)

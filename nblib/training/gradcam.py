@@ -6,10 +6,9 @@ import tensorflow as tf
 from keras import layers
 from PIL import Image
 
-from nblib.images import decode_image
-from nblib.models import BACKBONES, trained_network
-from nblib.runs import Run
-from nblib.sources import ImageSource
+from nblib.data import ImageSource, decode_image
+from nblib.experiments import Run
+from nblib.training.models import BACKBONES, trained_network
 
 
 def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -34,7 +33,7 @@ def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.nda
     over the image and divided by their maximum. Of the sigmoid's input, since near 1 its own gradient vanishes.
 
     Args:
-        network: ends in a dense layer of sigmoids, as `nblib.models.build_network` makes them.
+        network: ends in a dense layer of sigmoids, as `nblib.training.models.build_network` makes them.
         prepared: (size, size, 3), preprocessed as the network's weights expect.
         sigmoid: its position.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from keras import losses, ops
 
-from nblib.devices import batch_mean
+from nblib.training.devices import batch_mean
 
 # Keras' fuzz factor, the paper's K.epsilon(): keeps 0 / 0 at 0, so that Listing 1.2's guard against NaN is not needed.
 EPSILON = 1e-7
@@ -44,7 +44,7 @@ def f1_plus_bce(y_true, y_pred):
     return batch_mean(one_minus_f1(y_true, y_pred)) + bce(y_true, y_pred)
 
 
-def f1_times_bce_by_image(y_true, y_pred):
+def f1_times_bce_per_image(y_true, y_pred):
     """1 - soft F1 of each image times its own cross-entropy, (N,): images that are far off count more.
 
     Only the product knows the difference: 1 - soft F1 and the sum have the same mean, by image or by batch.
@@ -82,7 +82,7 @@ PAPER_LOSSES = {
 }
 LOSSES = {
     **PAPER_LOSSES,
-    "f1_times_bce_by_image": f1_times_bce_by_image,
+    "f1_times_bce_per_image": f1_times_bce_per_image,
     "focal": focal,
     "asymmetric": asymmetric,
 }

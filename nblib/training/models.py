@@ -10,10 +10,9 @@ from math import prod
 import keras
 from keras import applications, layers, ops
 
-from nblib.devices import computing_in, grow_memory, sharing
-from nblib.experiment import KERAS_BACKBONES, Experiment
-from nblib.runs import Run
-from nblib.weights import load_backbone, weights_file
+from nblib.experiments import KERAS_BACKBONES, Experiment, Run
+from nblib.training.devices import dtype_policy_scope, grow_memory, strategy_scope
+from nblib.training.weights import load_backbone, weights_file
 
 
 def _small_plain(include_top, weights, input_shape):
@@ -132,7 +131,7 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
         ValueError: TensorFlow sees fewer GPUs than `devices`.
     """
     keras.utils.set_random_seed(experiment.seed)
-    with sharing(experiment.devices), computing_in(experiment.precision):
+    with strategy_scope(experiment.devices), dtype_policy_scope(experiment.precision):
         return _network(experiment, sigmoids)
 
 
@@ -143,7 +142,7 @@ def build_backbone(experiment: Experiment) -> keras.Model:
         FileNotFoundError, ValueError: as of `build_network`.
     """
     keras.utils.set_random_seed(experiment.seed)
-    with computing_in(experiment.precision):
+    with dtype_policy_scope(experiment.precision):
         return _backbone(experiment)
 
 
@@ -195,7 +194,7 @@ def freeze_before(backbone: keras.Model, first: str | None) -> None:
 class InColour(layers.Layer):
     """Bytes of images as numbers in RGB, float32: grey ones, (N, size, size, 1), three times, coloured as they are.
 
-    Grey and coloured images may come apart, as `nblib.pixels.Pixels.apart` gives them: (places, grey, coloured).
+    Grey and coloured images may come apart, as `nblib.data.pixels.Pixels.apart` gives them: (places, grey, coloured).
 
     Bytes are cast before anything else: TensorFlow's GPU kernels neither spread nor gather them.
     """
@@ -249,7 +248,7 @@ def trained_network(run: Run) -> keras.Model:
     return network
 
 
-def seeing_both_ways(model: keras.Model) -> keras.Model:
+def with_flip_augmentation(model: keras.Model) -> keras.Model:
     """The model as it predicts with test-time flipping: the mean of what it says of an image and of its mirror image.
 
     It takes pixels as `model` does, (N, size, size, 3) uint8.

@@ -1,5 +1,8 @@
 """Train one experiment on one validation half: read, fit, predict, score; a killed run goes on where it was."""
 
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,20 +12,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset, read_dataset, validation_halves
-from nblib.devices import as_part_of_batch, grow_memory, tracing_untold
-from nblib.experiment import Experiment, project_path
-from nblib.features import kept_features, split_frozen
-from nblib.images import Examples, batches_an_epoch, keep_pixels, ordered_batches, training_batches
-from nblib.intervals import f1_interval
-from nblib.losses import LOSSES
-from nblib.metrics import f1_by_image, sample_f1
-from nblib.models import from_pixels, seeing_both_ways, trained_network
-from nblib.monitoring import RunKeeper, SampleF1, Show, TensorBoardCurves, plateau_callbacks, without_optimizer
-from nblib.optimizers import NadamWithDecay
-from nblib.runs import Run, best_epoch, open_run, other_code, print_epochs
-from nblib.selection import constant_list, most_frequent_concepts, select
+from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, read_dataset, validation_halves
+from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path
+from nblib.training.batches import batches_per_epoch, ordered_batches, training_batches
+from nblib.training.callbacks import Checkpoint, SampleF1, Show, TensorBoardCurves, plateau_callbacks, weights_only
+from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
+from nblib.training.features import kept_features, split_frozen
+from nblib.training.losses import LOSSES
+from nblib.training.models import from_pixels, trained_network, with_flip_augmentation
+from nblib.training.optimizers import NadamWithDecay
+from nblib.training.weights import weights_file
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,28 @@ def load_training_data(experiment: Experiment) -> TrainingData:
         images = _limited(images[images["concepts"].map(len) > 0], experiment)
         if images.empty:
             raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
-        pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
-        return Examples(images["image_id"].to_numpy(str), pixels, vocabulary.encode(images["concepts"]))
+        pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+        return replace(Examples.of(images, vocabulary), pixels=pixels)
 
     return TrainingData(dataset, vocabulary, **{name: examples(part) for name, part in parts.items()})
+
+
+def prepare(experiments: Iterable[Experiment]) -> None:
+    """Makes what runs of these experiments share, once: pixels of each size, and ImageNet weights.
+
+    Raises:
+        FileNotFoundError, ValueError: what an experiment needs is missing or wrong.
+    """
+    grow_memory()
+    pixels, weights = {}, {}
+    for e in experiments:
+        pixels[e.data, e.quarantine, e.image_size, e.limit_images and (e.limit_images, e.seed)] = e
+        weights[e.backbone, e.weights] = e
+    with redirect_stdout(sys.stderr):  # Keras prints the progress of downloads to stdout
+        for e in weights.values():
+            weights_file(e)
+        for e in pixels.values():
+            load_training_data(e)
 
 
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
@@ -87,11 +105,11 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             print(told)
         print_epochs(run.history, experiment.epochs)
     else:
-        with run.held():
+        with run.lock():
             model = _taking_batches(network, experiment)
             learner, seen = on_kept_features(network, experiment, data) or (model, data)
             fit(compile_model(learner, experiment), experiment, seen, run, show, whole=model)
-            without_optimizer(model).load_weights(run.folder / "best.weights.h5")
+            weights_only(model).load_weights(run.folder / "best.weights.h5")
             _keep_results(learner, experiment, seen, run, show)
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     return run
@@ -143,11 +161,11 @@ def fit(
     if not experiment.jit_compile:
         tf.config.experimental.enable_op_determinism()
     watching = plateau_callbacks(experiment)
-    keeper = RunKeeper(run, watching, show, whole)
+    keeper = Checkpoint(run, watching, show, whole)
     curves = [TensorBoardCurves(run.folder / "tensorboard", keeper.rows)] if experiment.tensorboard else []
     if keeper.stopped or keeper.epochs_done >= experiment.epochs:
         return
-    steps = batches_an_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
+    steps = batches_per_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
     batches = partial(
         training_batches,
         data.train,
@@ -186,7 +204,7 @@ def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
 
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
     """Probabilities, (N, K) float32, of `examples` in their order."""
-    with tracing_untold():
+    with retracing_warnings_suppressed():
         return model.predict(_in_order(examples, batch_size, _takes_apart(model)), verbose=0)
 
 
@@ -200,7 +218,7 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     frequent = most_frequent_concepts(data.train.labels)
 
     def f1(name: str) -> np.ndarray:
-        return f1_by_image(data.half(name).labels, select(run.probabilities(name)[1]))
+        return f1_per_image(data.half(name).labels, select(run.probabilities(name)[1]))
 
     tested = f1_interval(f1(experiment.test_half))
     history = run.history
@@ -215,10 +233,10 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def predict_test(run: Run, both_ways: bool = False) -> None:
+def predict_test(run: Run, flip: bool = False) -> None:
     """Predicts the test images with the run's best weights and keeps the probabilities in the run.
 
-    With `both_ways` it is the mean of the probabilities of each image and of its mirror image (test-time flipping).
+    With `flip` it is the mean of the probabilities of each image and of its mirror image (test-time flipping).
 
     Raises:
         ValueError: the data folder has no test images, or other data than the run was trained on.
@@ -229,12 +247,12 @@ def predict_test(run: Run, both_ways: bool = False) -> None:
     images = dataset.split("test")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
-    pixels = keep_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
-    examples = Examples(images["image_id"].to_numpy(str), pixels, run.vocabulary.encode(images["concepts"]))
+    pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+    examples = replace(Examples.of(images, run.vocabulary), pixels=pixels)
     model = from_pixels(trained_network(run), experiment.backbone)
-    model = seeing_both_ways(model) if both_ways else model
-    with run.held():
-        run.keep_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
+    model = with_flip_augmentation(model) if flip else model
+    with run.lock():
+        run.write_probabilities("test", examples.image_ids, predict(model, examples, experiment.batch_size))
 
 
 def on_kept_features(
@@ -258,8 +276,8 @@ def on_kept_features(
 def _keep_results(model: keras.Model, experiment: Experiment, data: TrainingData, run: Run, show: Show | None) -> None:
     for name in ("val1", "val2"):
         half = data.half(name)
-        run.keep_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
-    run.keep_scores(score(run, data))
+        run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
+    run.write_scores(score(run, data))
     if show:
         show(run)
 
@@ -283,5 +301,5 @@ def _takes_apart(model: keras.Model) -> bool:
 
 
 def _in_order(examples: Examples, batch_size: int, apart: bool) -> tf.data.Dataset:
-    steps = batches_an_epoch(examples, batch_size, flipped_copies=False)
+    steps = batches_per_epoch(examples, batch_size, flipped_copies=False)
     return stream(partial(ordered_batches, examples, batch_size, apart=apart), examples, steps)

@@ -14,9 +14,8 @@ import h5py
 import keras
 import numpy as np
 
-from nblib.experiment import Experiment, project_path
-from nblib.files import replacing
-from nblib.runs import Run
+from nblib.experiments import Experiment, Run, project_path
+from nblib.system import replacing
 
 # The weights of each layer that has any, in the order of the layers.
 Layers = list[list[np.ndarray | h5py.Dataset]]

@@ -1,4 +1,4 @@
-"""Controls over the concepts of a data set; what they show is asked of `nblib.counting`."""
+"""Controls over the concepts of a data set; what they show is asked of `nblib.data.counting`."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +19,9 @@ from ipywidgets import (
     VBox,
 )
 
-from nblib.counting import LabelledImages
-from nblib.dataset import Dataset
-from nblib.figures.style import NameOf, concept_label
-from nblib.files import replacing
-from nblib.images import image_sizes
+from nblib.data import Dataset, Examples, co_occurring_concepts, concept_counts, image_sizes, images_with, most_frequent
+from nblib.figures import NameOf, concept_label
+from nblib.system import replacing
 from nblib.widgets.pictures import EVERYTHING, SIDE, as_word, inline_picture
 
 A_PAGE = 4  # images shown side by side
@@ -45,10 +43,11 @@ class ConceptExplorer:
 
     def __init__(self, dataset: Dataset):
         self.dataset = dataset
-        self.everything = self.chosen = LabelledImages.of(_placed(dataset.split("train", "val")))
+        self.everything = self.chosen = Examples.of(_placed(dataset.split("train", "val")))
         self.images_at = _count_places(self.everything.images)
         self.texts = {
-            concept: f"{concept} {dataset.name_of(concept)}".casefold() for concept in self.everything.counts.index
+            concept: f"{concept} {dataset.name_of(concept)}".casefold()
+            for concept in concept_counts(self.everything).index
         }
         self.shown = self.carriers = pd.DataFrame()
         self.page, self.asked = 0, self.shown
@@ -106,7 +105,7 @@ class ConceptExplorer:
 
     def _list(self, _=None) -> None:
         """Shows the concepts that are asked for, as figure, table and list to pick from."""
-        counts = self.chosen.most_frequent()
+        counts = most_frequent(self.chosen)
         counts = counts[counts >= self.minimum.value]
         sought = self.search.value.strip().casefold()
         found = counts[[sought in self.texts[concept] for concept in counts.index]]
@@ -131,12 +130,12 @@ class ConceptExplorer:
             self.carriers = self.chosen.images.head(0)
             self.about.value = "No concept is shown; widen the choice."
         else:
-            self.carriers = self.chosen.carriers(self.picked.value)
+            self.carriers = images_with(self.chosen, self.picked.value)
             self.about.value = self._about(self.picked.value)
         self._turn(0)
 
     def _about(self, concept: str) -> str:
-        companions = self.chosen.companions(concept).head(8)
+        companions = co_occurring_concepts(self.chosen, concept).head(8)
         companions.insert(0, "name", [self.dataset.name_of(other) for other in companions.index])
         return (
             f"<b>{escape(concept_label(concept, self.dataset.name_of, longest=80))}</b>"
@@ -146,7 +145,7 @@ class ConceptExplorer:
 
     def _places(self, concept: str) -> str:
         """Images of the concept by split and category, with their share, as HTML."""
-        images = _count_places(self.everything.carriers(concept))
+        images = _count_places(images_with(self.everything, concept))
         share = (images / self.images_at.where(self.images_at > 0)).fillna(0)
         return (images.map("{:,}".format) + share.map(" ({:.0%})".format)).rename_axis(None).to_html(border=0)
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 
 from PIL import Image as Picture
 
-from nblib.images import decode_image
+from nblib.data import decode_image
 
 EVERYTHING = "all"  # what a choice says that leaves nothing out
 SIDE = 190  # pixels of a picture's longest side on the page
@@ -15,7 +15,7 @@ def inline_picture(row, side: int = SIDE) -> str:
     """The picture in its own proportions as an <img> that needs no file; a word where there is none.
 
     Args:
-        row: of a table of images with path, width and height (`nblib.images.image_sizes`).
+        row: of a table of images with path, width and height (`nblib.data.images.image_sizes`).
         side: pixels of its longest side.
     """
     if row.path is None:

@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from ipywidgets import HTML, BoundedIntText, Button, Dropdown, FloatSlider, HBox, Layout, Text, VBox
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset
-from nblib.figures.style import concept_label
-from nblib.images import image_sizes
-from nblib.selection import CAP
+from nblib.data import ConceptVocabulary, Dataset, image_sizes
+from nblib.evaluation import CAP
+from nblib.figures import concept_label
 from nblib.widgets.pictures import EVERYTHING, inline_picture
 
 ORDERS = ("worst first", "best first", "as listed")

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-TOP = Path(__file__).parent.parent
+TOP = Path(__file__).parents[2]
 TINY = {"limit_images": "16", "epochs": "2", "sigmoids": "None", "fc_units": "16"}
 
 

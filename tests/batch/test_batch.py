@@ -10,19 +10,18 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from batches import TINY, nblib_batch, wait_for
+from batch.batches import TINY, nblib_batch, wait_for
 
 from nblib.batch.execute import run_batch, summary
 from nblib.batch.outcome import is_whole, judge, last_log
-from nblib.batch.places import Job, Slurm, ThisMachine, slots, visible_gpus
+from nblib.batch.places import Job, Slurm, ThisMachine, slots
 from nblib.batch.plan import plan_runs, refuse_conflicts
 from nblib.batch.worker import Execution
-from nblib.dataset import read_dataset
-from nblib.experiment import notebook_of, notebook_parameters, paper_experiment
-from nblib.files import take_lock, write_json
-from nblib.paper import table_3
+from nblib.data import read_dataset
+from nblib.experiments import notebook_of, notebook_parameters, paper_experiment, table_3
+from nblib.system import take_lock, visible_gpus, write_json
 
-TOP = Path(__file__).parent.parent
+TOP = Path(__file__).parents[2]
 TABLE_3 = [TOP / "params" / "table3"]
 SAMPLE = [TOP / "params" / "sample.yaml"]
 
@@ -282,16 +281,16 @@ class Nowhere:
     name, every, lag = "nowhere", 0, 0
 
     def __init__(self, leave):
-        self.leave, self.begun = leave, []
+        self.leave, self.started = leave, []
 
     def room(self, jobs):
         return 1 - len(jobs)
 
     def start(self, executions, jobs):
-        self.begun += [each.run_folder.parent.name for each in executions]
+        self.started += [each.run_folder.parent.name for each in executions]
         for each in executions:
-            self.leave(each, self.begun.count(each.run_folder.parent.name))
-        return [Job(self.name, str(len(self.begun)))]
+            self.leave(each, self.started.count(each.run_folder.parent.name))
+        return [Job(self.name, str(len(self.started)))]
 
     def at_work(self, jobs):
         return set()
@@ -330,7 +329,7 @@ def test_only_failures_that_pass_are_tried_again_and_so_often_as_was_said(planne
 
     place = Nowhere(leave)
     batch = run_batch(planned, place, retries=2)
-    assert place.begun == [first] * 3 + [second] + [third] * 3
+    assert place.started == [first] * 3 + [second] + [third] * 3
     assert [run.name for run in batch.done] == [f"{first}/val1"]
     assert [*batch.failed.values()] == ["ValueError: for good", "its process was killed"]
     log = (planned[0].books.parent.parent / "batch.log").read_text()
@@ -347,10 +346,10 @@ def test_started_again_a_batch_does_only_what_is_missing(planned):
     finish(Execution((), Path(), planned[1].run.folder, planned[1].books))
     place = Nowhere(finish)
     assert len(run_batch(planned, place).done) == 3
-    assert place.begun == [planned[0].experiment.experiment_name, planned[2].experiment.experiment_name]
+    assert place.started == [planned[0].experiment.experiment_name, planned[2].experiment.experiment_name]
     planned[0].notebook.write_text('{"metadata": {"papermill": {"end_time"')  # its writer was killed
     place = Nowhere(finish)
-    assert len(run_batch(planned, place).done) == 3 and len(place.begun) == 1
+    assert len(run_batch(planned, place).done) == 3 and len(place.started) == 1
 
 
 def test_two_batches_do_not_work_in_one_folder_at_a_time(planned):
@@ -369,7 +368,7 @@ def test_runs_that_wait_in_slurm_are_not_begun_here(planned):
     place = Nowhere(finish)
     with pytest.raises(ValueError, match="was last given to slurm, as job 12_3; go on with --executor slurm"):
         run_batch(planned, place)
-    assert place.begun == []
+    assert place.started == []
 
 
 # ---- the command line

@@ -7,7 +7,7 @@ import signal
 
 import psutil
 import pytest
-from batches import TINY, TOP, as_words, nblib_batch, wait_for
+from batch.batches import TINY, TOP, as_words, nblib_batch, wait_for
 
 from nblib.batch.outcome import failing_cell, is_whole
 from nblib.batch.plan import plan_runs

@@ -9,8 +9,8 @@ import time
 import pandas as pd
 from label_sets import long_tailed_images
 
-from nblib.concepts import label_cardinality, label_density
-from nblib.counting import LabelledImages
+from nblib.data import Examples, concept_counts, concept_counts_by, label_cardinality, label_density
+from nblib.data.counting import co_occurrences
 
 
 def seconds(function, times=3):
@@ -30,20 +30,20 @@ def together_by_merge(exploded):
 
 def main():
     images = long_tailed_images()
-    encoding, labelled = seconds(lambda: LabelledImages.of(images), times=1)
+    encoding, labelled = seconds(lambda: Examples.of(images), times=1)
     exploding, exploded = seconds(lambda: images.drop(columns="path").explode("concepts"), times=1)
-    fresh = lambda: LabelledImages(labelled.images, labelled.vocabulary, labelled.labels)  # noqa: E731 - no cache
+    fresh = lambda: Examples(labelled.images, labelled.vocabulary, labelled.labels)  # noqa: E731 - no cache
     counts = {
         "images of each concept": (
-            lambda: fresh().counts,
+            lambda: concept_counts(fresh()),
             lambda: exploded.groupby("concepts").size(),
         ),
         "by split": (
-            lambda: fresh().counts_by("split"),
+            lambda: concept_counts_by(fresh(), "split"),
             lambda: pd.crosstab(exploded["concepts"], exploded["split"]),
         ),
         "by category": (
-            lambda: fresh().counts_by("category"),
+            lambda: concept_counts_by(fresh(), "category"),
             lambda: pd.crosstab(exploded["concepts"], exploded["category"]),
         ),
         "cardinality, density": (
@@ -54,7 +54,7 @@ def main():
             ),
         ),
         "co-occurrence, all pairs": (
-            lambda: fresh().together(),
+            lambda: co_occurrences(fresh()),
             lambda: together_by_merge(exploded),
         ),
     }

@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from label_sets import long_tailed_images
 
-from nblib.concepts import ConceptVocabulary, label_statistics
-from nblib.counting import LabelledImages
-from nblib.dataset import read_dataset
+from nblib.data import ConceptVocabulary, Examples, concept_counts_by, label_statistics, read_dataset
+from nblib.data.counting import co_occurrences
 
 SIZES = (5_000, 20_000, 80_000)
 CARDINALITY = 11.24
@@ -28,11 +27,11 @@ def encoding(folder, images):
 
 
 def counting(folder, images):
-    labelled = LabelledImages.of(images)
+    labelled = Examples.of(images)
     return lambda: [
-        labelled.counts_by("split"),
-        labelled.counts_by("category"),
-        labelled.together(),
+        concept_counts_by(labelled, "split"),
+        concept_counts_by(labelled, "category"),
+        co_occurrences(labelled),
         label_statistics(images["concepts"]),
     ]
 

@@ -17,12 +17,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from benchmarks.paper_labels import write_labels
 from scipy import sparse
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import read_dataset
-from nblib.phantoms.labels import write_labels
+from nblib.data import ConceptVocabulary, read_dataset
 
 ROUNDS = 5
 

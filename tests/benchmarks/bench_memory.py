@@ -15,13 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from benchmarks.paper_labels import write_labels
 from scipy import sparse
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import read_dataset
-from nblib.images import Examples, training_batches
-from nblib.phantoms.labels import write_labels
-from nblib.pixels import KeptPixels
+from nblib.data import ConceptVocabulary, Examples, read_dataset
+from nblib.data.pixels import CachedPixels
+from nblib.training.batches import training_batches
 
 SIZE = 64
 BATCH = 32
@@ -40,7 +39,7 @@ def black_pixels(folder, images):
     np.ones(images, np.uint8).tofile(folder / "channels")
     np.zeros(images * SIZE * SIZE, np.uint8).tofile(folder / "grey")
     (folder / "colour").touch()
-    return KeptPixels(folder, images, SIZE)
+    return CachedPixels(folder, images, SIZE)
 
 
 def read(folder):
@@ -69,7 +68,7 @@ def train(folder, few):
     from keras.callbacks import LambdaCallback
     from tensorflow.data import INFINITE_CARDINALITY
 
-    from nblib.training import stream
+    from nblib.training.trainer import stream
 
     if few:
         names, labels = np.arange(BATCH).astype(str), sparse.csr_array(np.eye(BATCH, CONCEPTS, dtype=np.uint8))

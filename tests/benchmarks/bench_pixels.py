@@ -25,11 +25,13 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 from scipy import sparse
 
-from nblib.experiment import Experiment
-from nblib.images import Examples, batches_an_epoch, keep_pixels, training_batches
-from nblib.models import build_network, from_pixels
+from nblib.data import Examples, cache_pixels
+from nblib.experiments import Experiment
 from nblib.phantoms import draw_sample
-from nblib.training import compile_model, stream
+from nblib.training import build_network
+from nblib.training.batches import batches_per_epoch, training_batches
+from nblib.training.models import from_pixels
+from nblib.training.trainer import compile_model, stream
 
 CONCEPTS, BATCH, SIZE = 3_047, 32, 227
 SMALL = 64  # pixels a side for the small network
@@ -61,7 +63,7 @@ def table_of(paths):
 def examples_of(images, size, folder):
     labels = sparse.random_array((len(images), CONCEPTS), density=11 / CONCEPTS, rng=1, format="csr")
     labels.data[:] = 1
-    pixels = keep_pixels(images, size, folder)
+    pixels = cache_pixels(images, size, folder)
     return Examples(images["image_id"].to_numpy(str), pixels, labels.astype(np.uint8))
 
 
@@ -98,7 +100,7 @@ def by_pillow(images, size):
 
 def build(images, size):
     with TemporaryDirectory() as folder:
-        keep_pixels(images, size, folder)
+        cache_pixels(images, size, folder)
 
 
 def bench_build(images, rounds):
@@ -111,7 +113,7 @@ def bench_build(images, rounds):
 
 def serve(examples, epochs=1):
     """Goes through whole epochs, every image as it is and mirrored."""
-    steps = batches_an_epoch(examples, BATCH, flipped_copies=True)
+    steps = batches_per_epoch(examples, BATCH, flipped_copies=True)
     batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
     for _ in stream(batches, examples, tf.data.INFINITE_CARDINALITY).take(epochs * steps):
         pass
@@ -174,7 +176,7 @@ def small_model(apart):
 def bench_fit(images, folder, rounds):
     many = table_of(images["path"].tolist() * 5)
     examples = examples_of(many, SMALL, folder / "pixels")
-    steps = batches_an_epoch(examples, BATCH, flipped_copies=True)
+    steps = batches_per_epoch(examples, BATCH, flipped_copies=True)
     kept = stream(
         partial(training_batches, examples, BATCH, True, 1, apart=True), examples, tf.data.INFINITE_CARDINALITY
     )

@@ -15,9 +15,7 @@ from scipy.special import expit
 from scipy.stats import bootstrap
 from sklearn.metrics import f1_score
 
-from nblib.intervals import compare_f1
-from nblib.metrics import as_csr, f1_by_image, f1_by_threshold, sample_f1
-from nblib.selection import select
+from nblib.evaluation import as_csr, compare_f1, f1_by_threshold, f1_per_image, sample_f1, select
 
 CONCEPTS, ROUNDS, RUNS = 3047, 3, 10
 THRESHOLDS = np.arange(1, 1001) / 1001
@@ -72,7 +70,7 @@ def scores():
         lambda: loop_over_images(dense, kept),
     )
     apart = [abs(answer - answers[3]) for answer in answers[:3]]
-    looped = f1_by_image(labels, selected)[::64][some[::64]] - answers[4][some[::64]]
+    looped = f1_per_image(labels, selected)[::64][some[::64]] - answers[4][some[::64]]
     for name, ours, off in zip(("both sparse", "selected dense", "both dense"), times, apart, strict=False):
         yield f"score, {name}", ours, 'average="samples"', times[3], off
         yield f"score, {name}", ours, "loop over images", times[4] * 15_970 / len(answers[4]), np.abs(looped).max()

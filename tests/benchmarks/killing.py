@@ -12,18 +12,16 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from nblib.experiment import Experiment
-from nblib.files import BESIDE
-from nblib.models import build_network
-from nblib.runs import Run
-from nblib.training import load_training_data, train
+from nblib.experiments import Experiment, Run
+from nblib.system.files import BESIDE
+from nblib.training import build_network, load_training_data, train
 
 MOMENTS = ("in an epoch", "while best.weights.h5 is written", "before state.npz is written",
            "while state.npz is written", "between epochs")  # fmt: skip
 
 # One server that has loaded TensorFlow; each training is a process forked from it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["nblib.training"])
+PROCESSES.set_forkserver_preload(["nblib.training.trainer"])
 
 
 @dataclass(frozen=True)

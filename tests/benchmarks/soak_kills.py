@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from killing import MOMENTS, assert_same_run, files_of, half_written, kill_at, small_experiment, start
 
+from nblib.experiments import Run
 from nblib.phantoms import draw_sample
-from nblib.runs import Run
 
 EPOCHS = 20
 

@@ -1,5 +1,5 @@
 import pytest
-from filing import TRAIN_CT, VAL_CT, write
+from data.filing import TRAIN_CT, VAL_CT, write
 
 
 @pytest.fixture

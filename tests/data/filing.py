@@ -3,7 +3,8 @@
 import os
 import shutil
 
-from nblib.dataset import inspect_dataset, without_suffix
+from nblib.data.reading import inspect_dataset
+from nblib.data.text import without_suffix
 
 TRAIN_CT = "concepts/train/DRCT_CLEF_Train.csv"
 VAL_CT = "concepts/val/DRCT_CLEF_Val.csv"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nblib.dataset import check_images
+from nblib.data.checks import check_images
 
 
 def picture(mode="RGB", size=(120, 90)):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from filing import write
+from data.filing import write
 
-from nblib.dataset import inspect_dataset, text
-from nblib.dataset.text import read_any_lines, read_clean_lines, read_text
+from nblib.data.reading import inspect_dataset
+from nblib.data import text
+from nblib.data.text import read_any_lines, read_clean_lines, read_text
 
 FORMS = {
     "2020": ("", "{}.jpg,{}\n", ","),

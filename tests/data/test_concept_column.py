@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nblib.concept_column import ConceptColumn
+from nblib.data.concept_column import ConceptColumn
 
 LISTS = [("C2", "C1"), (), ("C1",), ("C3", "C2", "C3")]
 

@@ -6,7 +6,8 @@ import pytest
 from benchmarks.label_sets import long_tailed_images
 from sklearn.metrics import f1_score
 
-from nblib.counting import LabelledImages, category_signs, concept_pairs, drift, f1_ceiling, lift_table
+from nblib.data.examples import Examples
+from nblib.data.counting import indicative_concepts, concept_pairs, drift, f1_ceiling, lift_table
 
 A, B, C, D = (f"C000000{number}" for number in range(1, 5))
 SIX = pd.DataFrame(
@@ -21,12 +22,12 @@ SIX = pd.DataFrame(
 
 @pytest.fixture
 def six():
-    return LabelledImages.of(SIX)
+    return Examples.of(SIX)
 
 
 @pytest.fixture(scope="module")
 def generated():
-    return LabelledImages.of(long_tailed_images(images=600, concepts=80, occurrences=4_000))
+    return Examples.of(long_tailed_images(images=600, concepts=80, occurrences=4_000))
 
 
 @pytest.fixture(scope="module")
@@ -35,67 +36,67 @@ def exploded(generated):
 
 
 def test_counts_worked_out_by_hand(six):
-    assert six.counts.to_dict() == {A: 3, B: 3, C: 2, D: 1}
+    assert concept_counts(six).to_dict() == {A: 3, B: 3, C: 2, D: 1}
     assert len(six) == 6
 
 
 def test_the_most_frequent_come_first_ties_by_concept_and_absent_ones_not_at_all(six):
-    assert six.most_frequent().to_dict() == {A: 3, B: 3, C: 2, D: 1}
-    assert list(six.most_frequent(2).index) == [A, B]
-    assert list(six.where(split="train").most_frequent().index) == [A, B, C]
+    assert most_frequent(six).to_dict() == {A: 3, B: 3, C: 2, D: 1}
+    assert list(most_frequent(six, 2).index) == [A, B]
+    assert list(most_frequent(six.where(split="train")).index) == [A, B, C]
 
 
 def test_choosing_keeps_the_vocabulary(six):
     chosen = six.where(split="train", category="DRCT")
     assert chosen.images["image_id"].tolist() == ["u", "v"]
-    assert chosen.counts.to_dict() == {A: 2, B: 1, C: 0, D: 0}
+    assert concept_counts(chosen).to_dict() == {A: 2, B: 1, C: 0, D: 0}
     assert six.where(split=None, category=None) is six
 
 
 def test_counts_by_category_leave_images_without_one_out(six):
-    table = six.counts_by("category")
+    table = concept_counts_by(six, "category")
     assert table.to_dict() == {"DRCT": {A: 3, B: 2, C: 0, D: 1}, "DRXR": {A: 0, B: 1, C: 2, D: 0}}
 
 
 @pytest.mark.parametrize("column", ["split", "category"])
 def test_counts_equal_crosstab(generated, exploded, column):
     expected = pd.crosstab(exploded["concepts"], exploded[column])
-    assert (generated.counts_by(column) == expected).all(axis=None)
-    assert (generated.counts == exploded.groupby("concepts").size()).all()
+    assert (concept_counts_by(generated, column) == expected).all(axis=None)
+    assert (concept_counts(generated) == exploded.groupby("concepts").size()).all()
 
 
 def test_together_worked_out_by_hand(six):
-    assert six.together().toarray().tolist() == [[3, 2, 0, 1], [2, 3, 1, 1], [0, 1, 2, 0], [1, 1, 0, 1]]
-    assert six.together([C, B]).toarray().tolist() == [[2, 1], [1, 3]]
+    assert co_occurrences(six).toarray().tolist() == [[3, 2, 0, 1], [2, 3, 1, 1], [0, 1, 2, 0], [1, 1, 0, 1]]
+    assert co_occurrences(six, [C, B]).toarray().tolist() == [[2, 1], [1, 3]]
 
 
 def test_together_equals_a_merge_of_all_pairs(generated, exploded):
     pairs = exploded[["image_id", "concepts"]].merge(exploded[["image_id", "concepts"]], on="image_id")
     expected = pairs.groupby(["concepts_x", "concepts_y"]).size().unstack(fill_value=0)
-    assert (generated.together().toarray() == expected.to_numpy()).all()
+    assert (co_occurrences(generated).toarray() == expected.to_numpy()).all()
 
 
 def test_together_does_not_overflow_a_byte():
-    many = LabelledImages.of(pd.DataFrame({"concepts": [(A, B)] * 300}))
-    assert many.together().toarray().tolist() == [[300, 300], [300, 300]]
+    many = Examples.of(pd.DataFrame({"concepts": [(A, B)] * 300}))
+    assert co_occurrences(many).toarray().tolist() == [[300, 300], [300, 300]]
 
 
 def test_carriers_are_the_images_that_have_the_concept(six):
-    assert six.carriers(B)["image_id"].tolist() == ["u", "w", "y"]
-    assert six.where(split="val").carriers(D)["image_id"].tolist() == ["y"]
-    assert six.where(split="train").carriers(D).empty
+    assert images_with(six, B)["image_id"].tolist() == ["u", "w", "y"]
+    assert images_with(six.where(split="val"), D)["image_id"].tolist() == ["y"]
+    assert images_with(six.where(split="train"), D).empty
 
 
 def test_companions_worked_out_by_hand(six):
     """B is on 3 of 6 images, 2 of them with A (on 3): lift 2/3 * 6/3; one with C (on 2), one with D (on 1)."""
-    table = six.companions(B)
+    table = co_occurring_concepts(six, B)
     assert table["images"].to_dict() == {A: 2, C: 1, D: 1}
     assert table["share"].to_dict() == {A: pytest.approx(2 / 3), C: pytest.approx(1 / 3), D: pytest.approx(1 / 3)}
     assert table["lift"].to_dict() == {A: pytest.approx(4 / 3), C: pytest.approx(1), D: pytest.approx(2)}
 
 
 def test_a_concept_without_images_has_no_companions(six):
-    assert six.where(split="train").companions(D).empty
+    assert co_occurring_concepts(six.where(split="train"), D).empty
 
 
 def test_lift_worked_out_by_hand(six):
@@ -129,18 +130,18 @@ def test_without_validation_nothing_drifts(six):
 
 def test_signs_of_a_category_worked_out_by_hand(six):
     """DRCT (3 images): A is on all three and nowhere else. DRXR (2 images): C is on both and nowhere else."""
-    table = category_signs(six, each=1)
+    table = indicative_concepts(six, each=1)
     assert table.T.to_dict() == {A: {"DRCT": 1, "DRXR": 0}, C: {"DRCT": 0, "DRXR": 1}}
-    assert category_signs(six, each=2).loc[B].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert indicative_concepts(six, each=2).loc[B].tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_signs_are_the_concepts_with_the_highest_f1_as_a_detector(generated):
     dense = generated.labels.toarray()
     for category in ("DRCT", "DRPE"):
         belongs = generated.images["category"] == category
-        f1 = pd.Series([f1_score(belongs, column) for column in dense.T], generated.counts.index)
+        f1 = pd.Series([f1_score(belongs, column) for column in dense.T], concept_counts(generated).index)
         best = f1.sort_values(ascending=False, kind="stable").index[0]
-        assert best in category_signs(generated, each=1).index
+        assert best in indicative_concepts(generated, each=1).index
 
 
 def test_the_ceiling_worked_out_by_hand(six):
@@ -154,13 +155,13 @@ def test_the_ceiling_worked_out_by_hand(six):
 
 def test_the_ceiling_is_the_score_of_a_perfect_answer_from_what_is_kept(generated):
     dense = generated.labels.toarray()
-    for minimum, row in f1_ceiling(generated.labels, generated.counts, [1, 20, 60, 200]).iterrows():
-        answer = dense * (generated.counts.to_numpy() >= minimum)
+    for minimum, row in f1_ceiling(generated.labels, concept_counts(generated), [1, 20, 60, 200]).iterrows():
+        answer = dense * (concept_counts(generated).to_numpy() >= minimum)
         assert row["f1"] == pytest.approx(f1_score(dense, answer, average="samples", zero_division=0))
 
 
 def test_images_without_a_concept_are_left_out_of_the_ceiling(six):
-    assert f1_ceiling(six.labels, six.counts, [1]).loc[1, "f1"] == 1
+    assert f1_ceiling(six.labels, concept_counts(six), [1]).loc[1, "f1"] == 1
 
 
 def test_a_generated_label_set_has_the_size_that_was_asked(generated):

@@ -12,17 +12,9 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from nblib.images import (
-    Examples,
-    batches_an_epoch,
-    decode_compactly,
-    decode_image,
-    epoch_order,
-    image_sizes,
-    keep_pixels,
-    ordered_batches,
-    training_batches,
-)
+from nblib.data.examples import Examples
+from nblib.training.batches import batches_per_epoch, epoch_order, ordered_batches, training_batches
+from nblib.data.images import decode_compactly, decode_image, image_sizes, cache_pixels
 
 
 def by_pillow(path, size):
@@ -293,54 +285,54 @@ def stores(folder):
 
 def test_kept_pixels_are_the_decoded_images_in_their_order(sample_dataset, tmp_path):
     table = sample_dataset.split("val")
-    pixels = keep_pixels(table, 33, tmp_path / "pixels")
+    pixels = cache_pixels(table, 33, tmp_path / "pixels")
     assert pixels.shape == (len(table), 33, 33, 3) and pixels.dtype == np.uint8
     assert np.array_equal(pixels, np.stack([decode_image(path, 33) for path in table["path"]]))
 
 
 def test_pixels_are_decoded_once_and_read_ever_after(images, tmp_path):
-    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    first = np.array(cache_pixels(images, 16, tmp_path / "pixels"))
     (kept,) = stores(tmp_path / "pixels")
     before = kept.stat().st_mtime_ns
     for path in images["path"]:  # no image any more, of the same size and date: only kept pixels can serve
         facts = path.stat()
         path.write_bytes(b"x" * facts.st_size)
         os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert np.array_equal(keep_pixels(images, 16, tmp_path / "pixels"), first)
+    assert np.array_equal(cache_pixels(images, 16, tmp_path / "pixels"), first)
     assert stores(tmp_path / "pixels") == [kept] and kept.stat().st_mtime_ns == before
 
 
 def test_kept_pixels_cannot_be_written_to(images, tmp_path):
-    pixels = keep_pixels(images, 16, tmp_path)
+    pixels = cache_pixels(images, 16, tmp_path)
     for image in pixels.images(np.arange(5)):
         with pytest.raises(ValueError, match="read-only"):
             image[0] = 0
 
 
 def test_a_changed_image_is_decoded_anew(images, tmp_path):
-    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
+    first = np.array(cache_pixels(images, 16, tmp_path / "pixels"))
     made_image("RGB", 60, 60).save(images["path"][2])
-    second = keep_pixels(images, 16, tmp_path / "pixels")
+    second = cache_pixels(images, 16, tmp_path / "pixels")
     assert np.flatnonzero((first != second).any(axis=(1, 2, 3))).tolist() == [2]
 
 
 def test_another_order_or_size_is_another_store(images, tmp_path):
-    first = np.array(keep_pixels(images, 16, tmp_path / "pixels"))
-    assert np.array_equal(keep_pixels(images[::-1], 16, tmp_path / "pixels"), first[::-1])
-    assert keep_pixels(images, 24, tmp_path / "pixels").shape == (5, 24, 24, 3)
+    first = np.array(cache_pixels(images, 16, tmp_path / "pixels"))
+    assert np.array_equal(cache_pixels(images[::-1], 16, tmp_path / "pixels"), first[::-1])
+    assert cache_pixels(images, 24, tmp_path / "pixels").shape == (5, 24, 24, 3)
     assert len(stores(tmp_path / "pixels")) == 3
 
 
 def test_an_image_that_is_not_on_disk_is_named(images, tmp_path):
     images["path"] = images["path"].where(images["image_id"] != "IMAGE_3", None)
     with pytest.raises(FileNotFoundError, match="1 of 5 images are listed but not on disk, such as IMAGE_3"):
-        keep_pixels(images, 16, tmp_path / "pixels")
+        cache_pixels(images, 16, tmp_path / "pixels")
 
 
 def test_nothing_is_kept_when_an_image_cannot_be_read(images, tmp_path):
     images["path"][4].write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"IMAGE_4\.png can't be read"):
-        keep_pixels(images, 16, tmp_path / "pixels")
+        cache_pixels(images, 16, tmp_path / "pixels")
     assert stores(tmp_path / "pixels") == []
 
 
@@ -378,8 +370,10 @@ def examples(tmp_path):
     for number, mode in enumerate(["L", "L", "L", "RGB", "RGB"]):
         made_image(mode, 20 + number, 17).save(tmp_path / f"{number}.png")
         rows.append((str(number), tmp_path / f"{number}.png"))
-    pixels = keep_pixels(pd.DataFrame(rows, columns=["image_id", "path"]), 6, tmp_path / "pixels")
-    return Examples(np.array(list("abcde")), pixels, sparse.csr_array(np.eye(5, 8, dtype=np.uint8)))
+    pixels = cache_pixels(pd.DataFrame(rows, columns=["image_id", "path"]), 6, tmp_path / "pixels")
+    images = pd.DataFrame({"image_id": list("abcde"), "concepts": [(f"C000000{number}",) for number in range(5)]})
+    vocabulary = ConceptVocabulary(tuple(f"C000000{number}" for number in range(8)))
+    return replace(Examples.of(images, vocabulary), pixels=pixels)
 
 
 def in_colour(pixels):
@@ -389,7 +383,7 @@ def in_colour(pixels):
 
 def one_epoch(examples, batch_size, flipped_copies, **how):
     batches = training_batches(examples, batch_size, flipped_copies, **how)
-    return list(islice(batches, batches_an_epoch(examples, batch_size, flipped_copies)))
+    return list(islice(batches, batches_per_epoch(examples, batch_size, flipped_copies)))
 
 
 def test_flipped_examples_are_mirrored_left_to_right_and_keep_their_labels(examples):
@@ -420,7 +414,7 @@ def test_a_batch_of_grey_images_has_one_channel_and_any_other_three(examples):
 
 
 def test_a_later_first_epoch_goes_on_where_the_earlier_ones_end(examples):
-    steps = batches_an_epoch(examples, 4, True)
+    steps = batches_per_epoch(examples, 4, True)
     onward = list(islice(training_batches(examples, 4, True, seed=1), 3 * steps))[2 * steps :]
     resumed = one_epoch(examples, 4, True, seed=1, first_epoch=2)
     for (pixels, labels), (same_pixels, same_labels) in zip(onward, resumed, strict=True):
@@ -439,7 +433,7 @@ def test_ordered_batches_are_all_examples_once_in_their_order(examples):
     [(1, False, 5), (2, False, 3), (5, False, 1), (3, True, 4), (32, True, 1)],
 )
 def test_batches_an_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
-    assert batches_an_epoch(examples, batch_size, flipped_copies) == batches
+    assert batches_per_epoch(examples, batch_size, flipped_copies) == batches
 
 
 def test_sizes_are_those_of_the_files_and_nan_where_there_is_no_picture(tmp_path):

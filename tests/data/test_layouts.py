@@ -6,13 +6,16 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow as pa
 import pytest
-from filing import one_list_a_split, problems_of, rows_of, write
+from data.filing import one_list_a_split, problems_of, rows_of, write
 from pyarrow import parquet
 
-from nblib.dataset import LAYOUTS, count_images, inspect_dataset, read_concept_lines, read_dataset
-from nblib.images import decode_image, image_sizes, keep_pixels
-from nblib.paper import CATEGORIES
-from nblib.sources import ParquetImage, ZipMember
+from nblib.data.layouts import LAYOUTS
+from nblib.data.reading import inspect_dataset, read_dataset
+from nblib.data.table import count_images
+from nblib.data.text import read_concept_lines
+from nblib.data.images import decode_image, image_sizes, cache_pixels
+from nblib.data.categories import CATEGORIES
+from nblib.data.sources import ParquetImage, ZipMember
 
 SPLIT_NAMES = {"train": "train", "val": "valid", "test": "test"}
 
@@ -62,7 +65,7 @@ def labels_of(dataset, prefix=""):
 
 
 def pixels_of(dataset, folder):
-    return keep_pixels(dataset.images.sort_values("image_id").reset_index(drop=True), 32, folder)
+    return cache_pixels(dataset.images.sort_values("image_id").reset_index(drop=True), 32, folder)
 
 
 # ---- zips and shards

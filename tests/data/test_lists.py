@@ -1,17 +1,13 @@
 import shutil
 
 import pytest
-from filing import TRAIN_CT, VAL_CT, problems_of, write
+from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
-from nblib.dataset import (
-    Problem,
-    inspect_dataset,
-    listing,
-    read_concept_lines,
-    read_dataset,
-    read_names,
-)
-from nblib.images import keep_pixels
+from nblib.data.problems import Problem, format_problems
+from nblib.data.reading import inspect_dataset, read_dataset
+from nblib.data.text import read_concept_lines
+from nblib.data.names import read_names
+from nblib.data.images import cache_pixels
 
 BAD_LINES = {
     "a bad CUI": ("A.jpg,C123\n", "'C123' is not a CUI; expected C and seven digits, like C0040405."),
@@ -139,7 +135,7 @@ def test_labels_without_any_image_are_read_and_the_lack_told_once(folder):
     images = read_dataset(folder).images
     assert list(images["image_id"]) == ["A", "B", "C", "D"] and images["path"].isna().all()
     with pytest.raises(FileNotFoundError, match="4 of 4 images are listed but not on disk, such as A"):
-        keep_pixels(images, 32, folder)
+        cache_pixels(images, 32, folder)
 
 
 def test_an_empty_folder_is_no_data_set_but_can_be_inspected(tmp_path):
@@ -157,9 +153,9 @@ def test_a_missing_folder_is_an_error_that_says_what_to_do(tmp_path):
 
 def test_a_listing_ends_with_how_many_more_there_are():
     problems = [Problem(f"list.csv:{number}", "wrong.") for number in range(1, 2025)]
-    lines = listing(problems).splitlines()
+    lines = format_problems(problems).splitlines()
     assert (len(lines), lines[0], lines[-1]) == (21, "- list.csv:1: wrong.", "- and 2,004 more")
-    assert listing(problems[:20]).splitlines()[-1] == "- list.csv:20: wrong."
+    assert format_problems(problems[:20]).splitlines()[-1] == "- list.csv:20: wrong."
 
 
 # ---- forms of a list
@@ -265,7 +261,7 @@ def test_a_list_read_in_pieces_gives_the_same_as_the_whole(tmp_path, monkeypatch
     whole = read()
     assert [(number, image_id) for number, image_id, _ in whole] == [(3, "A"), (5, "B"), (6, "C"), (9, "D")]
     for characters in range(1, len(text)):
-        monkeypatch.setattr("nblib.dataset.text._PIECE", characters)
+        monkeypatch.setattr("nblib.data.text._PIECE", characters)
         assert read() == whole
 
 

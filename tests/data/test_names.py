@@ -1,9 +1,10 @@
 """Names of concepts, from every kind of file."""
 
 import pytest
-from filing import TRAIN_CT, problems_of, write
+from data.filing import TRAIN_CT, problems_of, write
 
-from nblib.dataset import read_dataset, read_names
+from nblib.data.reading import read_dataset
+from nblib.data.names import read_names
 
 NAMES = {"C0000001": "Lung", "C0000002": "X-Ray, chest"}
 FILES = {

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nblib.images import decode_compactly, decode_image, keep_pixels
-from nblib.pixel_store import AT_ONCE, PixelStore
+from nblib.data.images import decode_compactly, decode_image, cache_pixels
+from nblib.data.pixel_store import AT_ONCE, PixelStore
 
 PROCESSES = multiprocessing.get_context("forkserver")
 SIZE = 24
@@ -74,7 +74,7 @@ WHOLE = ["lock", *(f"store/{name}" for name in ("channels", "colour", "facts.jso
 
 
 def test_grey_takes_one_byte_a_pixel_and_colour_three(images, expected, tmp_path):
-    pixels = keep_pixels(images, SIZE, tmp_path)
+    pixels = cache_pixels(images, SIZE, tmp_path)
     (store,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert (store / "grey").stat().st_size == IMAGES * 3 // 4 * SIZE**2
     assert (store / "colour").stat().st_size == IMAGES // 4 * SIZE**2 * 3
@@ -83,13 +83,13 @@ def test_grey_takes_one_byte_a_pixel_and_colour_three(images, expected, tmp_path
 
 
 def test_rows_are_had_as_from_an_array(images, expected, tmp_path):
-    pixels = keep_pixels(images, SIZE, tmp_path)
+    pixels = cache_pixels(images, SIZE, tmp_path)
     for rows in (3, -1, slice(4, 9), slice(None, None, 7), np.array([5, 0, 5]), np.arange(IMAGES) % 9 == 0):
         assert np.array_equal(pixels[rows], expected[rows])
 
 
 def test_a_batch_is_mirrored_where_it_is_told_to_be(images, expected, tmp_path):
-    pixels = keep_pixels(images, SIZE, tmp_path)
+    pixels = cache_pixels(images, SIZE, tmp_path)
     for rows in (np.array([1, 2, 3, 5]), np.array([0, 4, 8]), np.array([7, 4, 1, 0])):
         flipped = np.arange(len(rows)) % 2 == 0
         batch = pixels.batch(rows, flipped)
@@ -100,7 +100,7 @@ def test_a_batch_is_mirrored_where_it_is_told_to_be(images, expected, tmp_path):
 
 @pytest.mark.parametrize("rows", [[1, 4, 3, 0, 6], [3, 1], [8, 0, 4], [0]], ids=["mixed", "grey", "colour", "one"])
 def test_grey_and_coloured_images_of_a_batch_are_had_apart(images, rows, tmp_path):
-    pixels = keep_pixels(images, SIZE, tmp_path)
+    pixels = cache_pixels(images, SIZE, tmp_path)
     rows, flipped = np.array(rows), np.arange(len(rows)) % 2 == 0
     places, grey, coloured = pixels.apart(rows, flipped)
     assert grey.shape == ((rows % 4 > 0).sum(), SIZE, SIZE, 1)
@@ -116,7 +116,7 @@ def test_a_store_may_have_one_kind_only(tmp_path, mode):
     colours = np.random.default_rng(2).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     Image.fromarray(colours).convert(mode).save(tmp_path / "image.png")
     images = pd.DataFrame({"image_id": ["image"], "path": [tmp_path / "image.png"]})
-    assert np.array_equal(keep_pixels(images, SIZE, tmp_path / "pixels")[0], decode_image(images["path"][0], SIZE))
+    assert np.array_equal(cache_pixels(images, SIZE, tmp_path / "pixels")[0], decode_image(images["path"][0], SIZE))
 
 
 # ---- opened again
@@ -218,7 +218,7 @@ def test_of_two_processes_at_once_one_decodes_and_the_other_waits_for_it(images,
 
 
 def test_where_there_are_no_locks_a_store_is_made_in_a_folder_of_its_own(images, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr("nblib.files.fcntl", None)  # as on Windows
+    monkeypatch.setattr("nblib.system.files.fcntl", None)  # as on Windows
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
     part = tmp_path / "pixels" / "store.part"  # another process may be at work in it
     part.mkdir(parents=True)
@@ -239,7 +239,7 @@ def test_without_room_images_are_decoded_as_they_are_needed_and_a_warning_says_s
     bytes_of_all = IMAGES // 4 * SIZE**2 * 6
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, bytes_of_all - 1))
     with caplog.at_level(logging.WARNING):
-        pixels = keep_pixels(images, SIZE, tmp_path)
+        pixels = cache_pixels(images, SIZE, tmp_path)
     (record,) = caplog.records
     assert f"about {bytes_of_all:,} bytes are needed, {bytes_of_all - 1:,} are free" in record.getMessage()
     assert "decoded whenever they are needed" in record.getMessage()
@@ -250,12 +250,12 @@ def test_without_room_images_are_decoded_as_they_are_needed_and_a_warning_says_s
 
 def test_with_just_enough_room_images_are_kept(images, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, IMAGES // 4 * SIZE**2 * 6))
-    keep_pixels(images, SIZE, tmp_path)
+    cache_pixels(images, SIZE, tmp_path)
     assert not caplog.records and len(names_below(tmp_path)) == 5
 
 
 def test_another_error_of_the_disk_is_no_lack_of_room(images, tmp_path):
     (tmp_path / "pixels").write_text("a file where the folder should be")
     with pytest.raises(OSError) as caught:
-        keep_pixels(images, SIZE, tmp_path / "pixels")
+        cache_pixels(images, SIZE, tmp_path / "pixels")
     assert caught.value.errno in (errno.EEXIST, errno.ENOTDIR)

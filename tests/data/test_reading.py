@@ -1,14 +1,11 @@
 import pandas as pd
 import pytest
-from filing import one_list_a_split, rows_of, write
+from data.filing import one_list_a_split, rows_of, write
 
-from nblib.dataset import (
-    count_images,
-    read_concept_lines,
-    read_dataset,
-    without_suffix,
-)
-from nblib.paper import CATEGORIES
+from nblib.data.table import count_images
+from nblib.data.text import read_concept_lines, without_suffix
+from nblib.data.reading import read_dataset
+from nblib.data.categories import CATEGORIES
 
 
 def test_the_layout_of_2020_gives_one_tidy_row_an_image(folder):

@@ -2,12 +2,10 @@ import shutil
 
 import pandas as pd
 import pytest
-from filing import VAL_CT, write
+from data.filing import VAL_CT, write
 
-from nblib.dataset import (
-    read_dataset,
-    validation_halves,
-)
+from nblib.data.reading import read_dataset
+from nblib.data.table import validation_halves
 
 
 def validation_images(number):

@@ -3,8 +3,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib import paper
-from nblib.concepts import ConceptVocabulary, label_cardinality, label_density, label_statistics
+from nblib.experiments import LABEL_STATISTICS
+
+from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 CONCEPT_LISTS = [("C0000003", "C0000001"), (), ("C0000002",), ("C0000001", "C0000004", "C0000003")]
 
@@ -132,4 +133,4 @@ def test_selecting_nothing_is_as_accurate_as_the_labels_are_sparse():
     truth = MultiLabelBinarizer().fit_transform(labelled)
     accuracy = accuracy_score(truth.ravel(), np.zeros(truth.size))
     assert accuracy == pytest.approx(1 - label_statistics(labelled)["label density"])
-    assert round(1 - paper.LABEL_STATISTICS["label density"], 4) == round(1 - 907_718 / (80_723 * 3_047), 4) == 0.9963
+    assert round(1 - LABEL_STATISTICS["label density"], 4) == round(1 - 907_718 / (80_723 * 3_047), 4) == 0.9963

@@ -6,30 +6,29 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nblib.concepts import ConceptVocabulary
-from nblib.deciding import TunedThreshold
-from nblib.experiment import Experiment
-from nblib.ideas import (
-    Idea,
+from nblib.data import ConceptVocabulary
+from nblib.ensembles.ablation import (
+    Configuration,
+    ablation_table,
     as_member,
     decide,
-    decide_test,
-    decide_unseen,
     finished_runs,
-    in_one_table,
-    measure_ideas,
     pool_members,
+    run_ablation,
     run_as_member,
+    select_out_of_fold,
+    select_test,
     unseen,
 )
-from nblib.metrics import as_csr, f1_by_image, sample_f1
-from nblib.runs import open_run
+from nblib.evaluation import as_csr, f1_per_image, sample_f1
+from nblib.evaluation.decision_rules import TunedThreshold
+from nblib.experiments import Experiment, open_run
 
 IDEAS = {
-    "as it is": Idea(("sure",)),
-    "tuned": Idea(("unsure",), "tuned_threshold"),
-    "chance": Idea(("chance",)),
-    "all of them": Idea(("sure", "unsure"), "tuned_threshold", "union"),
+    "as it is": Configuration(("sure",)),
+    "tuned": Configuration(("unsure",), "tuned_threshold"),
+    "chance": Configuration(("chance",)),
+    "all of them": Configuration(("sure", "unsure"), "tuned_threshold", "union"),
 }
 VOCABULARY = ConceptVocabulary(tuple(f"C{number:07}" for number in range(12)))
 
@@ -68,26 +67,26 @@ def members(images):
 def test_an_idea_is_tuned_on_one_half_and_answers_on_the_other(members):
     kept = decide(members, "val1", IDEAS["tuned"])
     assert sample_f1(members["val1"]["sure"]["val2"].labels, kept) == 1
-    assert sample_f1(members["val1"]["sure"]["val2"].labels, decide(members, "val1", Idea(("unsure",)))) < 1
+    assert sample_f1(members["val1"]["sure"]["val2"].labels, decide(members, "val1", Configuration(("unsure",)))) < 1
 
 
 def test_ideas_are_measured_both_ways_where_their_members_are_there(members):
-    table = measure_ideas(IDEAS, members).set_index(["half", "idea"])
+    table = run_ablation(IDEAS, members).set_index(["half", "idea"])
     assert table.loc[("val1", "as it is"), "f1"] == table.loc[("val2", "tuned"), "f1"] == 1
     assert ("val1", "chance") not in table.index  # there when tuned on val1 alone
     row = table.loc[("val2", "chance")]
-    scores = f1_by_image(members["val1"]["chance"]["val2"].labels, decide(members, "val1", IDEAS["chance"]))
+    scores = f1_per_image(members["val1"]["chance"]["val2"].labels, decide(members, "val1", IDEAS["chance"]))
     assert row["f1"] == pytest.approx(np.nanmean(scores)) and row["low"] < row["f1"] < row["high"]
     assert row["gain"] == pytest.approx(row["f1"] - 1) and row["gain_high"] < 0
 
 
 def test_a_member_that_is_not_there_is_refused(members):
     with pytest.raises(ValueError, match="unknown member 'shure': did you mean 'sure'"):
-        measure_ideas({"mistyped": Idea(("shure",))}, members)
+        run_ablation({"mistyped": Configuration(("shure",))}, members)
 
 
 def test_the_truth_of_the_half_that_tests_changes_nothing(members):
-    idea = Idea(("chance",), "concept_thresholds")
+    idea = Configuration(("chance",), "concept_thresholds")
     chance = members["val1"]["chance"]
     lie = replace(chance["val2"], labels=sparse.csr_array(1 - chance["val2"].labels.toarray()))
     lied_to = {"val1": {"chance": {**chance, "val2": lie}}}
@@ -95,14 +94,16 @@ def test_the_truth_of_the_half_that_tests_changes_nothing(members):
 
 
 def test_several_members_vote(members):
-    both = decide(members, "val1", Idea(("sure", "chance"), vote="intersection")).toarray()
-    one, other = (decide(members, "val1", Idea((name,))).toarray() for name in ("sure", "chance"))
+    both = decide(members, "val1", Configuration(("sure", "chance"), vote="intersection")).toarray()
+    one, other = (decide(members, "val1", Configuration((name,))).toarray() for name in ("sure", "chance"))
     assert np.array_equal(both, one & other)
 
 
 def test_no_image_need_go_without_a_concept(members):
     for nomissing in (False, True):
-        kept = decide(members, "val2", Idea(("unsure",), nomissing=nomissing))  # none of its probabilities is above 0.5
+        kept = decide(
+            members, "val2", Configuration(("unsure",), nomissing=nomissing)
+        )  # none of its probabilities is above 0.5
         assert set(np.diff(kept.indptr)) == {int(nomissing)}
 
 
@@ -123,23 +124,23 @@ def test_all_of_validation_is_answered_by_what_was_not_tuned_on_it(members):
     both = unseen(members, "unsure")
     assert [*both.image_ids[:2], *both.image_ids[-1:]] == ["val2_0", "val2_1", "val1_39"]
     assert [both.probabilities[:41].max(), both.probabilities[41:].max()] == pytest.approx([0.4, 0.2])
-    kept = decide_unseen(members, IDEAS["tuned"])
+    kept = select_out_of_fold(members, IDEAS["tuned"])
     assert sample_f1(both.labels, kept) == 1
-    assert decide_unseen(members, IDEAS["chance"]).shape[0] == len(unseen(members, "chance").image_ids) == 41
+    assert select_out_of_fold(members, IDEAS["chance"]).shape[0] == len(unseen(members, "chance").image_ids) == 41
 
 
 def test_the_test_images_are_decided_with_all_of_validation(members):
-    kept = decide_test(members, IDEAS["tuned"])
+    kept = select_test(members, IDEAS["tuned"])
     one, other = members["val1"]["unsure"], members["val2"]["unsure"]
     probabilities = np.concatenate([one["val2"].probabilities, other["val1"].probabilities])
     rule = TunedThreshold.fit(probabilities, sparse.vstack([one["val2"].labels, other["val1"].labels]))
     mean = (one["test"].probabilities + other["test"].probabilities) / 2
     assert (kept != rule.select(mean)).nnz == 0
-    assert decide_test(members, IDEAS["chance"]).nnz > 0  # of a member of one half alone
+    assert select_test(members, IDEAS["chance"]).nnz > 0  # of a member of one half alone
 
 
 def test_one_table_has_a_row_an_idea_and_the_halves_side_by_side(members):
-    table = in_one_table(measure_ideas(IDEAS, members))
+    table = ablation_table(run_ablation(IDEAS, members))
     assert list(table.index) == list(IDEAS)
     assert [*table.columns] == [("val1", "F1"), ("val1", "gain"), ("val2", "F1"), ("val2", "gain")]
     assert table.loc["as it is", ("val1", "F1")] == "1.000 (1.000 to 1.000)"
@@ -153,7 +154,7 @@ def run(sample_dataset, tmp_path):
     run = open_run(Experiment(runs=str(tmp_path)), sample_dataset, vocabulary)
     for name in ("val1", "val2"):
         probabilities = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
-        run.keep_probabilities(name, np.array([f"{name}_a", f"{name}_b"]), probabilities)
+        run.write_probabilities(name, np.array([f"{name}_a", f"{name}_b"]), probabilities)
     return run
 
 
@@ -173,7 +174,7 @@ def test_a_run_gives_its_probabilities_in_the_rows_and_columns_that_are_asked_fo
 
 def test_finished_runs_on_these_data_are_found(run, sample_dataset):
     assert finished_runs(run.folder.parent.parent, sample_dataset) == []
-    run.keep_scores({})
+    run.write_scores({})
     assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
     other = replace(sample_dataset, images=sample_dataset.images.head(3))
     assert finished_runs(run.folder.parent.parent, other) == []

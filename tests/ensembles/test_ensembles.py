@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from labelled import labelled
 from scipy import sparse
 from scipy.special import expit, logit
 
-from nblib.concepts import ConceptVocabulary
-from nblib.deciding import TRIED, Half
-from nblib.ensembles import align, choose_members, pool, vote
-from nblib.metrics import f1_by_threshold
+from nblib.data import ConceptVocabulary
+from nblib.ensembles.ensembles import align, choose_members, pool, vote
+from nblib.evaluation import TRIED, f1_by_threshold
 
 
 def made_members(count=4, images=60, concepts=9, seed=0):
@@ -19,7 +19,7 @@ def made_members(count=4, images=60, concepts=9, seed=0):
     ids = np.array([f"image_{number}" for number in range(images)])
     vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(concepts)))
     seen = [expit(logits + rng.normal(0, 1 + number / 4, logits.shape)).astype(np.float32) for number in range(count)]
-    return {f"run_{number}": Half("val1", ids, vocabulary, told, labels) for number, told in enumerate(seen)}
+    return {f"run_{number}": labelled(ids, vocabulary, labels, probabilities=told) for number, told in enumerate(seen)}
 
 
 def best_f1(half):

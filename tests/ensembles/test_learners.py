@@ -1,15 +1,15 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from labelled import labelled
 from scipy import sparse
 from sklearn.kernel_ridge import KernelRidge
 
-from nblib.dataset import read_dataset
-from nblib.experiment import Experiment
-from nblib.heads import (
+from nblib.data import read_dataset
+from nblib.ensembles.learners import (
     LEARNERS,
-    Lesson,
     learn_by_category,
     learn_frequencies,
     learn_head,
@@ -17,9 +17,10 @@ from nblib.heads import (
     learn_members,
     learn_neighbours,
     mean_of,
-    read_lessons,
+    read_feature_sets,
 )
-from nblib.metrics import sample_f1
+from nblib.evaluation import sample_f1
+from nblib.experiments import Experiment
 
 # Two kinds of images, told apart by their first feature; CT images have concepts 0 and 1 or 2, MR images 3.
 CT, MR = [1.0, 0.0, 0.1], [0.0, 1.0, 0.1]
@@ -33,7 +34,9 @@ def lesson():
     images = np.array([CT] * 4 + [MR] * 2) + np.random.default_rng(0).normal(0, 0.01, (6, 3))
     categories = np.array(["DRCT"] * 4 + ["DRMR"] * 2, dtype=object)
     names = np.array([f"image{number}" for number in range(6)])
-    return Lesson(names, images.astype("float32"), sparse.csr_array(np.array(LABELS, dtype=np.uint8)), categories)
+    return labelled(
+        names, None, sparse.csr_array(np.array(LABELS, dtype=np.uint8)), categories, features=images.astype("float32")
+    )
 
 
 def repeated(lesson, times):
@@ -51,7 +54,7 @@ def test_a_model_a_category_answers_by_the_category_that_is_predicted(lesson):
 
 @pytest.mark.parametrize("categories", [[None] * 6, ["DRCT"] * 6])
 def test_without_two_known_categories_there_is_one_model(categories, lesson):
-    one = Lesson(lesson.image_ids, lesson.features, lesson.labels, np.array(categories, dtype=object))
+    one = replace(lesson, images=lesson.images.assign(category=categories))
     features = lesson.features[:2]
     np.testing.assert_array_equal(learn_by_category(one, learn_frequencies)(features), learn_frequencies(one)(features))
 
@@ -94,7 +97,7 @@ def test_neighbours_are_as_many_as_tell_the_lesson_best(lesson):
 def lessons(sample, tmp_path_factory):
     conditions = dict(backbone="small_plain", weights=None, image_size=32, data=str(sample))
     experiment = Experiment(**conditions, runs=str(tmp_path_factory.mktemp("runs")))
-    return read_lessons(read_dataset(sample), experiment, ("block3_pool", "block4_pool"))[1]
+    return read_feature_sets(read_dataset(sample), experiment, ("block3_pool", "block4_pool"))
 
 
 def test_lessons_are_the_parts_of_the_data_in_its_order(lessons, sample_dataset):

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nblib import retrieval
-from nblib.retrieval import Library, Neighbours, best_vote
+from nblib.ensembles.neighbours import Index, Neighbours, tune_vote
 
 # Four images on a circle, at 0, 60, 90 and 180 degrees, their lengths all different; three concepts.
 ANGLES = np.deg2rad([0, 60, 90, 180])
@@ -13,7 +12,7 @@ LABELS = sparse.csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]],
 
 @pytest.fixture
 def library():
-    return Library(FEATURES, LABELS)
+    return Index(FEATURES, LABELS)
 
 
 def test_neighbours_are_those_with_the_smallest_angle_whatever_their_length(library):
@@ -53,7 +52,7 @@ def test_the_others_are_all_but_the_image_itself(library):
 
 
 def test_of_images_exactly_alike_each_is_another():
-    library = Library(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
+    library = Index(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
     for image, others in enumerate(library.others(2).rows):
         assert len({image, *others}) == 3
 
@@ -61,17 +60,17 @@ def test_of_images_exactly_alike_each_is_another():
 def test_the_best_vote_is_that_with_the_best_f1(library):
     """Of one neighbour all is right; of three, or four, another concept comes with as many votes as the first."""
     nearest = library.neighbours(FEATURES[:1], 4)
-    assert best_vote(library, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), sharpnesses=(0,)) == (1, 0)
-    assert best_vote(library, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), sharpnesses=(0,)) == (3, 0)
+    assert tune_vote(library, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), sharpnesses=(0,)) == (1, 0)
+    assert tune_vote(library, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), sharpnesses=(0,)) == (3, 0)
 
 
 @pytest.mark.parametrize("images", [50, 400])
 def test_faiss_finds_what_scikit_learn_finds(images, monkeypatch):
     pytest.importorskip("faiss")
     features = np.random.default_rng(0).normal(size=(images, 16)).astype("float32")
-    library = Library(features, sparse.csr_array((images, 3), dtype=np.uint8))
+    library = Index(features, sparse.csr_array((images, 3), dtype=np.uint8))
     by_sklearn = library.neighbours(features[:20] + 0.01, 5)
-    monkeypatch.setattr(retrieval, "FAISS_FROM", 0)
-    by_faiss = Library(features, library.labels).neighbours(features[:20] + 0.01, 5)
+    monkeypatch.setattr("nblib.ensembles.neighbours.FAISS_FROM", 0)
+    by_faiss = Index(features, library.labels).neighbours(features[:20] + 0.01, 5)
     np.testing.assert_array_equal(by_faiss.rows, by_sklearn.rows)
     np.testing.assert_allclose(by_faiss.similarities, by_sklearn.similarities, atol=1e-5)

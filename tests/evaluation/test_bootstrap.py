@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from nblib.intervals import Interval, compare_f1, difference_interval, f1_interval, resampled_means
+from nblib.evaluation.bootstrap import Interval, compare_f1, difference_interval, f1_interval, resampled_means
 
 
 def scores(images, seed):

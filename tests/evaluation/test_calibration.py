@@ -5,7 +5,7 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from nblib.calibration import CALIBRATIONS, Isotonic, Temperature, logits
+from nblib.evaluation.calibration import CALIBRATIONS, Isotonic, PlattScaling, logits
 
 
 def overconfident(images=400, concepts=50, seed=0):
@@ -18,7 +18,7 @@ def overconfident(images=400, concepts=50, seed=0):
 
 def test_temperature_finds_what_was_done_to_the_logits():
     probabilities, labels, right = overconfident()
-    fitted = Temperature.fit(probabilities, labels)
+    fitted = PlattScaling.fit(probabilities, labels)
     assert fitted.temperature == pytest.approx(2, rel=0.05)
     assert fitted.shift == pytest.approx(-0.5, abs=0.05)
     assert fitted.apply(probabilities) == pytest.approx(right, abs=0.02)
@@ -27,7 +27,7 @@ def test_temperature_finds_what_was_done_to_the_logits():
 def test_temperature_equals_logistic_regression():
     probabilities, labels, _ = overconfident()
     plain = LogisticRegression(C=np.inf).fit(logits(probabilities).reshape(-1, 1), labels.toarray().ravel())
-    fitted = Temperature.fit(probabilities, labels)
+    fitted = PlattScaling.fit(probabilities, labels)
     assert 1 / fitted.temperature == pytest.approx(plain.coef_[0, 0], rel=1e-3)
     assert fitted.shift == pytest.approx(plain.intercept_[0], abs=1e-3)
 

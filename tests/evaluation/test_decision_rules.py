@@ -2,26 +2,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from labelled import labelled
 from scipy import sparse
 from scipy.special import expit
 
-from nblib.concepts import ConceptVocabulary
-from nblib.deciding import (
+from nblib.data import ConceptVocabulary
+from nblib.evaluation.decision_rules import (
     RULES,
     TRIED,
     ConceptThresholds,
     ExpectedF1,
-    Half,
-    MostProbable,
     Threshold,
+    TopK,
     TunedThreshold,
     compare_rules,
     fit_rule,
-    read_half,
 )
-from nblib.metrics import f1_by_image, sample_f1
-from nblib.runs import Run
-from nblib.selection import select
+from nblib.evaluation.metrics import f1_per_image, sample_f1
+from nblib.evaluation.selection import select
+from nblib.experiments import Run, read_half
 
 
 def made_half(name, seed, images=150, concepts=12, doubt=0.8):
@@ -31,7 +30,7 @@ def made_half(name, seed, images=150, concepts=12, doubt=0.8):
     labels = sparse.csr_array((rng.random(logits.shape) < expit(logits)).astype(np.uint8))
     told = expit(logits - 1.5 + rng.normal(0, doubt, logits.shape)).astype(np.float32)
     vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(concepts)))
-    return Half(name, np.array([f"{name}_{number}" for number in range(images)]), vocabulary, told, labels)
+    return labelled([f"{name}_{number}" for number in range(images)], vocabulary, labels, probabilities=told)
 
 
 VAL1, VAL2 = made_half("val1", 1), made_half("val2", 2)
@@ -55,8 +54,8 @@ def test_thresholds_tried_are_the_same_numbers_in_single_precision():
 
 
 def test_the_number_of_most_probable_is_the_best_one():
-    rule = MostProbable.fit(VAL1.probabilities, VAL1.labels)
-    scores = [sample_f1(VAL1.labels, MostProbable(number).select(VAL1.probabilities)) for number in range(1, 13)]
+    rule = TopK.fit(VAL1.probabilities, VAL1.labels)
+    scores = [sample_f1(VAL1.labels, TopK(number).select(VAL1.probabilities)) for number in range(1, 13)]
     assert rule.number == np.argmax(scores) + 1
 
 
@@ -76,7 +75,7 @@ def test_thresholds_for_concepts_never_lose_to_one_for_all_where_they_were_tuned
     for weight in (0, 0.5):
         own = ConceptThresholds.fit(VAL1.probabilities, VAL1.labels, weight=weight)
         one = TunedThreshold.fit(VAL1.probabilities, VAL1.labels)
-        gain = f1_by_image(VAL1.labels, own.select(VAL1.probabilities)) - f1_by_image(
+        gain = f1_per_image(VAL1.labels, own.select(VAL1.probabilities)) - f1_per_image(
             VAL1.labels, one.select(VAL1.probabilities)
         )
         assert np.nanmean(gain) > 0
@@ -170,7 +169,7 @@ def test_a_half_needs_a_row_an_image_and_a_column_a_concept():
 def kept_run(folder, dataset, name, image_ids, probabilities, vocabulary):
     """A run folder with what reading a half needs."""
     run = Run(folder)
-    run.keep_probabilities(name, image_ids, probabilities)
+    run.write_probabilities(name, image_ids, probabilities)
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary.concepts))
     (folder / "experiment.json").write_text(f'{{"data_fingerprint": "{dataset.fingerprint}"}}')
     return run

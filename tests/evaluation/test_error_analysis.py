@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from nblib import breakdown
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset, read_dataset
-from nblib.metrics import f1_by_image, sample_f1
+from nblib.data import ConceptVocabulary, Dataset, read_dataset
+from nblib.evaluation import error_analysis
+from nblib.evaluation.metrics import f1_per_image, sample_f1
 
 A, B, C, D = CONCEPTS = ("C0000001", "C0000002", "C0000003", "C0000004")
 VOCABULARY = ConceptVocabulary(CONCEPTS)
@@ -29,7 +28,7 @@ def drawn_by_chance():
 
 
 def test_f1_by_category_is_the_mean_over_its_images():
-    table = breakdown.f1_by_category(["DRCT", "DRXR", "DRCT", "DRMR"], TRUE, KEPT)
+    table = error_analysis.f1_by_category(["DRCT", "DRXR", "DRCT", "DRMR"], TRUE, KEPT)
     assert table["images"].to_dict() == {"DRCT": 2, "DRXR": 1}  # DRMR's image has no true concept
     assert table["f1"].to_dict() == pytest.approx({"DRCT": (1 / 2 + 2 / 3) / 2, "DRXR": 1})
     error = 1.96 * (2 / 3 - 1 / 2) / 2  # of two values: half their distance
@@ -38,26 +37,26 @@ def test_f1_by_category_is_the_mean_over_its_images():
 
 
 def test_images_without_a_category_are_unknown():
-    table = breakdown.f1_by_category([None, "DRXR", None, None], TRUE, KEPT)
+    table = error_analysis.f1_by_category([None, "DRXR", None, None], TRUE, KEPT)
     assert list(table.index) == ["DRXR", "unknown"]
 
 
 def test_f1_by_number_of_concepts_goes_in_bands():
-    assert breakdown.f1_by_number_of_concepts(TRUE, KEPT)["f1"].to_dict() == pytest.approx({"1": 1, "2": 7 / 12})
-    assert breakdown.f1_by_number_of_concepts(TRUE, KEPT, firsts=(1,))["images"].to_dict() == {"1+": 3}
+    assert error_analysis.f1_by_number_of_concepts(TRUE, KEPT)["f1"].to_dict() == pytest.approx({"1": 1, "2": 7 / 12})
+    assert error_analysis.f1_by_number_of_concepts(TRUE, KEPT, firsts=(1,))["images"].to_dict() == {"1+": 3}
 
 
 def test_groups_weighted_by_their_images_give_the_score(drawn_by_chance):
     true, kept = drawn_by_chance
     for table in (
-        breakdown.f1_by_number_of_concepts(true, kept),
-        breakdown.f1_by_category(np.arange(300) % 7, true, kept),
+        error_analysis.f1_by_number_of_concepts(true, kept),
+        error_analysis.f1_by_category(np.arange(300) % 7, true, kept),
     ):
         assert np.average(table["f1"], weights=table["images"]) == pytest.approx(sample_f1(true, kept))
 
 
 def test_concepts_are_counted_as_true_right_missed_and_wrong():
-    table = breakdown.count_by_concept(TRUE, KEPT, VOCABULARY)
+    table = error_analysis.count_by_concept(TRUE, KEPT, VOCABULARY)
     counts = {concept: tuple(row) for concept, row in zip(CONCEPTS, table.to_numpy()[:, :4], strict=True)}
     assert counts == {A: (2, 2, 0, 1), B: (2, 0, 2, 0), C: (1, 1, 0, 1), D: (0, 0, 0, 0)}
     assert table.loc[A, ["precision", "recall", "f1"]].tolist() == pytest.approx([2 / 3, 1, 4 / 5])
@@ -66,39 +65,39 @@ def test_concepts_are_counted_as_true_right_missed_and_wrong():
 
 
 def test_rates_of_concepts_are_those_of_scikit_learn(drawn_by_chance):
-    table = breakdown.count_by_concept(*drawn_by_chance)
+    table = error_analysis.count_by_concept(*drawn_by_chance)
     theirs = precision_recall_fscore_support(*drawn_by_chance, average=None, zero_division=np.nan)
     for name, values in zip(("precision", "recall", "f1"), theirs, strict=False):
         assert table[name].to_numpy() == pytest.approx(values, nan_ok=True)
 
 
 def test_concepts_are_pooled_by_how_many_train_images_they_have(drawn_by_chance):
-    table = breakdown.f1_by_frequency(TRUE, KEPT, images_of=[500, 2, 1, 0])
+    table = error_analysis.f1_by_frequency(TRUE, KEPT, train_counts=[500, 2, 1, 0])
     assert list(table.index) == ["1-2", "300+"]  # D is nowhere true or selected
     assert table.loc["1-2", ["concepts", "true", "right", "wrong"]].tolist() == [2, 3, 1, 1]
     assert table.loc["1-2", "f1"] == pytest.approx(2 / 5)
 
     true, kept = drawn_by_chance
-    images_of = np.arange(40)
-    table = breakdown.f1_by_frequency(true, kept, images_of)
-    rare = (images_of >= 3) & (images_of < 10)
+    train_counts = np.arange(40)
+    table = error_analysis.f1_by_frequency(true, kept, train_counts)
+    rare = (train_counts >= 3) & (train_counts < 10)
     assert table.loc["3-9", "f1"] == pytest.approx(f1_score(true[:, rare].ravel(), kept[:, rare].ravel()))
     assert table["true"].sum() == true.sum()
 
 
 def test_the_most_missed_come_first():
-    assert breakdown.most_missed(TRUE, KEPT, VOCABULARY)["missed"].to_dict() == {B: 2}
+    assert error_analysis.most_missed(TRUE, KEPT, VOCABULARY)["missed"].to_dict() == {B: 2}
 
 
 def test_a_missed_and_a_wrong_concept_of_one_image_are_confused():
-    table = breakdown.most_confused(TRUE, KEPT, VOCABULARY)
+    table = error_analysis.most_confused(TRUE, KEPT, VOCABULARY)
     assert table.to_dict("records") == [{"missed": B, "wrong": C, "images": 1, "share": 0.5}]
 
 
 def test_confusions_are_those_of_a_walk_over_the_images(drawn_by_chance):
     true, kept = drawn_by_chance
     vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(40)))
-    table = breakdown.most_confused(true, kept, vocabulary, top=30)
+    table = error_analysis.most_confused(true, kept, vocabulary, top=30)
     for row in table.itertuples():
         missed, wrong = vocabulary.index[row.missed], vocabulary.index[row.wrong]
         lost = (true[:, missed] == 1) & (kept[:, missed] == 0)
@@ -109,7 +108,7 @@ def test_confusions_are_those_of_a_walk_over_the_images(drawn_by_chance):
 
 def test_images_are_told_best_first_with_right_missed_and_wrong_concepts():
     images = pd.DataFrame({"image_id": list("abcd")})
-    table = breakdown.tell_images(images, TRUE, KEPT, VOCABULARY)
+    table = error_analysis.errors_per_image(images, TRUE, KEPT, VOCABULARY)
     assert table["image_id"].tolist() == ["b", "c", "a"]
     assert table["f1"].tolist() == pytest.approx([1, 2 / 3, 1 / 2])
     assert table.loc[2, ["right", "missed", "wrong"]].tolist() == [(A,), (B,), (C,)]
@@ -118,32 +117,32 @@ def test_images_are_told_best_first_with_right_missed_and_wrong_concepts():
 def test_calibration_counts_what_comes_true():
     truth = np.array([[1, 0, 0, 1], [0, 0, 0, 1]])
     probabilities = np.array([[0.9, 0.1, 0.1, 0.9], [0.9, 0.1, 0.2, 0.9]])
-    table = breakdown.calibration(truth, probabilities, bins=2)
+    table = error_analysis.calibration(truth, probabilities, bins=2)
     assert table["predicted"].tolist() == pytest.approx([0.125, 0.9])
     assert table["observed"].tolist() == [0, 0.75]
     assert table["decisions"].tolist() == [4, 4]
-    assert breakdown.calibration_error(table) == pytest.approx((0.125 + 0.15) / 2)
+    assert error_analysis.calibration_error(table) == pytest.approx((0.125 + 0.15) / 2)
 
 
 def test_what_is_drawn_by_its_probabilities_is_calibrated():
     probabilities = np.random.default_rng(1).random((200, 100)) ** 2
     truth = np.random.default_rng(2).random((200, 100)) < probabilities
-    table = breakdown.calibration(truth, probabilities)
+    table = error_analysis.calibration(truth, probabilities)
     assert len(table) == 10 and table["decisions"].sum() == 20_000
-    assert breakdown.calibration_error(table) < 0.02
-    assert breakdown.calibration_error(breakdown.calibration(truth, probabilities**2)) > 0.1
+    assert error_analysis.calibration_error(table) < 0.02
+    assert error_analysis.calibration_error(error_analysis.calibration(truth, probabilities**2)) > 0.1
 
 
 def test_the_secondary_score_counts_curated_concepts_alone():
     """Image a: {A, B} are curated and true, {A, C} answered: C was never curated, so F1 is 2 / (2 + 1)."""
     dataset = Dataset(Path("by_hand"), "rocov2", pd.DataFrame(), manual_concepts={"a": (A, B), "b": (B,), "c": ()})
     answers = [(A, C), (D,), (A,)]
-    assert breakdown.secondary_f1(dataset, ["a", "b", "c"], answers) == pytest.approx((2 / 3 + 0) / 2)
-    assert breakdown.secondary_f1(dataset, ["a", "b", "c"], answers, counted=[A]) == 1
+    assert error_analysis.secondary_f1(dataset, ["a", "b", "c"], answers) == pytest.approx((2 / 3 + 0) / 2)
+    assert error_analysis.secondary_f1(dataset, ["a", "b", "c"], answers, counted=[A]) == 1
 
 
 def test_without_curated_concepts_there_is_no_secondary_score(sample_dataset):
-    assert breakdown.secondary_f1(sample_dataset, ["a"], [(A,)]) is None
+    assert error_analysis.secondary_f1(sample_dataset, ["a"], [(A,)]) is None
 
 
 def test_the_secondary_score_on_rocov2_is_1_for_what_was_curated(real_data):
@@ -153,7 +152,7 @@ def test_the_secondary_score_on_rocov2_is_1_for_what_was_curated(real_data):
     image_ids = images["image_id"]
 
     def score(answers):
-        return breakdown.secondary_f1(dataset, image_ids, answers, breakdown.SECONDARY_2025)
+        return error_analysis.secondary_f1(dataset, image_ids, answers, error_analysis.SECONDARY_2025)
 
     assert score([dataset.manual_concepts.get(image_id, ()) for image_id in image_ids]) == 1
     assert 0.9 < score(images["concepts"]) < 1
@@ -164,10 +163,10 @@ def test_a_whole_validation_set_of_the_papers_size_is_told_at_once():
     rng = np.random.default_rng(3)
     true, kept = (np.argsort(rng.random((2_000, 300)), axis=1)[:, :11] for _ in range(2))
     matrices = [VOCABULARY_OF_300.encode([[f"C{each:07}" for each in row] for row in rows]) for rows in (true, kept)]
-    table = breakdown.count_by_concept(*matrices)
+    table = error_analysis.count_by_concept(*matrices)
     hits = sum(len({*one} & {*other}) for one, other in zip(true.tolist(), kept.tolist(), strict=True))
     assert table["right"].sum() == hits
-    assert np.nanmean(f1_by_image(*matrices)) == pytest.approx(hits / 11 / 2_000)
+    assert np.nanmean(f1_per_image(*matrices)) == pytest.approx(hits / 11 / 2_000)
 
 
 VOCABULARY_OF_300 = ConceptVocabulary(tuple(f"C{number:07}" for number in range(300)))

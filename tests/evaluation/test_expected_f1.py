@@ -3,8 +3,8 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from nblib.expected_f1 import expected_f1, plugin_f1
-from nblib.metrics import f1_by_image
+from nblib.evaluation.expected_f1 import expected_f1, plugin_f1
+from nblib.evaluation.metrics import f1_per_image
 
 
 def by_enumeration(probabilities, concepts):
@@ -13,7 +13,7 @@ def by_enumeration(probabilities, concepts):
     likely = np.where(truths, probabilities, 1 - probabilities).prod(axis=1)
     selected = np.zeros_like(truths)
     selected[:, list(concepts)] = 1
-    return float(likely @ np.nan_to_num(f1_by_image(truths, selected)))
+    return float(likely @ np.nan_to_num(f1_per_image(truths, selected)))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,7 +3,8 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import f1_score
 
-from nblib.metrics import BLOCK, as_csr, f1_by_image, f1_by_threshold, sample_f1
+from nblib.evaluation.bootstrap import BLOCK
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
 
 
 @pytest.mark.parametrize(
@@ -18,12 +19,12 @@ from nblib.metrics import BLOCK, as_csr, f1_by_image, f1_by_threshold, sample_f1
     ],
 )
 def test_f1_of_one_image_worked_out_by_hand(labels, selected, f1):
-    assert f1_by_image([labels], [selected]) == pytest.approx([f1])
+    assert f1_per_image([labels], [selected]) == pytest.approx([f1])
 
 
 @pytest.mark.parametrize("selected", [[0, 0, 0], [0, 1, 1]])
 def test_an_image_without_truth_has_no_f1(selected):
-    assert np.isnan(f1_by_image([[0, 0, 0]], [selected])).all()
+    assert np.isnan(f1_per_image([[0, 0, 0]], [selected])).all()
 
 
 def test_the_mean_leaves_images_without_truth_out():
@@ -56,15 +57,15 @@ def test_sample_f1_equals_scikit_learn_on_images_with_truth(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_sparse_equals_dense(seed):
     labels, selected = random_pair(seed)
-    dense = f1_by_image(labels, selected)
+    dense = f1_per_image(labels, selected)
     for kind in (sparse.csr_array, sparse.csc_array, sparse.coo_array):
-        assert np.array_equal(f1_by_image(kind(labels), kind(selected)), dense, equal_nan=True)
-    assert np.array_equal(f1_by_image(sparse.csr_array(labels), selected), dense, equal_nan=True)
+        assert np.array_equal(f1_per_image(kind(labels), kind(selected)), dense, equal_nan=True)
+    assert np.array_equal(f1_per_image(sparse.csr_array(labels), selected), dense, equal_nan=True)
 
 
 def test_anything_that_is_not_zero_counts_once():
     labels = sparse.csr_array((np.array([1, 1, 0, 5]), np.array([0, 0, 1, 2]), np.array([0, 4])), shape=(1, 4))
-    assert f1_by_image(labels, [[1, 0, 1, 0]]) == [1]
+    assert f1_per_image(labels, [[1, 0, 1, 0]]) == [1]
     assert labels.data.tolist() == [1, 1, 0, 5], "what was passed in is not changed"
 
 
@@ -81,16 +82,16 @@ def test_more_than_255_hits_do_not_overflow():
 
 def test_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"one shape; received \(2, 3\) and \(2, 4\)"):
-        f1_by_image(np.ones((2, 3)), np.ones((2, 4)))
+        f1_per_image(np.ones((2, 3)), np.ones((2, 4)))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_dense_and_sparse_may_be_mixed_either_way(seed):
     labels, selected = random_pair(seed)
-    dense = f1_by_image(labels, selected)
-    assert np.array_equal(f1_by_image(labels, sparse.csr_array(selected)), dense, equal_nan=True)
-    assert np.array_equal(f1_by_image(sparse.csr_array(labels), selected > 0), dense, equal_nan=True)
-    assert np.array_equal(f1_by_image(sparse.csr_array(labels), np.asfortranarray(selected)), dense, equal_nan=True)
+    dense = f1_per_image(labels, selected)
+    assert np.array_equal(f1_per_image(labels, sparse.csr_array(selected)), dense, equal_nan=True)
+    assert np.array_equal(f1_per_image(sparse.csr_array(labels), selected > 0), dense, equal_nan=True)
+    assert np.array_equal(f1_per_image(sparse.csr_array(labels), np.asfortranarray(selected)), dense, equal_nan=True)
 
 
 def test_as_csr_has_ones_where_a_matrix_is_not_zero():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nblib.metrics import sample_f1
-from nblib.selection import CAP, constant_list, most_frequent_concepts, most_probable, select, select_most_probable
+from nblib.evaluation.metrics import sample_f1
+from nblib.evaluation.selection import CAP, constant_list, most_frequent_concepts, most_probable, select, select_top_k
 
 PROBABILITIES = np.array([[0.9, 0.5, 0.51, 0.1], [0.3, 0.2, 0.4, 0.1]], dtype=np.float32)
 
@@ -69,15 +69,15 @@ def test_the_most_probable_come_first():
 
 
 def test_as_many_of_the_most_probable_are_kept_as_asked():
-    assert select_most_probable(PROBABILITIES, 2).toarray().tolist() == [[1, 0, 1, 0], [1, 0, 1, 0]]
-    assert select_most_probable(PROBABILITIES, [0, 3]).toarray().tolist() == [[0, 0, 0, 0], [1, 1, 1, 0]]
-    assert select_most_probable(PROBABILITIES, [0, 3], nomissing=True).sum(axis=1).tolist() == [1, 3]
-    assert select_most_probable(PROBABILITIES, 9, cap=3).sum(axis=1).tolist() == [3, 3]
-    assert select_most_probable(np.empty((0, 4)), 2).shape == (0, 4)
+    assert select_top_k(PROBABILITIES, 2).toarray().tolist() == [[1, 0, 1, 0], [1, 0, 1, 0]]
+    assert select_top_k(PROBABILITIES, [0, 3]).toarray().tolist() == [[0, 0, 0, 0], [1, 1, 1, 0]]
+    assert select_top_k(PROBABILITIES, [0, 3], nomissing=True).sum(axis=1).tolist() == [1, 3]
+    assert select_top_k(PROBABILITIES, 9, cap=3).sum(axis=1).tolist() == [3, 3]
+    assert select_top_k(np.empty((0, 4)), 2).shape == (0, 4)
 
 
 def test_of_equally_probable_concepts_as_many_are_kept_as_asked():
-    assert select_most_probable(np.full((3, 50), 0.5), [1, 20, 49]).sum(axis=1).tolist() == [1, 20, 49]
+    assert select_top_k(np.full((3, 50), 0.5), [1, 20, 49]).sum(axis=1).tolist() == [1, 20, 49]
 
 
 def random_labels(seed):

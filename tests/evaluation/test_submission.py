@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.dataset import read_concept_lines
-from nblib.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
+from nblib.data import read_concept_lines
+from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
 
 IMAGE_IDS = ["ROCO2_CLEF_00001", "ROCO2_CLEF_00002", "ROCO2_CLEF_00003"]
 CONCEPT_LISTS = [("C0000001", "C0000002"), (), ("C0000003",)]

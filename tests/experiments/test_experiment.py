@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from nblib.experiment import Experiment, notebook_parameters, paper_experiment, project_path
-from nblib.paper import table_3
+from nblib.experiments.experiment import Experiment, paper_experiment
+from nblib.experiments.paper import table_3
+from nblib.experiments.parameters import notebook_parameters, project_path
 
 # One other value for each parameter that decides the numbers.
 OTHER_CONDITIONS = {

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from nblib import paper
+from nblib.experiments import paper
 
 # PAPER_NOTES "Table 3, as we read it", written out again: backbone, px, flipped copies, fc layers, dropout, batch,
 # loss, lr reduction, F1 on test1 and test2, online F1.

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nblib.beside_paper import against_paper, differences_from_paper, fill_table_3, paper_f1
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import read_dataset
-from nblib.experiment import Experiment, paper_experiment
-from nblib.files import write_json
-from nblib.paper import table_3
-from nblib.runs import Run, comparable_runs, epoch_line, find_runs, open_finished, open_run, other_code
+from nblib.data import ConceptVocabulary, read_dataset
+from nblib.experiments.experiment import Experiment, paper_experiment
+from nblib.experiments.paper import table_3
+from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code
+from nblib.experiments.watch import epoch_line
+from nblib.reports import against_paper, differences_from_paper, fill_table_3
+from nblib.reports.tables import paper_f1
+from nblib.system import write_json
 
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
 
@@ -89,28 +90,28 @@ def test_changed_parameters_are_refused_and_named(changed, sentence, run, experi
         open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
 
 
-def test_a_run_with_other_parameters_is_put_aside_whole_when_forced(run, experiment, sample_dataset, vocabulary):
-    run.keep_scores(SCORES)
+def test_a_run_with_other_parameters_is_archived_whole_when_forced(run, experiment, sample_dataset, vocabulary):
+    run.write_scores(SCORES)
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     forced = open_run(with_other(experiment, dropout=0.25, force=True), sample_dataset, vocabulary)
     assert forced.folder == run.folder and not forced.finished and forced.experiment.dropout == 0.25
-    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    (aside,) = run.folder.parent.glob("val1_archived_20*")
     assert {path.name: path.read_bytes() for path in aside.iterdir()} == before
     assert find_runs(run.folder.parent.parent) == [forced]
 
 
-def test_a_finished_run_is_put_aside_when_forced_and_a_begun_one_goes_on(run, experiment, sample_dataset, vocabulary):
+def test_a_finished_run_is_archived_when_forced_and_a_begun_one_goes_on(run, experiment, sample_dataset, vocabulary):
     forced = with_other(experiment, force=True)
-    run.keep_history([{"epoch": 1}])
+    run.write_history([{"epoch": 1}])
     assert len(open_run(forced, sample_dataset, vocabulary).history) == 1
-    run.keep_scores(SCORES)
+    run.write_scores(SCORES)
     assert not open_run(forced, sample_dataset, vocabulary).finished
-    (aside,) = run.folder.parent.glob("val1_put_aside_20*")
+    (aside,) = run.folder.parent.glob("val1_archived_20*")
     assert Run(aside).finished and len(Run(aside).history) == 1
 
 
 def test_a_run_that_is_being_trained_is_not_put_aside(run, experiment, sample_dataset, vocabulary):
-    with run.held(), pytest.raises(RuntimeError, match="is being trained by another process"):
+    with run.lock(), pytest.raises(RuntimeError, match="is being trained by another process"):
         open_run(with_other(experiment, seed=1, force=True), sample_dataset, vocabulary)
     assert open_run(experiment, sample_dataset, vocabulary) == run
 
@@ -145,8 +146,8 @@ def test_a_folder_without_runs_has_none(tmp_path):
 
 def test_a_history_is_read_as_it_was_kept(run):
     rows = [{"epoch": 1, "val_f1": 1 / 3, "learning_rate": 1e-5}, {"epoch": 2, "val_f1": 0.1, "learning_rate": 2e-6}]
-    run.keep_history(rows[:1])
-    run.keep_history(rows)
+    run.write_history(rows[:1])
+    run.write_history(rows)
     assert run.history.to_dict("records") == rows
 
 
@@ -158,14 +159,14 @@ def test_an_epoch_is_told_in_one_line():
 
 
 def test_scores_mark_a_run_as_finished(run):
-    run.keep_scores(SCORES)
+    run.write_scores(SCORES)
     assert run.finished and run.scores == SCORES
 
 
 def test_probabilities_are_read_as_they_were_kept(run):
     image_ids = np.array(["first", "the_second", "3"], dtype=object)
     probabilities = np.random.default_rng(0).random((3, 7)).astype("float32")
-    run.keep_probabilities("val2", image_ids, probabilities)
+    run.write_probabilities("val2", image_ids, probabilities)
     kept_ids, kept = run.probabilities("val2")
     assert run.has_probabilities("val2") and not run.has_probabilities("val1")
     assert kept_ids.tolist() == image_ids.tolist() and kept.dtype == np.float32
@@ -173,7 +174,7 @@ def test_probabilities_are_read_as_they_were_kept(run):
 
 
 def test_probabilities_are_read_without_pickle(run):
-    run.keep_probabilities("test", np.array(["a"], dtype=object), np.ones((1, 2), "float32"))
+    run.write_probabilities("test", np.array(["a"], dtype=object), np.ones((1, 2), "float32"))
     with np.load(run.folder / "probabilities" / "test.npz", allow_pickle=False) as kept:
         assert set(kept) == {"image_ids", "probabilities"} and kept["image_ids"].dtype.kind == "U"
 
@@ -186,7 +187,7 @@ def test_absent_probabilities_are_told_with_what_to_do(run):
 def test_finished_runs_stand_beside_the_paper(run, experiment, sample_dataset, vocabulary):
     ninth = with_other(experiment, experiment_name="09_vgg16_f1_times_bce", validation_half="val2")
     finished = open_run(ninth, sample_dataset, vocabulary)
-    finished.keep_scores(SCORES)
+    finished.write_scores(SCORES)
     (row,) = against_paper([run, finished]).to_dict("records")
     assert (row["experiment_name"], row["validation_half"]) == ("09_vgg16_f1_times_bce", "val2")
     assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
@@ -251,7 +252,7 @@ def test_experiment_json_is_plain_json(run):
 
 def finished(experiment, dataset, vocabulary):
     run = open_run(experiment, dataset, vocabulary)
-    run.keep_scores(SCORES)
+    run.write_scores(SCORES)
     return run
 
 
@@ -289,7 +290,7 @@ def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small
         ("small", "val1", 0.6),
     ):
         one = with_other(experiment, experiment_name=name, validation_half=half)
-        open_run(one, sample_dataset, vocabulary).keep_scores({**SCORES, "test_f1": f1})
+        open_run(one, sample_dataset, vocabulary).write_scores({**SCORES, "test_f1": f1})
     filled = fill_table_3(find_runs(tmp_path / "runs"))
     assert list(filled.index) == list(table_3().index)
     row = filled.loc["03_vgg16_flipped"]
@@ -307,11 +308,11 @@ def test_table_3_without_runs_is_the_papers(tmp_path):
 
 
 def test_a_run_is_held_by_one_process_at_a_time(run):
-    hold = f"from pathlib import Path; from nblib.runs import Run\nwith Run(Path({str(run.folder)!r})).held(): "
-    with run.held():
+    hold = f"from pathlib import Path; from nblib.experiments.runs import Run\nwith Run(Path({str(run.folder)!r})).lock(): "
+    with run.lock():
         second = subprocess.run([sys.executable, "-c", hold + "pass"], capture_output=True, text=True)
     assert second.returncode != 0 and "small/val1 is being trained by another process; wait for it" in second.stderr
     killed = [sys.executable, "-c", hold + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
     assert subprocess.run(killed).returncode == -signal.SIGKILL
-    with run.held():
+    with run.lock():
         pass

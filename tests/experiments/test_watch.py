@@ -11,7 +11,8 @@ import pytest
 from benchmarks.killing import small_experiment, start
 from jupyter_client.manager import start_new_kernel
 
-from nblib.runs import Run, epoch_line
+from nblib.experiments.runs import Run
+from nblib.experiments.watch import epoch_line
 
 EPOCHS = 4
 SECONDS = 180

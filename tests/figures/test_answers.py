@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_breakdown import CONCEPTS, KEPT, TRUE, VOCABULARY
+from evaluation.test_error_analysis import CONCEPTS, KEPT, TRUE, VOCABULARY
 
-from nblib import breakdown, figures
+from nblib import figures
+from nblib.evaluation import errors_per_image, f1_by_category, f1_by_frequency, most_confused
+from nblib.evaluation.error_analysis import count_by_concept
 
 A, B, C, D = CONCEPTS
 NAMES = {A: "Thorax", B: "Lung", C: "$Heart"}
@@ -16,7 +18,7 @@ def name_of(concept):
 
 
 def test_f1_by_category_is_drawn_with_its_intervals():
-    table = breakdown.f1_by_category(["DRCT", "DRXR", "DRCT", "DRMR"], TRUE, KEPT)
+    table = f1_by_category(["DRCT", "DRXR", "DRCT", "DRMR"], TRUE, KEPT)
     ax = figures.draw_f1_by(table, "by hand")
     assert ax.lines[0].get_xdata().tolist() == pytest.approx([7 / 12, 1])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["DRCT (2)", "DRXR (1)"]
@@ -26,7 +28,7 @@ def test_f1_by_category_is_drawn_with_its_intervals():
 
 
 def test_bands_of_concepts_have_three_curves():
-    table = breakdown.f1_by_frequency(TRUE, KEPT, images_of=[500, 2, 1, 0])
+    table = f1_by_frequency(TRUE, KEPT, train_counts=[500, 2, 1, 0])
     ax = figures.draw_frequency(table)
     drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.lines}
     assert drawn["F1"] == table["f1"].tolist() and drawn["recall"] == table["recall"].tolist()
@@ -34,7 +36,7 @@ def test_bands_of_concepts_have_three_curves():
 
 
 def test_missed_concepts_are_bars_of_right_missed_and_wrong():
-    table = breakdown.count_by_concept(TRUE, KEPT, VOCABULARY).loc[[A, B]]
+    table = count_by_concept(TRUE, KEPT, VOCABULARY).loc[[A, B]]
     ax = figures.draw_missed(table, name_of)
     widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
     assert widths == {"right": [2, 0], "missed": [0, 2], "wrong": [1, 0]}
@@ -42,7 +44,7 @@ def test_missed_concepts_are_bars_of_right_missed_and_wrong():
 
 
 def test_confusions_name_both_concepts():
-    ax = figures.draw_confused(breakdown.most_confused(TRUE, KEPT, VOCABULARY), name_of)
+    ax = figures.draw_confused(most_confused(TRUE, KEPT, VOCABULARY), name_of)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["Lung  →  $Heart"]
     assert [bar.get_width() for bar in ax.patches] == [1]
 
@@ -57,8 +59,8 @@ def test_calibration_is_drawn_beside_the_diagonal():
 
 def test_answers_stand_below_their_pictures(sample_dataset):
     images = sample_dataset.split("train").head(4)
-    told = breakdown.tell_images(images, TRUE, KEPT, VOCABULARY)
-    figure = figures.draw_answers(sample_dataset, told, size=32)
+    told = errors_per_image(images, TRUE, KEPT, VOCABULARY)
+    figure = figures.draw_predicted_concepts(sample_dataset, told, size=32)
     assert [ax.get_title().splitlines()[1] for ax in figure.axes] == ["F1 1.00", "F1 0.67", "F1 0.50"]
     assert figure.axes[2].get_xlabel().splitlines() == [
         f"{word:7} {sample_dataset.name_of(concept)[:30]}"
@@ -68,8 +70,8 @@ def test_answers_stand_below_their_pictures(sample_dataset):
 
 def test_a_sixth_picture_begins_a_second_row(sample_dataset):
     images = sample_dataset.split("train").head(6)
-    told = breakdown.tell_images(images, np.ones((6, 4)), np.ones((6, 4)), VOCABULARY)
-    figure = figures.draw_answers(sample_dataset, told, size=32)
+    told = errors_per_image(images, np.ones((6, 4)), np.ones((6, 4)), VOCABULARY)
+    figure = figures.draw_predicted_concepts(sample_dataset, told, size=32)
     assert len(figure.axes) == 6
     assert figure.axes[5].get_position().y1 < figure.axes[0].get_position().y0
 
@@ -86,7 +88,7 @@ def test_ideas_have_a_mark_and_an_interval_a_half():
     table = pd.DataFrame(
         {"idea": ["one", "one", "two", "two"], "half": ["val1", "val2"] * 2, "f1": [0.4, 0.5, 0.6, 0.7]}
     )
-    ax = figures.draw_ideas(table.assign(low=table["f1"] - 0.1, high=table["f1"] + 0.1))
+    ax = figures.draw_ablation(table.assign(low=table["f1"] - 0.1, high=table["f1"] + 0.1))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
     first, second = ax.lines
     assert first.get_xdata().tolist() == [0.4, 0.6] and second.get_xdata().tolist() == [0.5, 0.7]

@@ -5,11 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from test_counting import SIX, A, B, C, D
+from data.test_counting import SIX, A, B, C, D
 
 from nblib import figures
-from nblib.counting import LabelledImages, category_signs, drift, f1_ceiling, lift_table
-from nblib.images import image_sizes
+from nblib.data import (
+    Examples,
+    concept_counts,
+    drift,
+    f1_ceiling,
+    image_sizes,
+    indicative_concepts,
+    lift_table,
+    most_frequent,
+)
 
 NAMES = {A: "Thorax", B: "A term that is far longer than what can stand beside a row of a figure"}
 
@@ -20,7 +28,7 @@ def name_of(concept):
 
 @pytest.fixture
 def six():
-    return LabelledImages.of(SIX)
+    return Examples.of(SIX)
 
 
 def row_names(ax):
@@ -34,7 +42,7 @@ def test_a_label_is_the_term_shortened_and_the_cui():
 
 
 def test_bars_of_the_top_concepts_are_their_counts_most_frequent_on_top(six):
-    ax = figures.draw_top_concepts(six.most_frequent(3), name_of)
+    ax = figures.draw_top_concepts(most_frequent(six, 3), name_of)
     assert [bar.get_width() for bar in ax.patches] == [3, 3, 2]
     assert row_names(ax)[0] == f"Thorax  {A}" and row_names(ax)[2] == C
     assert ax.yaxis_inverted()
@@ -42,7 +50,7 @@ def test_bars_of_the_top_concepts_are_their_counts_most_frequent_on_top(six):
 
 
 def test_each_split_has_a_panel_in_its_own_order_and_colour(six):
-    tops = {split: six.where(split=split).most_frequent() for split in ("train", "val")}
+    tops = {split: most_frequent(six.where(split=split)) for split in ("train", "val")}
     left, right = figures.draw_top_concepts_by_split(tops, data="six").axes
     assert row_names(left) == [A, B, C] and row_names(right) == [A, B, C, D]
     assert [bar.get_width() for bar in right.patches] == [1, 1, 1, 1]
@@ -86,14 +94,14 @@ def test_lift_is_drawn_as_log2_with_what_never_meets_left_grey(six):
 
 
 def test_signs_are_written_as_percentages_and_zeros_are_left_empty(six):
-    ax = figures.draw_category_signs(category_signs(six, each=2), name_of, "six")
+    ax = figures.draw_indicative_concepts(indicative_concepts(six, each=2), name_of, "six")
     assert [text.get_text() for text in ax.texts[:2]] == ["100%", ""]
     assert sorted(text.get_text() for text in ax.texts) == sorted(["100%", "", "67%", "33%", "", "100%"])
     assert row_names(ax)[0] == f"Thorax  {A}"
 
 
 def test_the_ceiling_and_the_share_of_concepts_kept_are_drawn(six):
-    table = f1_ceiling(six.labels, six.counts, [1, 2, 3])
+    table = f1_ceiling(six.labels, concept_counts(six), [1, 2, 3])
     f1, kept = figures.draw_ceiling(table, "six").lines
     assert list(f1.get_ydata()) == table["f1"].tolist()
     assert list(kept.get_ydata()) == [1, 0.75, 0.5]
@@ -143,10 +151,10 @@ def test_the_first_colours_stay_apart_for_the_colour_blind():
 def test_drawn_on_the_axes_they_are_given(six):
     halves = pd.DataFrame({"val1": [1], "val2": [2]})
     for draw in (
-        lambda ax: figures.draw_top_concepts(six.most_frequent(), ax=ax),
-        lambda ax: figures.draw_ranks(six.counts, ax=ax),
-        lambda ax: figures.draw_category_signs(category_signs(six), ax=ax),
-        lambda ax: figures.draw_ceiling(f1_ceiling(six.labels, six.counts, [1]), ax=ax),
+        lambda ax: figures.draw_top_concepts(most_frequent(six), ax=ax),
+        lambda ax: figures.draw_ranks(concept_counts(six), ax=ax),
+        lambda ax: figures.draw_indicative_concepts(indicative_concepts(six), ax=ax),
+        lambda ax: figures.draw_ceiling(f1_ceiling(six.labels, concept_counts(six), [1]), ax=ax),
         lambda ax: figures.draw_halves(halves, ax=ax),
     ):
         ax = plt.figure().add_subplot()

@@ -4,12 +4,8 @@ import pandas as pd
 import pytest
 
 from nblib import figures
-from nblib.concepts import ConceptVocabulary
-from nblib.counting import LabelledImages
-from nblib.dataset import count_images, validation_halves
-from nblib.experiment import Experiment
-from nblib.images import decode_image
-from nblib.runs import open_run
+from nblib.data import ConceptVocabulary, Examples, count_images, decode_image, most_frequent, validation_halves
+from nblib.experiments import Experiment, open_run
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +64,7 @@ def test_predictions_are_told_as_right_missed_and_wrong(sample_dataset, labelled
     answer = half["concepts"][0]
     run = open_run(experiment, sample_dataset, vocabulary)
     probabilities = np.repeat(vocabulary.encode([answer]).toarray().astype(np.float32), len(half), axis=0)
-    run.keep_probabilities(experiment.test_half, half["image_id"].to_numpy(str), probabilities)
+    run.write_probabilities(experiment.test_half, half["image_id"].to_numpy(str), probabilities)
 
     figure = figures.draw_predictions(sample_dataset, run, number=len(half), size=32)
     concepts_of = half.set_index("image_id")["concepts"]
@@ -148,7 +144,7 @@ def test_a_figure_is_drawn_on_the_axes_it_is_given(sample_dataset, labelled):
     labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
     drawings = [
         lambda ax: figures.draw_images_by_category(count_images(sample_dataset.images), ax=ax),
-        lambda ax: figures.draw_top_concepts(LabelledImages.of(labelled).most_frequent(30), ax=ax),
+        lambda ax: figures.draw_top_concepts(most_frequent(Examples.of(labelled), 30), ax=ax),
         lambda ax: figures.draw_concepts_per_image(labelled, ax=ax),
         lambda ax: figures.draw_labels(labels, ax=ax),
         lambda ax: figures.draw_thresholds([0.5], [0.7], ax=ax),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nblib.phantoms import DRAWINGS, MARKS, TASK_SHARES, draw_sample
+from nblib.phantoms.canvas import MARKS
 from nblib.phantoms.concepts import CONCEPTS, FINDINGS, MODALITIES, STUDIES, VAGUE
+from nblib.phantoms.drawings import DRAWINGS
+from nblib.phantoms.sample import TASK_SHARES, draw_sample
 
 IMAGES = 200
 

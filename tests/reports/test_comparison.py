@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from nblib.comparison import compare_runs
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import read_dataset, validation_halves
-from nblib.experiment import Experiment
-from nblib.intervals import difference_interval, f1_interval
-from nblib.metrics import f1_by_image
-from nblib.runs import open_run
+from nblib.reports.tables import compare_runs
+from nblib.data import ConceptVocabulary
+from nblib.data import read_dataset, validation_halves
+from nblib.experiments import Experiment
+from nblib.evaluation.bootstrap import difference_interval
+from nblib.evaluation import f1_interval
+from nblib.evaluation import f1_per_image
+from nblib.experiments import open_run
 
 
 @pytest.fixture
@@ -25,9 +26,9 @@ def finished_run(dataset, folder, name, noise, half="val1", **parameters):
     images = images[images["concepts"].map(len) > 0]
     truth = vocabulary.encode(images["concepts"]).toarray()
     blurred = np.random.default_rng(7).uniform(size=truth.shape) < noise
-    run.keep_probabilities(experiment.test_half, images["image_id"].to_numpy(str), np.abs(truth - blurred))
-    run.keep_scores({"test_f1": 0.5})
-    return run, f1_by_image(truth, np.abs(truth - blurred) > 0.5)
+    run.write_probabilities(experiment.test_half, images["image_id"].to_numpy(str), np.abs(truth - blurred))
+    run.write_scores({"test_f1": 0.5})
+    return run, f1_per_image(truth, np.abs(truth - blurred) > 0.5)
 
 
 def test_runs_are_compared_with_the_first_on_the_same_images(dataset, tmp_path):

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nblib.reports import render_reports
+from nblib.reports.render import render_reports
 from nblib.reports.harmless import harmless
 from nblib.reports.provenance import repeating_command
-from nblib.runs import Run
+from nblib.experiments import Run
 
 SCRIPT = "<script>alert(1)</script>"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -181,7 +181,7 @@ def test_a_run_stands_beside_the_paper_with_all_that_was_measured(leave_run, tmp
 
 def test_an_interval_is_shown_where_the_scores_hold_one(leave_run, tmp_path):
     run = leave_run("03_vgg16_flipped")
-    run.keep_scores({**run.scores, "test_f1_interval": [0.2951, 0.3249]})
+    run.write_scores({**run.scores, "test_f1_interval": [0.2951, 0.3249]})
     pages = render(tmp_path)
     assert "0.295 to 0.325" in row_of(pages["index.html"], "03_vgg16_flipped")
     assert "0.295 to 0.325" in pages["03_vgg16_flipped--val1.html"]
@@ -191,7 +191,7 @@ def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_pat
     leave_run("failed", scored=None, error=f"no room {SCRIPT}")
     leave_run("stopped", scored=None, epochs=9)
     running = leave_run("going", scored=None, epochs=9)
-    with running.held():
+    with running.lock():
         pages = render(tmp_path)
     index = pages["index.html"]
     assert "failed</span>" in row_of(index, "failed") and "ValueError: no room &lt;script&gt;" in row_of(
@@ -208,7 +208,7 @@ def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_pat
 def test_looking_whether_a_run_is_going_on_does_not_hold_it(leave_run):
     run = leave_run("going", scored=None)
     assert not run.running
-    with run.held():
+    with run.lock():
         assert Run(run.folder).running
     with (run.folder / "experiment.json").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if somebody held it still

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from batches import TINY, TOP, as_words, nblib_batch, wait_for
+from batch.batches import TINY, TOP, as_words, nblib_batch, wait_for
 
 from nblib.batch.outcome import is_whole
 from nblib.batch.places import Slurm

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nblib.files import remove_leftovers, replacing, write_json
+from nblib.system.files import remove_leftovers, replacing, write_json
 
 
 def names_in(folder):

@@ -2,18 +2,17 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.experiment import paper_experiment
-from nblib.metrics import sample_f1
-from nblib.monitoring import (
+from nblib.evaluation import sample_f1
+from nblib.experiments import best_epoch, paper_experiment
+from nblib.training.callbacks import (
     EarlyStopping,
     ReduceLROnPlateau,
     SampleF1,
-    best_epoch,
     plateau_callbacks,
     read_state,
     write_state,
 )
-from nblib.optimizers import NadamWithDecay
+from nblib.training.optimizers import NadamWithDecay
 
 
 def small_model(seed=0):

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from nblib.devices import grow_memory, sharing, tracing_untold
-from nblib.losses import LOSSES
-from nblib.runs import Run
+from nblib.experiments import Run
+from nblib.training.devices import grow_memory, retracing_warnings_suppressed, strategy_scope
+from nblib.training.losses import LOSSES
 
 SPLIT_THE_CPU = """
 import json, sys
@@ -23,7 +23,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 # Images 8, 8, 5 and 1 a batch: the third is shared 3 and 2, the last 1 and 0.
 STEPS = """
-from nblib.devices import as_part_of_batch, sharing
+from nblib.devices import as_part_of_batch, strategy_scope
 from nblib.losses import LOSSES
 from nblib.monitoring import SampleF1
 
@@ -42,7 +42,7 @@ def data():
 
 def trained(devices, loss):
     keras.utils.set_random_seed(1)
-    with sharing(devices):
+    with strategy_scope(devices):
         hidden = keras.layers.Dense(16, activation="relu")
         normalised = keras.layers.BatchNormalization(synchronized=devices > 1)
         model = keras.Sequential([keras.Input((6,)), hidden, normalised, keras.layers.Dense(20, activation="sigmoid")])
@@ -136,7 +136,7 @@ def test_what_two_devices_trained_one_predicts_with(runs):
 def test_more_devices_than_there_are_are_refused_with_how_many_are_seen():
     gpus = len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(ValueError, match=rf"devices is 99, but TensorFlow sees {gpus} GPUs: set devices to "):
-        sharing(99)
+        strategy_scope(99)
 
 
 def test_memory_is_asked_for_as_often_as_one_likes_with_or_without_a_gpu():
@@ -149,7 +149,7 @@ def test_many_networks_are_asked_without_a_word_of_tracing(caplog, monkeypatch):
     monkeypatch.setattr(tf.get_logger(), "propagate", True)
     for _ in range(8):
         network = keras.Sequential([keras.layers.Dense(1)])
-        with tracing_untold():
+        with retracing_warnings_suppressed():
             network.predict(np.zeros((2, 3), np.float32), verbose=0)
     assert not caplog.records
     tf.get_logger().warning("heard again")

@@ -11,7 +11,10 @@ import yaml
 from typer.testing import CliRunner
 
 from nblib.__main__ import app
-from nblib.doctor import (
+from nblib.data import cache_pixels
+from nblib.experiments import Experiment, paper_experiment
+from nblib.training.callbacks import keep_weights, write_state
+from nblib.training.doctor import (
     Needs,
     Workload,
     check_devices,
@@ -25,14 +28,11 @@ from nblib.doctor import (
     read_experiment,
     workload,
 )
-from nblib.experiment import Experiment, paper_experiment
-from nblib.images import keep_pixels
-from nblib.models import build_network, count_activations, from_pixels
-from nblib.monitoring import keep_weights, write_state
-from nblib.training import compile_model, load_training_data
-from nblib.weights import IMAGENET, ImagenetFile
+from nblib.training.models import build_network, count_activations, from_pixels
+from nblib.training.trainer import compile_model, load_training_data
+from nblib.training.weights import IMAGENET, ImagenetFile
 
-TABLE_3 = Path(__file__).parent.parent / "params" / "table3"
+TABLE_3 = Path(__file__).parents[2] / "params" / "table3"
 
 
 def small(**conditions):
@@ -122,7 +122,7 @@ def test_images_and_concepts_are_counted_as_training_takes_them(limit, sample, s
     experiment = small(data=str(sample), runs=str(tmp_path), limit_images=limit)
     data = load_training_data(experiment)
     test = sample_dataset.split("test")
-    keep_pixels(test, 32, tmp_path / "pixels")
+    cache_pixels(test, 32, tmp_path / "pixels")
     load = workload(experiment, sample_dataset)
     assert load.predicted == len(data.val1) + len(data.val2) + len(test)
     assert load.images == len(data.train) + load.predicted

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from benchmarks.killing import assert_same_run, half_written, small_experiment, train_anew
 
-from nblib.dataset import check_images, read_dataset, write_quarantine
-from nblib.images import decode_image, keep_pixels
-from nblib.models import build_network, from_pixels
-from nblib.runs import Run, open_run
-from nblib.training import compile_model, fit, load_training_data
+from nblib.data import cache_pixels, check_images, decode_image, read_dataset, write_quarantine
+from nblib.experiments import Run, open_run
+from nblib.training.models import build_network, from_pixels
+from nblib.training.trainer import compile_model, fit, load_training_data
 
 EPOCHS = 4
 
@@ -26,7 +25,7 @@ def whole(sample, tmp_path_factory):
 
 
 @pytest.fixture
-def begun(sample, tmp_path):
+def started(sample, tmp_path):
     """The same experiment, ended after its first epoch."""
     return begin(small_experiment(sample, tmp_path, EPOCHS), epochs=1)
 
@@ -84,7 +83,7 @@ def test_the_bytes_that_are_told_are_those_of_the_file(begun):
 def test_where_pixels_find_no_room_halfway_they_are_decoded_as_they_are_needed(sample_dataset, tmp_path, caplog):
     images = sample_dataset.split("val")
     with files_of_at_most(10_000):
-        pixels = keep_pixels(images, 64, tmp_path)
+        pixels = cache_pixels(images, 64, tmp_path)
     assert "has no room for pixels (File too large): images are decoded whenever" in caplog.text
     assert np.array_equal(pixels, [decode_image(path, 64) for path in images["path"]])
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]

@@ -3,14 +3,20 @@ import pandas as pd
 import pytest
 from benchmarks.killing import train_anew
 
-from nblib import features as module
-from nblib.experiment import Experiment
-from nblib.features import Features, feature_network, keep_features, split_frozen
-from nblib.images import keep_pixels
-from nblib.models import BACKBONES, build_backbone, build_network, from_pixels
-from nblib.monitoring import without_optimizer
-from nblib.runs import open_run
-from nblib.training import compile_model, fit, load_training_data, on_kept_features, predict, predict_test, train
+from nblib.data import cache_pixels
+from nblib.experiments import Experiment, open_run
+from nblib.training.callbacks import weights_only
+from nblib.training.features import Features, extract_features, feature_network, split_frozen
+from nblib.training.models import BACKBONES, build_backbone, build_network, from_pixels
+from nblib.training.trainer import (
+    compile_model,
+    fit,
+    load_training_data,
+    on_kept_features,
+    predict,
+    predict_test,
+    train,
+)
 
 
 def small(sample, runs, **conditions):
@@ -43,9 +49,9 @@ LAYERS = ("block2_pool", "block4_pool")
 
 def test_features_are_the_means_of_each_layer_of_length_one_side_by_side(images, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    features = keep_features(images, experiment, LAYERS)
+    features = extract_features(images, experiment, LAYERS)
     backbone = build_backbone(experiment)
-    seen = BACKBONES["small_plain"].preprocess(np.array(keep_pixels(images, 32, tmp_path / "pixels"), np.float32))
+    seen = BACKBONES["small_plain"].preprocess(np.array(cache_pixels(images, 32, tmp_path / "pixels"), np.float32))
     expected = []
     for layer in backbone.layers[1:]:
         seen = np.asarray(layer(seen))
@@ -58,39 +64,39 @@ def test_features_are_the_means_of_each_layer_of_length_one_side_by_side(images,
 
 def test_kept_features_are_read_and_not_computed_again(images, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    first = np.array(keep_features(images, experiment, LAYERS))
+    first = np.array(extract_features(images, experiment, LAYERS))
     (kept,) = (tmp_path / "features").iterdir()
     before = kept.stat().st_mtime_ns
-    np.testing.assert_array_equal(keep_features(images, experiment, LAYERS), first)
+    np.testing.assert_array_equal(extract_features(images, experiment, LAYERS), first)
     assert kept.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"image_size": 40}, {"backbone": "small_residual"}])
 def test_other_features_are_another_file(other, images, sample, tmp_path):
-    keep_features(images, small(sample, tmp_path), ("block4_pool",))
+    extract_features(images, small(sample, tmp_path), ("block4_pool",))
     changed = small(sample, tmp_path, **other)
-    keep_features(images, changed, ("last" if "backbone" in other else "block4_pool",))
-    keep_features(images, small(sample, tmp_path), ("block4_pool",), mirrored=True)
-    keep_features(images.iloc[:5], small(sample, tmp_path), ("block4_pool",))
+    extract_features(images, changed, ("last" if "backbone" in other else "block4_pool",))
+    extract_features(images, small(sample, tmp_path), ("block4_pool",), mirrored=True)
+    extract_features(images.iloc[:5], small(sample, tmp_path), ("block4_pool",))
     assert len(list((tmp_path / "features").iterdir())) == 4
 
 
 def test_mirrored_features_are_those_of_the_mirrored_pixels(images, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    pixels = np.asarray(keep_pixels(images, 32, tmp_path / "pixels"))
+    pixels = np.asarray(cache_pixels(images, 32, tmp_path / "pixels"))
     expected = feature_network(experiment, LAYERS)(np.ascontiguousarray(pixels[:, :, ::-1]))
-    np.testing.assert_allclose(keep_features(images, experiment, LAYERS, mirrored=True), expected, atol=1e-5)
+    np.testing.assert_allclose(extract_features(images, experiment, LAYERS, mirrored=True), expected, atol=1e-5)
 
 
 def test_a_killed_computation_goes_on_with_the_parts_it_has(images, sample, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PART", 4)
+    monkeypatch.setattr("nblib.training.features.PART", 4)
     experiment = small(sample, tmp_path)
-    whole = np.array(keep_features(images, experiment, LAYERS))
+    whole = np.array(extract_features(images, experiment, LAYERS))
     (kept,) = (tmp_path / "features").iterdir()
     kept.unlink()
     kept.with_suffix("").mkdir()
     np.save(kept.with_suffix("") / "000000004.npy", np.full((4, 160), 7, dtype=np.float32))
-    again = keep_features(images, experiment, LAYERS)
+    again = extract_features(images, experiment, LAYERS)
     assert (again[4:8] == 7).all()  # taken as it was found
     np.testing.assert_array_equal(np.delete(again, slice(4, 8), 0), np.delete(whole, slice(4, 8), 0))
     assert [path.name for path in (tmp_path / "features").iterdir()] == [kept.name]
@@ -98,7 +104,7 @@ def test_a_killed_computation_goes_on_with_the_parts_it_has(images, sample, tmp_
 
 def test_a_layer_that_is_not_there_is_refused(images, sample, tmp_path):
     with pytest.raises(ValueError, match=r"small_plain has no layer 'block9_pool'; it has .*block1_conv, block1_pool"):
-        keep_features(images, small(sample, tmp_path), ("block9_pool",))
+        extract_features(images, small(sample, tmp_path), ("block9_pool",))
 
 
 @pytest.mark.parametrize(("pooling", "shape"), [("flatten", (512,)), ("avg", (128,)), ("gem", (2, 2, 128))])
@@ -143,14 +149,14 @@ def test_a_head_trained_on_kept_features_is_the_one_trained_on_pixels(conditions
     columns = ["loss", "f1", "val_loss", "val_f1"]
     assert run.history["loss"].is_monotonic_decreasing
     pd.testing.assert_frame_equal(kept.history[columns], run.history[columns], rtol=1e-3, atol=1e-5)
-    without_optimizer(model).load_weights(run.folder / "best.weights.h5")
+    weights_only(model).load_weights(run.folder / "best.weights.h5")
     expected = predict(model, data.val1, 8)
     np.testing.assert_allclose(kept.probabilities("val1")[1], expected, atol=1e-4)
     assert np.ptp(expected, axis=0).max() > 1e-3
 
     predict_test(kept)  # from pixels, with the whole network's best weights
     once = kept.probabilities("test")[1]
-    predict_test(kept, both_ways=True)
+    predict_test(kept, flip=True)
     assert 1e-5 < np.abs(kept.probabilities("test")[1] - once).max() < 0.2
 
 

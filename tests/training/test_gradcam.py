@@ -3,13 +3,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import validation_halves
-from nblib.experiment import Experiment
-from nblib.gradcam import explain, grad_cam, last_feature_maps
-from nblib.images import decode_image
-from nblib.models import BACKBONES, build_network, from_pixels, trained_network
-from nblib.runs import open_run
+from nblib.data import ConceptVocabulary, decode_image, validation_halves
+from nblib.experiments import Experiment, open_run
+from nblib.training.gradcam import explain, grad_cam, last_feature_maps
+from nblib.training.models import BACKBONES, build_network, from_pixels, trained_network
 
 # Three sigmoids on the means of a red and a green map: for red, for red against green, against both.
 HEAD = np.array([[2.0, 1.0, -1.0], [0.0, -1.0, -1.0]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.killing import MOMENTS, assert_same_run, files_of, half_written, kill_at, small_experiment, start
 
-from nblib.runs import Run
+from nblib.experiments import Run
 
 KILLS = 6
 

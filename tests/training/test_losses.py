@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nblib.experiment import LossName
-from nblib.losses import LOSSES, PAPER_LOSSES, asymmetric, f1_times_bce, focal, loss_slices, soft_f1
+from nblib.experiments.experiment import LossName
+from nblib.training.losses import LOSSES, PAPER_LOSSES, asymmetric, f1_times_bce, focal, loss_slices, soft_f1
 
 EPSILON = 1e-7
 
@@ -52,7 +52,7 @@ BATCH_VALUES = {
     "one_minus_f1": listing_1_2,
     "f1_times_bce": lambda y_true, y_pred: np.mean(listing_1_3(y_true, y_pred)),
     "f1_plus_bce": lambda y_true, y_pred: listing_1_2(y_true, y_pred) + np.mean(elementwise_bce(y_true, y_pred)),
-    "f1_times_bce_by_image": product_by_image,
+    "f1_times_bce_per_image": product_by_image,
     "focal": focal_by_hand,
     "asymmetric": asymmetric_by_hand,
 }
@@ -114,7 +114,7 @@ def test_focal_loss_of_a_half_is_a_quarter_of_cross_entropy():
 
 def test_the_product_by_image_is_that_of_the_batch_where_the_batch_is_one_image_only():
     y_true, y_pred = random_batch(8, 40, 0.1, seed=5)
-    by_image = LOSSES["f1_times_bce_by_image"](y_true, y_pred)
+    by_image = LOSSES["f1_times_bce_per_image"](y_true, y_pred)
     alone = [float(f1_times_bce(y_true[[row]], y_pred[[row]])[0]) for row in range(8)]
     np.testing.assert_allclose(by_image, alone, rtol=1e-5)
     assert np.abs(by_image - f1_times_bce(y_true, y_pred)).max() > 0.01

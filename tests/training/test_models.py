@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
-from nblib.experiment import KERAS_BACKBONES, SMALL_RELATIVES, BackboneName, Experiment, paper_experiment
-from nblib.models import BACKBONES, GeM, build_network, describe_network, from_pixels, seeing_both_ways
-from nblib.paper import table_3
+from nblib.experiments import KERAS_BACKBONES, SMALL_RELATIVES, Experiment, paper_experiment, table_3
+from nblib.experiments.experiment import BackboneName
+from nblib.training.models import BACKBONES, GeM, build_network, describe_network, from_pixels, with_flip_augmentation
 
 CONCEPTS = 3_047
 
@@ -26,7 +26,7 @@ PARAMETERS = {
 }
 STATISTICS_OF_BATCH_NORMALISATION = {"VGG16": 0, "ResNet50": 53_120, "DenseNet169": 158_400}
 
-# Name, shape of the output and parameters of each layer that the listing prints.
+# Name, shape of the output and parameters of each layer that the format_problems prints.
 LISTING_1_1 = [
     ("block1_conv1", (None, 227, 227, 64), 1_792),
     ("block1_conv2", (None, 227, 227, 64), 36_928),
@@ -360,5 +360,5 @@ def test_both_ways_is_the_mean_of_the_image_and_its_mirror_image():
     model = from_pixels(build_network(small(), 7), "small_plain")
     pixels = random_pixels(32)
     there, back = model(pixels), model(np.ascontiguousarray(pixels[:, :, ::-1]))
-    np.testing.assert_allclose(seeing_both_ways(model)(pixels), (there + back) / 2, atol=1e-6)
+    np.testing.assert_allclose(with_flip_augmentation(model)(pixels), (there + back) / 2, atol=1e-6)
     assert np.abs(np.asarray(there) - np.asarray(back)).max() > 1e-4

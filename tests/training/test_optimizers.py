@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.optimizers import NadamWithDecay
+from nblib.training.optimizers import NadamWithDecay
 
 STEPS = 50
 SHAPES = ((3,), (2, 4), ())

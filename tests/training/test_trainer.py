@@ -14,15 +14,13 @@ from benchmarks.killing import train_anew
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.experiment import Experiment, paper_experiment
-from nblib.images import decode_image
-from nblib.losses import LOSSES
-from nblib.metrics import sample_f1
-from nblib.models import build_network, from_pixels
-from nblib.optimizers import NadamWithDecay
-from nblib.paper import table_3
-from nblib.runs import Run, open_run
-from nblib.training import compile_model, fit, load_training_data, predict_test
+from nblib.data import decode_image
+from nblib.evaluation import sample_f1
+from nblib.experiments import Experiment, Run, open_run, paper_experiment, table_3
+from nblib.training.losses import LOSSES
+from nblib.training.models import build_network, from_pixels
+from nblib.training.optimizers import NadamWithDecay
+from nblib.training.trainer import compile_model, fit, load_training_data, predict_test
 
 EPOCHS = 12
 KILLED_AFTER = 5

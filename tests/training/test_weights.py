@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.experiment import SMALL_RELATIVES, Experiment, paper_experiment
-from nblib.models import BACKBONES, build_backbone, build_network, from_pixels
-from nblib.training import load_training_data, train
-from nblib.weights import IMAGENET, load_backbone
+from nblib.experiments import SMALL_RELATIVES, Experiment, paper_experiment
+from nblib.training.models import BACKBONES, build_backbone, build_network, from_pixels
+from nblib.training.trainer import load_training_data, train
+from nblib.training.weights import IMAGENET, load_backbone
 
 SMALL = tuple(SMALL_RELATIVES.values())
 HEAD = ["fc1", "dropout_1", "fc2", "dropout_2", "predictions"]

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from benchmarks.label_sets import long_tailed_images
 from bs4 import BeautifulSoup
-from test_counting import SIX, A, B, C, D
+from data.test_counting import SIX, A, B, C, D
 
-from nblib.dataset import Dataset, read_dataset
+from nblib.data import Dataset, read_dataset
 from nblib.figures import draw_sample_images
-from nblib.widgets import ConceptExplorer, explore_concepts
+from nblib.widgets.concept_explorer import ConceptExplorer, explore_concepts
 
 SECONDS_A_HAND_WAITS = 0.2
 NAMES = {A: "Thorax", B: "<b>Lung</b>"}

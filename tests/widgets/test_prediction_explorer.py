@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_widgets import assert_answers_at_once
+from widgets.test_concept_explorer import assert_answers_at_once
 
-from nblib.concepts import ConceptVocabulary
-from nblib.dataset import Dataset
-from nblib.metrics import f1_by_image, sample_f1
-from nblib.selection import select
-from nblib.widgets import PredictionExplorer, explore_predictions
+from nblib.data import ConceptVocabulary, Dataset
+from nblib.evaluation import f1_per_image, sample_f1, select
+from nblib.widgets.prediction_explorer import PredictionExplorer, explore_predictions
 
 A, B, C, D = CONCEPTS = ("C0000001", "C0000002", "C0000003", "C0000004")
 VOCABULARY = ConceptVocabulary(CONCEPTS)
@@ -74,7 +72,7 @@ def test_scores_are_those_of_the_decision_rule(explorer):
     labels = VOCABULARY.encode(IMAGES["concepts"])
     for threshold in (0.01, 0.2, 0.35, 0.5, 0.99):
         explorer.threshold.value = threshold
-        assert explorer.f1 == pytest.approx(f1_by_image(labels, select(PROBABILITIES, threshold)), nan_ok=True)
+        assert explorer.f1 == pytest.approx(f1_per_image(labels, select(PROBABILITIES, threshold)), nan_ok=True)
 
 
 def test_more_than_100_concepts_are_cut_as_the_challenge_does():
@@ -85,7 +83,7 @@ def test_more_than_100_concepts_are_cut_as_the_challenge_does():
     explorer = PredictionExplorer(Dataset(Path("x"), "x", images), vocabulary, images["image_id"], probabilities)
     explorer.threshold.value = 0.05
     kept = select(probabilities, 0.05)
-    assert explorer.f1 == pytest.approx(f1_by_image(vocabulary.encode(images["concepts"]), kept))
+    assert explorer.f1 == pytest.approx(f1_per_image(vocabulary.encode(images["concepts"]), kept))
     assert (explorer.answers["answer"] != "missed").sum() == 100 == kept[[explorer.shown]].nnz
 
 

@@ -1,9 +1,9 @@
 """ImageCLEF of other years: one folder of images and one list a split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
 
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.image_files import find_images
-from nblib.dataset.layout import Contents
-from nblib.dataset.lists import lists_by_split, read_lists, read_manual
+from nblib.data.folder import DataFolder
+from nblib.data.image_files import find_images
+from nblib.data.layouts.layout import Contents
+from nblib.data.lists import lists_by_split, read_lists, read_manual
 
 
 def recognised(folder: DataFolder) -> bool:

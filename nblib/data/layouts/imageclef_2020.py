@@ -1,9 +1,9 @@
 """ImageCLEF 2020: images in one folder a category, one ragged CSV a category. PAPER_NOTES "Files of the 2020 task"."""
 
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.image_files import find_images
-from nblib.dataset.layout import Contents
-from nblib.dataset.lists import lists_by_category, read_lists
+from nblib.data.folder import DataFolder
+from nblib.data.image_files import find_images
+from nblib.data.layouts.layout import Contents
+from nblib.data.lists import lists_by_category, read_lists
 
 
 def recognised(folder: DataFolder) -> bool:

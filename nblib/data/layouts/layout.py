@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.image_files import ImageFile
-from nblib.dataset.problems import Problem
+from nblib.data.folder import DataFolder
+from nblib.data.image_files import ImageFile
+from nblib.data.problems import Problem
 
 
 @dataclass(frozen=True)
 class Contents:
     """What lies in a data folder, not yet matched: images, what lists say of them, and what is wrong so far.
 
-    `listed` is a table as of `nblib.dataset.lists.listed_table`.
+    `listed` is a table as of `nblib.data.lists.listed_table`.
     `manual` is image_id -> concepts that were curated by hand, where the layout has such lists.
     """
 

@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
-from nblib.concept_column import ConceptColumn
-from nblib.dataset.folder import DataFolder, split_named
-from nblib.dataset.image_files import ImageFile
-from nblib.dataset.layout import Contents
-from nblib.dataset.lists import LIST_SUFFIXES, check_line, joined_tables, listed_table
-from nblib.dataset.problems import Problem
-from nblib.dataset.text import without_suffix
-from nblib.sources import ParquetImage
+from nblib.data.concept_column import ConceptColumn
+from nblib.data.folder import DataFolder, split_named
+from nblib.data.image_files import ImageFile
+from nblib.data.layouts.layout import Contents
+from nblib.data.lists import LIST_SUFFIXES, check_line, joined_tables, listed_table
+from nblib.data.problems import Problem
+from nblib.data.text import without_suffix
+from nblib.data.sources import ParquetImage
 
 NEEDED = ("image_id", "cui")
 

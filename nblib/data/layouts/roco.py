@@ -1,9 +1,9 @@
 """ROCO v1 as its repository lays it out: `data/<split>/radiology/cuis.txt` with doubled tabs, `images/` beside it."""
 
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.image_files import find_images
-from nblib.dataset.layout import Contents
-from nblib.dataset.lists import ConceptList, read_lists, split_of_list
+from nblib.data.folder import DataFolder
+from nblib.data.image_files import find_images
+from nblib.data.layouts.layout import Contents
+from nblib.data.lists import ConceptList, read_lists, split_of_list
 
 LIST = "cuis.txt"
 PART = "radiology"  # beside it lies non-radiology

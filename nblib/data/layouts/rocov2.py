@@ -3,10 +3,10 @@
 Beside them lie `train_concepts_manual.csv` (curated by hand) and captions; the truth of the test split is not read.
 """
 
-from nblib.dataset import imageclef
-from nblib.dataset.folder import DataFolder
-from nblib.dataset.layout import Contents
-from nblib.dataset.lists import lists_by_split
+from nblib.data.layouts import imageclef
+from nblib.data.folder import DataFolder
+from nblib.data.layouts.layout import Contents
+from nblib.data.lists import lists_by_split
 
 
 def recognised(folder: DataFolder) -> bool:

@@ -1,0 +1,123 @@
+"""N images with their labels, and what else is known of them: pixels, features, probabilities."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from nblib.data.table import Dataset, validation_halves
+from nblib.data.vocabulary import ConceptVocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """N images, labelled in a label space of K concepts.
+
+    Attributes:
+        images: one row per image (N), numbered from 0: image_id, path, split, category, concepts.
+        vocabulary: K concepts.
+        labels: (N, K) sparse, 0 and 1.
+        pixels: (N, size, size, 3) uint8 (`nblib.data.Pixels`), or what a frozen backbone makes of them; None: not read.
+        features: (N, D) float32, one vector per image; None: not extracted.
+        probabilities: (N, K) in [0, 1]; None: not predicted.
+
+    Raises:
+        ValueError: a part has another number of images or concepts than the labels.
+    """
+
+    images: pd.DataFrame
+    vocabulary: ConceptVocabulary
+    labels: sparse.csr_array
+    pixels: object | None = None
+    features: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+
+    def __post_init__(self):
+        expected = (len(self.images), len(self.vocabulary))
+        probabilities = self.labels if self.probabilities is None else self.probabilities
+        if not self.labels.shape == probabilities.shape == expected:
+            raise ValueError(
+                f"expected labels and probabilities of {expected[0]:,} images and {expected[1]:,} concepts; received "
+                f"{self.labels.shape} and {probabilities.shape}."
+            )
+        for name in ("pixels", "features"):
+            part = getattr(self, name)
+            if part is not None and part.shape[0] != len(self):
+                raise ValueError(f"expected {name} of {len(self):,} images; received {part.shape[0]:,}.")
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, vocabulary: ConceptVocabulary | None = None) -> "Examples":
+        """The rows of a tidy table, labelled in `vocabulary`; by default in that of all their concepts."""
+        vocabulary = vocabulary or ConceptVocabulary.of(images["concepts"])
+        return cls(images.reset_index(drop=True), vocabulary, vocabulary.encode(images["concepts"]))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def image_ids(self) -> np.ndarray:
+        """(N,) str."""
+        return self.images["image_id"].to_numpy(str)
+
+    @property
+    def categories(self) -> np.ndarray:
+        """(N,) of Table 5; None where it is not known."""
+        return self.images["category"].to_numpy(object)
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """The examples in these rows (positions or a mask)."""
+        parts = {"images": self.images.iloc[rows].reset_index(drop=True), "labels": self.labels[rows]}
+        for name in ("pixels", "features", "probabilities"):
+            if (part := getattr(self, name)) is not None:
+                parts[name] = part[rows]
+        return replace(self, **parts)
+
+    def where(self, **values: str | None) -> "Examples":
+        """The examples with these values: `where(split="val", category="DRCT")`; None allows any value."""
+        wanted = np.ones(len(self), dtype=bool)
+        for column, value in values.items():
+            if value is not None:
+                wanted &= (self.images[column] == value).to_numpy(dtype=bool)
+        return self if wanted.all() else self.take(np.flatnonzero(wanted))
+
+
+def concatenate(parts: Iterable[Examples]) -> Examples:
+    """The examples of several sets in one label space, one after the other; what one set lacks, the result lacks.
+
+    Raises:
+        ValueError: their vocabularies differ.
+    """
+    parts = list(parts)
+    if any(part.vocabulary != parts[0].vocabulary for part in parts):
+        raise ValueError("examples of different vocabularies can't be concatenated; encode them in one label space.")
+    joined = {"images": pd.concat([part.images for part in parts], ignore_index=True)}
+    joined["labels"] = sparse.vstack([part.labels for part in parts], format="csr")
+    for name in ("pixels", "features", "probabilities"):
+        values = [getattr(part, name) for part in parts]
+        joined[name] = None if any(value is None for value in values) else np.concatenate(values)
+    return replace(parts[0], **joined)
+
+
+def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, Examples]:
+    """The splits in one label space: train, val1, val2 and, where there are test images, test.
+
+    The label space is that of all concepts of train and validation. Images without a concept are left out, except in
+    test, whose labels are empty. Paper: section 3.3.
+
+    Args:
+        dataset: the data set.
+        sigmoids: size of the label space (`ConceptVocabulary.padded`); None: the number of concepts.
+
+    Raises:
+        ValueError: `sigmoids` is less than the number of concepts.
+    """
+    vocabulary = ConceptVocabulary.of(dataset.split("train", "val")["concepts"]).padded(sigmoids)
+    parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
+    splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
+    test = dataset.split("test")
+    if len(test):
+        splits["test"] = test
+    return {name: Examples.of(images, vocabulary) for name, images in splits.items()}

@@ -1,0 +1,37 @@
+"""Notebook 08: learners on frozen features, nearest neighbours, ensembles, and their ablation."""
+
+from nblib.ensembles.ablation import (
+    OTHER_HALF,
+    Configuration,
+    ablation_table,
+    as_member,
+    finished_runs,
+    pool_members,
+    run_ablation,
+    run_as_member,
+    select_out_of_fold,
+    select_test,
+    unseen,
+)
+from nblib.ensembles.ensembles import VOTES
+from nblib.ensembles.learners import LEARNERS, learn_members, read_feature_sets
+from nblib.ensembles.neighbours import Index
+
+__all__ = [
+    "LEARNERS",
+    "OTHER_HALF",
+    "VOTES",
+    "Configuration",
+    "Index",
+    "ablation_table",
+    "as_member",
+    "finished_runs",
+    "learn_members",
+    "pool_members",
+    "read_feature_sets",
+    "run_ablation",
+    "run_as_member",
+    "select_out_of_fold",
+    "select_test",
+    "unseen",
+]

@@ -1,0 +1,53 @@
+"""Notebook 06: probabilities -> concepts -> score. No Keras, no runs."""
+
+from nblib.evaluation.bootstrap import compare_f1, f1_interval
+from nblib.evaluation.calibration import CALIBRATIONS, logits
+from nblib.evaluation.decision_rules import RULES, TRIED, Threshold, compare_rules, fit_rule
+from nblib.evaluation.error_analysis import (
+    SECONDARY_2025,
+    calibration,
+    errors_per_image,
+    f1_by_category,
+    f1_by_frequency,
+    f1_by_number_of_concepts,
+    most_confused,
+    most_missed,
+    secondary_f1,
+)
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
+from nblib.evaluation.selection import CAP, constant_list, most_frequent_concepts, select
+from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
+
+__all__ = [
+    "CALIBRATIONS",
+    "CAP",
+    "RULES",
+    "SECONDARY_2025",
+    "TRIED",
+    "Threshold",
+    "as_csr",
+    "calibration",
+    "check_submission",
+    "compare_f1",
+    "compare_rules",
+    "constant_list",
+    "errors_per_image",
+    "evaluate",
+    "f1_by_category",
+    "f1_by_frequency",
+    "f1_by_number_of_concepts",
+    "f1_by_threshold",
+    "f1_interval",
+    "f1_per_image",
+    "fit_rule",
+    "logits",
+    "most_confused",
+    "most_frequent_concepts",
+    "most_missed",
+    "read_submission",
+    "sample_f1",
+    "score_submissions",
+    "secondary_f1",
+    "select",
+    "write_submission",
+]

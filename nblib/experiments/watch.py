@@ -1,0 +1,83 @@
+"""A run followed from outside: its epochs printed as they come, and the time left."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from nblib.experiments.parameters import project_path
+from nblib.experiments.runs import Run
+
+
+def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] | None = None) -> Run:
+    """The run in `folder`, once it is finished or the watching is interrupted; shown until then, epoch by epoch.
+
+    For another notebook or a terminal than the one that trains: it reads what is on disk and changes nothing.
+
+    Args:
+        folder: the run folder; a relative one starts at the project's top folder.
+        every: seconds between two reads.
+        show: called with the run after new epochs, for example `nblib.widgets.LiveCurves().draw`.
+
+    Raises:
+        FileNotFoundError: no run was begun there.
+    """
+    run, shown = Run(project_path(folder)), 0
+    if not run.started:
+        raise FileNotFoundError(f"no run was begun in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>.")
+    try:
+        while True:
+            finished = run.finished  # asked first: what is written meanwhile is seen at the next look
+            shown = _show_new_epochs(run, shown, show)
+            if finished:
+                return run
+            time.sleep(every)
+    except KeyboardInterrupt:
+        print(f"No longer watching {run.folder}, which goes on if it is being trained.")
+        return run
+
+
+def _show_new_epochs(run: Run, shown: int, show: Callable[[Run], None] | None) -> int:
+    """Prints and shows the epochs after the first `shown`, and how long it may take; gives how many there are now."""
+    history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
+    if len(history) > shown:
+        epochs = run.experiment.epochs
+        print_epochs(history.iloc[shown:-1], epochs)
+        last = epoch_line(history.iloc[-1].to_dict() | {"epoch": len(history)}, epochs)
+        print(last + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
+        if show:
+            show(run)
+    return len(history)
+
+
+def print_epochs(history: pd.DataFrame, epochs: int) -> None:
+    """Prints the line of every epoch of a history, as a training does while it goes."""
+    for row in history.to_dict("records"):
+        print(epoch_line(row, epochs), flush=True)
+
+
+def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """One epoch in one line, for logs and stored notebooks."""
+    return (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
+        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
+        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
+    )
+
+
+def time_left(history: pd.DataFrame, epochs: int) -> str:
+    """How long the epochs that are left may take, from the median of those done; early stopping may end them sooner."""
+    if history.empty:
+        return "no epoch done yet"
+    seconds = max(epochs - len(history), 0) * float(history["seconds"].median())
+    return f"at most {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 4 min 5 s, 3 h 20 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,24 @@
+"""Notebooks 03 to 05: networks and how they learn. With `ensembles` the only package that imports Keras."""
+
+from nblib.training.doctor import examine, read_experiment, versions
+from nblib.training.features import extract_features
+from nblib.training.gradcam import explain
+from nblib.training.losses import LOSSES, loss_slices
+from nblib.training.models import build_network, describe_network
+from nblib.training.trainer import load_training_data, predict_test, prepare, train
+
+__all__ = [
+    "LOSSES",
+    "build_network",
+    "describe_network",
+    "examine",
+    "explain",
+    "extract_features",
+    "load_training_data",
+    "loss_slices",
+    "predict_test",
+    "prepare",
+    "read_experiment",
+    "train",
+    "versions",
+]
