@@ -2,7 +2,19 @@
 
 from nblib.data.categories import CATEGORIES
 from nblib.data.checks import check_images
-from nblib.data.counting import Z_95, co_occurring_concepts, concept_counts, concept_counts_by, concept_pairs, drift, f1_ceiling, images_with, indicative_concepts, lift_table, most_frequent
+from nblib.data.counting import (
+    Z_95,
+    co_occurring_concepts,
+    concept_counts,
+    concept_counts_by,
+    concept_pairs,
+    drift,
+    f1_ceiling,
+    images_with,
+    indicative_concepts,
+    lift_table,
+    most_frequent,
+)
 from nblib.data.examples import Examples, concatenate, labelled_splits
 from nblib.data.images import cache_pixels, decode_image, image_sizes, pixel_key
 from nblib.data.layouts import LAYOUTS
@@ -11,22 +23,22 @@ from nblib.data.problems import Problem, format_problems, reading_problem, serio
 from nblib.data.quarantine import write_quarantine
 from nblib.data.reading import inspect_dataset, missing_splits, read_dataset
 from nblib.data.sources import ImageSource
-from nblib.data.table import Dataset, SYNTHETIC_MARK, count_images, validation_halves
+from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
 from nblib.data.text import CUI_FORM, read_concept_lines, read_text, without_suffix
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 __all__ = [
     "CATEGORIES",
     "CUI_FORM",
+    "LAYOUTS",
+    "SYNTHETIC_MARK",
+    "Z_95",
     "ConceptVocabulary",
     "Dataset",
     "Examples",
     "ImageSource",
-    "LAYOUTS",
     "Pixels",
     "Problem",
-    "SYNTHETIC_MARK",
-    "Z_95",
     "cache_pixels",
     "check_images",
     "co_occurring_concepts",

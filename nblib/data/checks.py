@@ -11,9 +11,9 @@ import pandas as pd
 from PIL import Image
 
 from nblib.data.problems import Problem
+from nblib.data.sources import ParquetImage, open_source
 from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
-from nblib.data.sources import ParquetImage, open_source
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright

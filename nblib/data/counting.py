@@ -80,7 +80,7 @@ def concept_pairs(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
     first, second = np.triu_indices(len(concepts), k=1)
     names = np.array(concepts, dtype=object)
     both = co_occurrences(examples, concepts).toarray()[first, second]
-    lift = lift_table(labelled, concepts).to_numpy()[first, second]
+    lift = lift_table(examples, concepts).to_numpy()[first, second]
     table = pd.DataFrame({"concept": names[first], "other": names[second], "images": both, "lift": lift})
     return table[table["images"] > 0].sort_values("lift", ascending=False, kind="stable", ignore_index=True)
 

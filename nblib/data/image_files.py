@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
+from nblib.data.categories import CATEGORIES
 from nblib.data.folder import DataFolder, split_named
 from nblib.data.problems import Problem
-from nblib.data.text import IMAGE_SUFFIXES
-from nblib.data.categories import CATEGORIES
 from nblib.data.sources import ImageSource, ZipMember
+from nblib.data.text import IMAGE_SUFFIXES
 
 OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp", ".dcm")
 

@@ -1,17 +1,13 @@
 """Pixels: decode, resize by nearest neighbour, keep, and serve in batches with flipped copies."""
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy import sparse
 from simplejpeg import decode_jpeg, decode_jpeg_header
 
 from nblib.data.pixel_store import PixelStore

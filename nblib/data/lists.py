@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nblib.data.categories import CATEGORIES
 from nblib.data.concept_column import ConceptColumn
 from nblib.data.folder import DataFolder, split_named
 from nblib.data.problems import Problem, reading_problem
 from nblib.data.text import CUI_FORM, concepts_in, is_header, read_concept_lines, read_lines, without_suffixes
-from nblib.data.categories import CATEGORIES
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
 NOT_IN_A_NAME = ("/", "\\", "..")

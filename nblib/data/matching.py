@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from nblib.data.concept_column import ConceptColumn
 from nblib.data.categories import modality_categories
+from nblib.data.concept_column import ConceptColumn
 from nblib.data.image_files import ImageFile
 from nblib.data.lists import joined_tables, listed_table
 from nblib.data.problems import Problem

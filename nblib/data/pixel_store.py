@@ -28,10 +28,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from nblib.system import NO_ROOM, take_lock, write_json
-from nblib.data.pixels import FILES, DecodedPixels, CachedPixels, Pixels
-from nblib.system import cores
-from nblib.system import ProgressBar
+from nblib.data.pixels import FILES, CachedPixels, DecodedPixels, Pixels
+from nblib.system import NO_ROOM, ProgressBar, cores, take_lock, write_json
 
 AT_ONCE = 16  # images that a thread decodes before it hands them over
 TRIED = 64  # images that tell how much room all of them need, where it may not suffice

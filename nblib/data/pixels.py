@@ -1,11 +1,12 @@
 """Pixels of many images as a network is given them: mapped from files that keep them, or decoded as they are needed."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from nblib.system import cores
 
 FILES = {1: "grey", 3: "colour"}  # where a store keeps images of so many channels
 

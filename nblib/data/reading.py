@@ -8,46 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nblib.data.layouts import imageclef
-from nblib.data.layouts import imageclef_2020
-from nblib.data.layouts import parquet_shards
-from nblib.data.layouts import roco
-from nblib.data.layouts import rocov2
-from nblib.data.checks import check_images
-from nblib.data.folder import SPLITS, DataFolder, walk_folder
-from nblib.data.layouts.layout import Contents, Layout
+from nblib.data.folder import DataFolder, walk_folder
+from nblib.data.layouts import LAYOUTS, recognise
+from nblib.data.layouts.layout import Contents
 from nblib.data.matching import match
-from nblib.data.names import NAMES_FILES, find_names, read_names
-from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems
-from nblib.data.quarantine import read_quarantine, write_quarantine
-from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
-from nblib.data.text import CUI_FORM, IMAGE_SUFFIXES, read_concept_lines, read_text, without_suffix
-
-__all__ = [
-    "CUI_FORM",
-    "IMAGE_SUFFIXES",
-    "LAYOUTS",
-    "NAMES_FILES",
-    "SPLITS",
-    "SYNTHETIC_MARK",
-    "Dataset",
-    "Problem",
-    "check_images",
-    "count_images",
-    "inspect_dataset",
-    "missing_splits",
-    "listing",
-    "read_concept_lines",
-    "read_dataset",
-    "read_names",
-    "read_quarantine",
-    "read_text",
-    "reading_problem",
-    "serious_problems",
-    "validation_halves",
-    "without_suffix",
-    "write_quarantine",
-]
+from nblib.data.names import find_names
+from nblib.data.problems import Problem, format_problems, serious_problems
+from nblib.data.quarantine import read_quarantine
+from nblib.data.table import Dataset
 
 
 def read_dataset(

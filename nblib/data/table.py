@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nblib.data.categories import CATEGORIES
 from nblib.data.folder import SPLITS
 from nblib.data.problems import Problem
-from nblib.data.categories import CATEGORIES
 
 # How data that were drawn are called wherever they are shown; the sample's README.txt begins with the word.
 SYNTHETIC_MARK = "synthetic phantoms"

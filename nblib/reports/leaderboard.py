@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.experiments import NO_CONDITIONS
+from nblib.experiments import ARCHIVED, NO_CONDITIONS, Run, best_epoch, duration, time_left
 from nblib.reports.tables import differences_from_paper, paper_f1
-from nblib.experiments import ARCHIVED, Run, best_epoch, duration, time_left
 
 CURVE = (120, 32)  # width and height of the small curves
 COLUMNS = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # of a history -> of the comparison
@@ -57,7 +56,9 @@ class Row:
         """F1 of the validation half over the epochs as points of an SVG line of the size CURVE; "" without epochs."""
         f1, (width, height) = self.history.get("f1", []), CURVE
         top, step = max([*f1, 1e-9]), (width - 4) / max(len(f1) - 1, 1)
-        return " ".join(f"{2 + step * n:.1f},{height - 3 - (height - 6) * value / top:.1f}" for n, value in enumerate(f1))
+        return " ".join(
+            f"{2 + step * n:.1f},{height - 3 - (height - 6) * value / top:.1f}" for n, value in enumerate(f1)
+        )
 
     @property
     def curve_told(self) -> str:

@@ -11,13 +11,12 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from nblib.experiments import notebook_parameters
+from nblib.experiments import Run, notebook_parameters
 from nblib.reports.harmless import harmless
 from nblib.reports.leaderboard import Row
 from nblib.reports.provenance import execution, provenance_of
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
-from nblib.experiments import Run
 
 PLUMBING = {"parameters", "injected-parameters", "papermill-error-cell-tag", "provenance"}
 
@@ -55,7 +54,13 @@ def read_page(file: str, notebook: Path | None, run: Run | None, row: Row | None
         source=Path(papermill.get("input_path") or notebook or "run").stem,
         title=_title(content) or (notebook.stem if notebook else f"{run.folder.parent.name}, {run.folder.name}"),
         folder=str((notebook.parent if notebook else run.folder).relative_to(runs)),
-        status="running" if row and row.status == "running" else "failed" if failures else "finished" if whole else "unfinished",
+        status="running"
+        if row and row.status == "running"
+        else "failed"
+        if failures
+        else "finished"
+        if whole
+        else "unfinished",
         seconds=papermill.get("duration"),
         error=failures[0][:500] if failures else None,
         experiment=named if all(named) else None,

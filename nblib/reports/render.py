@@ -11,11 +11,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from nblib.system import write_json
+from nblib.experiments import Run, find_runs
 from nblib.reports.leaderboard import Row, leaderboard, read_row, with_page
 from nblib.reports.pages import Page, read_page, write_page
 from nblib.reports.web import write_index
-from nblib.experiments import Run, find_runs
+from nblib.system import write_json
 
 MADE = "pages/made.json"
 

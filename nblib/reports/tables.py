@@ -3,18 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
+
 import numpy as np
 import pandas as pd
-from nblib.data import Dataset, read_dataset
-from nblib.experiments import read_half
-from nblib.evaluation import compare_f1
-from nblib.evaluation import f1_per_image
-from nblib.experiments import Run
-from nblib.evaluation import select
 
-from nblib.experiments import Experiment
-from nblib.experiments import table_3
-from nblib.experiments import Run
+from nblib.data import Dataset, read_dataset
+from nblib.evaluation import compare_f1, f1_per_image, select
+from nblib.experiments import Experiment, Run, read_half, table_3
 
 # Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
 PAPER_CONDITIONS = (

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
 from nblib.data import SYNTHETIC_MARK
-from nblib.system import replacing
 from nblib.reports.leaderboard import CURVE, Row, varying_conditions
+from nblib.system import replacing
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_AT_FIRST = 3  # runs that the comparison opens with: the best

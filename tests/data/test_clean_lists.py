@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from data.filing import write
 
-from nblib.data.reading import inspect_dataset
 from nblib.data import text
+from nblib.data.reading import inspect_dataset
 from nblib.data.text import read_any_lines, read_clean_lines, read_text
 
 FORMS = {

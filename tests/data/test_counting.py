@@ -6,8 +6,20 @@ import pytest
 from benchmarks.label_sets import long_tailed_images
 from sklearn.metrics import f1_score
 
+from nblib.data.counting import (
+    co_occurrences,
+    co_occurring_concepts,
+    concept_counts,
+    concept_counts_by,
+    concept_pairs,
+    drift,
+    f1_ceiling,
+    images_with,
+    indicative_concepts,
+    lift_table,
+    most_frequent,
+)
 from nblib.data.examples import Examples
-from nblib.data.counting import indicative_concepts, concept_pairs, drift, f1_ceiling, lift_table
 
 A, B, C, D = (f"C000000{number}" for number in range(1, 5))
 SIX = pd.DataFrame(

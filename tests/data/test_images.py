@@ -3,6 +3,7 @@ import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -10,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy import sparse
 
 from nblib.data.examples import Examples
+from nblib.data.images import cache_pixels, decode_compactly, decode_image, image_sizes
+from nblib.data.vocabulary import ConceptVocabulary
 from nblib.training.batches import batches_per_epoch, epoch_order, ordered_batches, training_batches
-from nblib.data.images import decode_compactly, decode_image, image_sizes, cache_pixels
 
 
 def by_pillow(path, size):

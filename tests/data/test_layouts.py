@@ -9,13 +9,13 @@ import pytest
 from data.filing import one_list_a_split, problems_of, rows_of, write
 from pyarrow import parquet
 
+from nblib.data.categories import CATEGORIES
+from nblib.data.images import cache_pixels, decode_image, image_sizes
 from nblib.data.layouts import LAYOUTS
 from nblib.data.reading import inspect_dataset, read_dataset
+from nblib.data.sources import ParquetImage, ZipMember
 from nblib.data.table import count_images
 from nblib.data.text import read_concept_lines
-from nblib.data.images import decode_image, image_sizes, cache_pixels
-from nblib.data.categories import CATEGORIES
-from nblib.data.sources import ParquetImage, ZipMember
 
 SPLIT_NAMES = {"train": "train", "val": "valid", "test": "test"}
 

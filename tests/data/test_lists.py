@@ -3,11 +3,11 @@ import shutil
 import pytest
 from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
+from nblib.data.images import cache_pixels
+from nblib.data.names import read_names
 from nblib.data.problems import Problem, format_problems
 from nblib.data.reading import inspect_dataset, read_dataset
 from nblib.data.text import read_concept_lines
-from nblib.data.names import read_names
-from nblib.data.images import cache_pixels
 
 BAD_LINES = {
     "a bad CUI": ("A.jpg,C123\n", "'C123' is not a CUI; expected C and seven digits, like C0040405."),

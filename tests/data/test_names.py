@@ -3,8 +3,8 @@
 import pytest
 from data.filing import TRAIN_CT, problems_of, write
 
-from nblib.data.reading import read_dataset
 from nblib.data.names import read_names
+from nblib.data.reading import read_dataset
 
 NAMES = {"C0000001": "Lung", "C0000002": "X-Ray, chest"}
 FILES = {

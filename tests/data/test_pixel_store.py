@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nblib.data.images import decode_compactly, decode_image, cache_pixels
+from nblib.data.images import cache_pixels, decode_compactly, decode_image
 from nblib.data.pixel_store import AT_ONCE, PixelStore
 
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -4,8 +4,8 @@ import pytest
 from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
 from nblib.data.problems import Problem
-from nblib.data.reading import inspect_dataset, read_dataset
 from nblib.data.quarantine import read_quarantine, write_quarantine
+from nblib.data.reading import inspect_dataset, read_dataset
 
 
 def test_a_quarantine_is_a_line_an_image_with_its_first_serious_reason(tmp_path):

@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 from data.filing import one_list_a_split, rows_of, write
 
+from nblib.data.categories import CATEGORIES
+from nblib.data.reading import read_dataset
 from nblib.data.table import count_images
 from nblib.data.text import read_concept_lines, without_suffix
-from nblib.data.reading import read_dataset
-from nblib.data.categories import CATEGORIES
 
 
 def test_the_layout_of_2020_gives_one_tidy_row_an_image(folder):

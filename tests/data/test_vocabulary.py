@@ -3,9 +3,8 @@ import pytest
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.experiments import LABEL_STATISTICS
-
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
+from nblib.experiments import LABEL_STATISTICS
 
 CONCEPT_LISTS = [("C0000003", "C0000001"), (), ("C0000002",), ("C0000001", "C0000004", "C0000003")]
 

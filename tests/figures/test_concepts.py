@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
 from data.test_counting import SIX, A, B, C, D
+from matplotlib.colors import to_rgb
 
 from nblib import figures
 from nblib.data import (

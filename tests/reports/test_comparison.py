@@ -1,14 +1,11 @@
 import numpy as np
 import pytest
 
-from nblib.reports.tables import compare_runs
-from nblib.data import ConceptVocabulary
-from nblib.data import read_dataset, validation_halves
-from nblib.experiments import Experiment
+from nblib.data import ConceptVocabulary, read_dataset, validation_halves
+from nblib.evaluation import f1_interval, f1_per_image
 from nblib.evaluation.bootstrap import difference_interval
-from nblib.evaluation import f1_interval
-from nblib.evaluation import f1_per_image
-from nblib.experiments import open_run
+from nblib.experiments import Experiment, open_run
+from nblib.reports.tables import compare_runs
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nblib.reports.render import render_reports
+from nblib.experiments import Run
 from nblib.reports.harmless import harmless
 from nblib.reports.provenance import repeating_command
-from nblib.experiments import Run
+from nblib.reports.render import render_reports
 
 SCRIPT = "<script>alert(1)</script>"
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -14,8 +14,8 @@ from nblib.data.image_files import ImageFile
 from nblib.data.layouts.layout import Contents
 from nblib.data.lists import LIST_SUFFIXES, check_line, joined_tables, listed_table
 from nblib.data.problems import Problem
-from nblib.data.text import without_suffix
 from nblib.data.sources import ParquetImage
+from nblib.data.text import without_suffix
 
 NEEDED = ("image_id", "cui")
 

@@ -3,8 +3,8 @@
 Beside them lie `train_concepts_manual.csv` (curated by hand) and captions; the truth of the test split is not read.
 """
 
-from nblib.data.layouts import imageclef
 from nblib.data.folder import DataFolder
+from nblib.data.layouts import imageclef
 from nblib.data.layouts.layout import Contents
 from nblib.data.lists import lists_by_split
 
