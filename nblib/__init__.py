@@ -1,10 +1,10 @@
 """Find medical concepts (UMLS CUIs) in radiology images: the library under the notebooks.
 
 Paper: Kalimuthu, Nunnari and Sonntag, "A Competitive Deep Neural Network Approach for the ImageCLEFmed
-Caption 2020 Task", CLEF 2020 (CC BY 4.0). Import what you need from the module that has it:
+Caption 2020 Task", CLEF 2020 (CC BY 4.0). Import what you need from the face of a package:
 
-    from nblib.dataset import read_dataset
-    from nblib.experiment import Experiment
+    from nblib.data import read_dataset
+    from nblib.experiments import Experiment
 """
 
 import os

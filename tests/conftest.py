@@ -16,11 +16,37 @@ from nblib.system import write_json
 
 matplotlib.use("Agg")
 
+# Several processes test side by side (`make test`): one thread each, or they would get in each other's way.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+# Files that take longest, tested first, so that no process is left alone with one of them at the end.
+LONGEST = (
+    "tests/test_notebooks.py",
+    "tests/slurm/test_slurm.py",
+    "tests/training/test_trainer.py",
+    "tests/training/test_devices.py",
+    "tests/widgets/test_jupyterlab.py",
+    "tests/batch/",
+    "tests/training/",
+)
+
 # Where tests are started in the background, a shell makes them deaf to Ctrl-C, and with them all they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOP = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the longest files first; within them the order stays."""
+
+    def rank(item):
+        file = item.nodeid.partition("::")[0]
+        return next((number for number, long in enumerate(LONGEST) if file.startswith(long)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +61,8 @@ def sample_dataset(sample) -> Dataset:
 
 
 TRAINING = """
-from nblib.experiment import Experiment, notebook_parameters
-from nblib.models import build_network
-from nblib.training import load_training_data, train
+from nblib.experiments import Experiment, notebook_parameters
+from nblib.training import build_network, load_training_data, train
 
 experiment = Experiment(**notebook_parameters(In))
 data = load_training_data(experiment)
