@@ -1,4 +1,4 @@
-"""docs/faithful.md: every object and every test that the page names is there, and so a renamed one is missed."""
+"""docs/faithful.md: every object and every test that the page names exists, so that a renamed one is noticed."""
 
 import ast
 import pkgutil
@@ -11,7 +11,8 @@ from training.test_models import PARAMETERS, STATISTICS_OF_BATCH_NORMALISATION
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "docs" / "faithful.md").read_text(encoding="utf-8")
-_, _, *ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line[:1] == "|"]
+LINES = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line[:1] == "|"]
+ROWS = [line for line in LINES if line[0] not in ("section", "---")]
 
 CODE = re.compile(r"\[`(nblib\.[\w.]+)`\]\(\.\./([\w/]+\.py)\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
@@ -26,8 +27,8 @@ def defined_in(file):
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
-def test_every_statement_has_code_and_a_test_and_nothing_else_stands_in_their_columns():
-    assert ROWS and {len(row) for row in ROWS} == {4}
+def test_every_statement_has_code_and_a_test_and_nothing_else_is_in_these_columns():
+    assert ROWS and {len(line) for line in LINES} == {4}
     for _, says, code, tests in ROWS:
         assert says
         assert re.fullmatch(rf"{CODE.pattern}(, {CODE.pattern})*", code), code
@@ -45,7 +46,7 @@ def test_the_named_test_exists(file, name):
     assert name in defined_in(file) and name.startswith("test_")
 
 
-def test_a_renamed_object_or_test_is_missed():
+def test_a_renamed_object_or_test_is_noticed():
     with pytest.raises(AttributeError):
         pkgutil.resolve_name("nblib.training.models.build_networks")
     names = set(defined_in("tests/training/test_models.py"))
@@ -53,10 +54,21 @@ def test_a_renamed_object_or_test_is_missed():
     assert "test_vgg16_has_the_layers_of_listing_1" not in names
 
 
-@pytest.mark.parametrize("place", ["3.3", "3.4", "4", *(f"Listing 1.{number}" for number in (1, 2, 3)), "Table 2",
-                                   "Table 3", "Table 4", "Figure 6"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("2", "3.1", "3.2", "3.3", "3.4", "4", "5"),
+        *(f"Table {number}" for number in range(1, 6)),
+        *(f"Figure {number}" for number in range(1, 7)),
+        *(f"Listing 1.{number}" for number in (1, 2, 3)),
+    ],
+)
 def test_the_page_has_a_row_for(place):
     assert any(place in re.split(", ", section) for section, *_ in ROWS)
+
+
+def test_deviations_come_before_the_map():
+    assert re.findall("^## (.+)$", PAGE, re.MULTILINE) == ["Deviations and choices", "The map"]
 
 
 def test_the_parameter_counts_on_the_page_are_those_of_the_tests():
