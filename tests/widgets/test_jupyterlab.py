@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -70,9 +69,7 @@ def lab(sample, tmp_path):
     port = free_port()
     tracker = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
-    tracker.write_text(
-        '{"windowingMode": "none"}'
-    )  # cells out of sight stay in the page, so that the driver finds them
+    tracker.write_text('{"windowingMode": "none"}')  # cells out of sight stay in the page, where the driver finds them
     own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "IPYTHONDIR": str(tmp_path / "ipython")}
     environment = {**os.environ, **own, "PYTHONPATH": str(TOP)}
@@ -105,6 +102,7 @@ def browser(tmp_path):
     for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'browser'}"]:
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.screenshot_of_failure = str(tmp_path / "failed.png")
     try:
         yield driver
     finally:
@@ -116,15 +114,15 @@ def wait(browser, condition, what):
     try:
         return WebDriverWait(browser, SECONDS, poll_frequency=0.5).until(condition, f"waited in vain for {what}")
     except TimeoutException:
-        browser.save_screenshot(str(Path(tempfile.gettempdir()) / "nblib_jupyterlab_failed.png"))
+        browser.save_screenshot(browser.screenshot_of_failure)
         raise
 
 
 def open_and_run(browser, lab, notebook):
-    """Opens a notebook and runs all cells from the menu, as a hand does."""
+    """Opens a notebook and runs all cells from the menu, as a user does."""
     browser.get(f"{lab}/lab/tree/{notebook}")
     wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
-    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab runs cells without a word
+    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab silently runs no cell
     wait(browser, lambda page: page.find_element(By.XPATH, idle), "the kernel")
     for what in ("//li[contains(@class, 'lm-MenuBar-item')][.='Run']", "//li[@data-command='runmenu:run-all']"):
         wait(browser, lambda page, what=what: page.find_element(By.XPATH, what), what).click()
