@@ -166,4 +166,5 @@ def _with_sums(counts: pd.DataFrame, like: pd.DataFrame | None = None) -> pd.Dat
 def _table(table: pd.DataFrame) -> str:
     formats = {"images": "{:,}".format, "share": "{:.1%}".format, "lift": "{:.2f}".format}
     html = table.rename_axis(None).to_html(formatters=formats, border=0)
+    html = html.replace("<th>", "<th style='text-align:left'>")  # JupyterLab's style puts text on the right
     return f"<div style='line-height:1.5'>{html}</div>"

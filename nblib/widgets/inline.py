@@ -13,7 +13,7 @@ from nblib.data import decode_image
 EVERYTHING = "all"  # the choice that leaves nothing out
 BLUE, ORANGE, GREY = "#0173b2", "#de8f05", "#949494"  # of seaborn's colour-blind palette, as in the figures
 SIDE = 190  # pixels of a picture's longest side on the page
-ROW, LEFT, LONGEST = 17, 296, 260  # pixels of a row of bars, where bars begin, and of the longest bar
+ROW, LEFT, LONGEST = 17, 296, 220  # pixels of a row of bars, where bars begin, and of the longest bar
 
 
 def inline_picture(row, side: int = SIDE) -> str:
@@ -52,7 +52,7 @@ def inline_bars(bars: Iterable[tuple[str, float, str, str]], title: str = "", th
     drawn = [f"<text x='4' y='12' font-weight='bold'>{escape(title)}</text>"]
     bottom = 22
     for label, length, note, colour in bars:
-        end, text = LEFT + LONGEST * length, bottom + 11
+        end, text = LEFT + LONGEST * (length if threshold is None else 1), bottom + 11  # notes keep off the dashed line
         drawn += [
             f"<text x='{LEFT - 6}' y='{text}' text-anchor='end'>{escape(label)}</text>",
             f"<rect x='{LEFT}' y='{bottom}' width='{LONGEST * length:.1f}' height='12' fill='{colour}'/>",
@@ -62,7 +62,7 @@ def inline_bars(bars: Iterable[tuple[str, float, str, str]], title: str = "", th
     if threshold is not None:
         line = f"x1='{LEFT + LONGEST * threshold:.1f}' x2='{LEFT + LONGEST * threshold:.1f}' y1='18' y2='{bottom}'"
         drawn.append(f"<line {line} stroke='currentColor' stroke-dasharray='4'/>")
-    return f"<svg width='680' height='{bottom}' font-size='12' fill='currentColor'>{''.join(drawn)}</svg>"
+    return f"<svg width='600' height='{bottom}' font-size='12' fill='currentColor'>{''.join(drawn)}</svg>"
 
 
 def arrows(noun: str, turn: Callable[[int], None]) -> list[Button]:
