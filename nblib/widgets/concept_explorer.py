@@ -106,7 +106,7 @@ class ConceptExplorer:
         companions.insert(0, "name", [self.dataset.name_of(other) for other in companions.index])
         counts = _with_sums(count_images(images_with(self.everything, concept)), like=self.totals)
         shares = (counts / self.totals.where(self.totals > 0)).fillna(0)
-        places = (counts.map("{:,}".format) + shares.map(" ({:.0%})".format)).to_html(border=0)
+        places = _table(counts.map("{:,}".format) + shares.map(" ({:.0%})".format))
         return (
             f"<b>{escape(self._label(concept, longest=80))}</b>"
             f"<p>Images with it, by split and category (share of all images there)</p>{places}"

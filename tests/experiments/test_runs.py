@@ -40,7 +40,7 @@ def with_other(experiment, **conditions):
     return Experiment(**{**experiment.model_dump(), **conditions})
 
 
-def test_a_new_run_says_what_it_is_made_of_and_with(run, experiment, sample_dataset, vocabulary, tmp_path):
+def test_a_new_run_records_its_parameters_data_and_provenance(run, experiment, sample_dataset, vocabulary, tmp_path):
     assert run.folder == tmp_path / "runs" / "small" / "val1"
     read = Run(run.folder)
     assert (read.experiment, read.vocabulary) == (experiment, vocabulary)
