@@ -22,7 +22,7 @@ from nblib.phantoms.concepts import VAGUE, read_categories, read_concepts, read_
 SMALLEST_SHARE = 0.02  # of a category; DRCO and DRPE would otherwise be five images of 700
 SMALLEST_SAMPLE = 50  # below it a validation split cannot show every category
 MISSED, MISTAKEN = 0.08, 0.2  # chance that a concept is missed; that a picture gets one that is not there
-DRAWINGS = vars(sections) | vars(projections) | vars(ultrasound)  # by name of the function
+DRAWINGS = vars(sections) | vars(projections) | vars(ultrasound)  # function by name
 
 
 def develop(canvas, study):
@@ -108,9 +108,6 @@ def annotate(names, rng):
     if rng.random() < MISTAKEN:
         named[str(rng.choice(VAGUE if rng.random() < 0.5 else list(cuis)))] = None
     return [cuis[name] for name in rng.permutation(list(named))]
-
-
-# ---- the sample
 
 
 def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Path:
