@@ -9,7 +9,7 @@ runs/<experiment_name>/<val1 or val2>/
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
     scores.json           last: a run that has it is finished
-    notebook.ipynb        the executed notebook, when papermill was told to leave it here
+    notebook.ipynb        the executed notebook, where papermill writes it here
 
 With `force` a run that is in the way is archived: its folder is renamed to <val1 or val2>_archived_<date>, and nothing
 is deleted.

@@ -17,7 +17,7 @@ ROW, LEFT, LONGEST = 17, 296, 220  # pixels of a row of bars, where bars begin, 
 
 
 def inline_picture(row, side: int = SIDE) -> str:
-    """The picture in its own proportions as an <img> element; a word where there is none.
+    """The picture in its own proportions as an <img> element; a short text where there is none.
 
     Args:
         row: of a table of images with path, width and height (`nblib.data.image_sizes`).

@@ -75,6 +75,12 @@ def test_changed_parameters_are_refused_and_named(changed, sentence, run, experi
         open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
 
 
+def test_a_run_with_another_identity_and_the_same_parameters_is_refused(run, experiment, sample_dataset, vocabulary):
+    write_json(run.folder / "experiment.json", {**run.facts, "identity": 16 * "0"})
+    with pytest.raises(ValueError, match=r"holds another run: it is of another version of nblib\. Give this one"):
+        open_run(experiment, sample_dataset, vocabulary)
+
+
 def test_a_run_with_other_parameters_is_archived_whole_when_forced(run, experiment, sample_dataset, vocabulary):
     run.write_scores(SCORES)
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}

@@ -147,7 +147,7 @@ def bars(browser):
 
 
 def rows(browser):
-    """Rows of the explorer's table: the one that stands right behind the bars."""
+    """Rows of the explorer's table: the one beside the bars."""
     return len(browser.find_elements(By.CSS_SELECTOR, ".explorer-table tbody tr"))
 
 

@@ -87,9 +87,9 @@ def test_more_than_100_concepts_are_cut_as_the_challenge_does():
     probabilities = rng.random((4, 150)).astype(np.float32)
     explorer = explorer_of(Dataset(Path("x"), "x", images), vocabulary, probabilities)
     explorer.threshold.value = 0.05
-    kept = select(probabilities, 0.05)
-    assert explorer.f1 == pytest.approx(f1_per_image(vocabulary.encode(images["concepts"]), kept))
-    assert (explorer.answers["answer"] != "missed").sum() == 100 == kept[[explorer.shown]].nnz
+    selected = select(probabilities, 0.05)
+    assert explorer.f1 == pytest.approx(f1_per_image(vocabulary.encode(images["concepts"]), selected))
+    assert (explorer.answers["answer"] != "missed").sum() == 100 == selected[[explorer.shown]].nnz
 
 
 def test_the_walk_goes_in_order_and_stops_at_the_ends(explorer):
