@@ -33,31 +33,23 @@ LossName = Literal[
     "bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"
 ]
 
-# The notebooks that train experiments: with VGG16 or another of its family, with another backbone, with another loss.
-NOTEBOOK_OF_VGG = "03_baseline_vgg16"
-NOTEBOOK_OF_BACKBONES = "04_deeper_backbones"
-NOTEBOOK_OF_LOSSES = "05_soft_f1_losses"
-
-# Where a run finds things and what it leaves beside them, not what it is: left out when two runs are compared. What is
-# read there is compared by the data's fingerprint, which a quarantined image changes too.
-PLACES = ("data", "quarantine", "runs", "tensorboard")
-NO_CONDITIONS = (*PLACES, "force")  # `force` says what to do with a run that is there already
-
-# Conditions that came after the first runs were kept. At their default they are what those runs had without a word of
-# it, so they are left out of the identity: a folder of that time is recognised.
-LATER_CONDITIONS = ("precision", "jit_compile", "devices", "trainable_from")
+# Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
+# run. The data are compared by their fingerprint, which a quarantined image changes too.
+NO_CONDITIONS = ("data", "quarantine", "runs", "tensorboard", "force")
 
 
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
 
+    `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
+    None (as in the paper) all of it.
+
     Raises:
-        ValueError: a parameter is unknown, of the wrong type or out of range; the sentence names it and, where a name
+        ValueError: a parameter is unknown, of the wrong type or out of range; the message names it and, where a name
             was mistyped, the nearest right one.
 
     Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
-    most 50 epochs, `seed`, and `weights` other than ImageNet. `trainable_from` names the block or layer of the backbone
-    that training starts from, `head` for none of it; None, the paper's, is all.
+    most 50 epochs, `seed`, and `weights` other than ImageNet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
@@ -102,7 +94,7 @@ class Experiment(BaseModel):
         try:
             super().__init__(**parameters)
         except ValidationError as error:
-            raise ValueError(_plain_sentences(error)) from None
+            raise ValueError("\n".join(map(_plain_sentence, error.errors()))) from None
 
     @field_validator("backbone")
     @classmethod
@@ -111,20 +103,16 @@ class Experiment(BaseModel):
         return SMALL_RELATIVES.get(backbone, backbone) if small else backbone
 
     @model_validator(mode="after")
-    def _small_backbones_start_at_random(self) -> "Experiment":
+    def _parts_go_together(self) -> "Experiment":
         if self.backbone.startswith("small_") and self.weights == "imagenet":
             raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
-        return self
-
-    @model_validator(mode="after")
-    def _one_device_is_compiled_for(self) -> "Experiment":
         if self.jit_compile and self.devices > 1:
             raise ValueError("XLA compiles for one device only: set jit_compile to False or devices to 1")
         return self
 
     @property
     def test_half(self) -> str:
-        """The validation half that is kept for testing: the other one. Paper: section 3.3."""
+        """The validation half that is used for testing: the other one. Paper: section 3.3."""
         return "val2" if self.validation_half == "val1" else "val1"
 
     @property
@@ -139,21 +127,16 @@ class Experiment(BaseModel):
 
     @property
     def run_folder(self) -> Path:
-        """`<runs>/<experiment_name>/<validation_half>`: where this run is kept."""
+        """`<runs>/<experiment_name>/<validation_half>`: where this run is written."""
         return project_path(self.runs) / self.experiment_name / self.validation_half
 
     def conditions(self) -> dict[str, Any]:
-        """Every parameter that decides the numbers, as plain values: all but NO_CONDITIONS.
-
-        Precision, compilation and the number of devices decide the last digits of each, so they are among them.
-        """
+        """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
         return self.model_dump(exclude=set(NO_CONDITIONS))
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""
-        unsaid = {name for name in LATER_CONDITIONS if getattr(self, name) == type(self).model_fields[name].default}
-        said = {name: value for name, value in self.conditions().items() if name not in unsaid}
-        facts = json.dumps([said, data_fingerprint], sort_keys=True)
+        facts = json.dumps([self.conditions(), data_fingerprint], sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
@@ -171,28 +154,18 @@ def paper_experiment(name: str) -> Experiment:
 
 
 def notebook_of(experiment: Experiment) -> str:
-    """Name of the notebook that trains this experiment: of its loss if that is not bce, else of its backbone.
-
-    A small relative belongs to the notebook of the backbone it stands for.
-    """
+    """Name of the notebook that trains this experiment: 05 for another loss than bce, else 03 or 04 by its backbone."""
     if experiment.loss != "bce":
-        return NOTEBOOK_OF_LOSSES
-    stands_for = {small: backbone for backbone, small in SMALL_RELATIVES.items()}
-    backbone = stands_for.get(experiment.backbone, experiment.backbone)
-    return NOTEBOOK_OF_VGG if backbone.startswith("VGG") else NOTEBOOK_OF_BACKBONES
+        return "05_soft_f1_losses"
+    like_vgg = experiment.backbone.startswith("VGG") or experiment.backbone == SMALL_RELATIVES["VGG16"]
+    return "03_baseline_vgg16" if like_vgg else "04_deeper_backbones"
 
 
-def _plain_sentences(error: ValidationError) -> str:
-    def sentence(problem: dict[str, Any]) -> str:
-        message = problem["msg"].removeprefix("Value error, ")
-        name = ".".join(map(str, problem["loc"]))
-        if not name:
-            return f"{message}."
-        return f"parameter {name!r}: {message}; received {problem['input']!r}.{nearest(problem)}"
-
-    def nearest(problem: dict[str, Any]) -> str:
-        right = re.findall(r"'([^']+)'", problem.get("ctx", {}).get("expected", ""))
-        near = difflib.get_close_matches(str(problem["input"]), right, n=1)
-        return f" Did you mean {near[0]!r}?" if near else ""
-
-    return "\n".join(sentence(problem) for problem in error.errors())
+def _plain_sentence(problem: dict[str, Any]) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"{message}."
+    allowed = re.findall(r"'([^']+)'", problem.get("ctx", {}).get("expected", ""))
+    near = difflib.get_close_matches(str(problem["input"]), allowed, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"parameter {'.'.join(map(str, problem['loc']))!r}: {message}; received {problem['input']!r}.{hint}"

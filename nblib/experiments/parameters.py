@@ -10,16 +10,16 @@ import yaml
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """What a file such as those in `params` sets, by name, not yet validated.
+    """The parameters that a file such as those in `params` sets, by name, not yet validated.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it holds something else than parameters.
+        ValueError: it holds something other than parameters.
     """
     try:
         parameters = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from None
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(parameters, dict):
         raise ValueError(f"{path} must hold lines `parameter: value`, as the files in params/table3 do.")
     return parameters
@@ -29,8 +29,8 @@ def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:
     """The parameters a notebook runs with, from IPython's list `In` of the cells executed so far.
 
     A cell that begins with `# Parameters` sets parameters: the notebook's own, tagged `parameters`, declares them with
-    their defaults; the one that papermill injects after it overrides some. Papermill only warns of names that
-    the notebook never declared; here they stop the run.
+    their defaults; the one that papermill injects after it overrides some of them. Papermill only warns of names that
+    the notebook does not declare; here they are errors.
 
     Raises:
         ValueError: an injected name is unknown (with the nearest declared one), or a value is not a literal.
@@ -48,8 +48,8 @@ def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:
 def project_path(path: str | Path) -> Path:
     """`path` as an absolute path; a relative one starts at the project's top folder, wherever the kernel runs.
 
-    JupyterLab starts a kernel in `notebooks/`, papermill where it is called; the top folder is the nearest one upwards
-    that holds `notebooks/`. Outside of any project a relative path starts at the current folder.
+    JupyterLab starts a kernel in `notebooks/`, papermill in the current folder; the top folder is the nearest one
+    upwards that contains `notebooks/`. Outside of any project a relative path starts at the current folder.
     """
     here = Path.cwd()
     top = next((folder for folder in (here, *here.parents) if (folder / "notebooks").is_dir()), here)

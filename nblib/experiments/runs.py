@@ -2,16 +2,17 @@
 
 runs/<experiment_name>/<val1 or val2>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
-    vocabulary.txt        first: the concept of each sigmoid, one a line
+    vocabulary.txt        first: the concept of each sigmoid, one per line
     history.csv           after every epoch: loss, F1, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
     scores.json           last: a run that has it is finished
-    notebook.ipynb        the executed notebook, when papermill was told to leave it here
+    notebook.ipynb        the executed notebook, where papermill writes it here
 
-With `force` a run makes way for a new one as <val1 or val2>_archived_<date>, whole; nothing is deleted.
+With `force` a run that is in the way is archived: its folder is renamed to <val1 or val2>_archived_<date>, and nothing
+is deleted.
 """
 
 import json
@@ -31,23 +32,23 @@ import numpy as np
 import pandas as pd
 
 from nblib.data import ConceptVocabulary, Dataset, Examples
-from nblib.experiments.experiment import LATER_CONDITIONS, NO_CONDITIONS, Experiment
+from nblib.experiments.experiment import Experiment
 from nblib.system import remove_leftovers, replacing, take_lock, write_json
 
-ARCHIVED = "_archived_"  # in the names of folders of runs that gave way to others
+ARCHIVED = "_archived_"  # in the names of the folders of archived runs
 
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder holds; attributes read from disk when asked for."""
+    """A run folder; its attributes are read from disk when they are used."""
 
     folder: Path
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Content of experiment.json: experiment, identity, data (its name), data_fingerprint, provenance."""
+        """Content of experiment.json: experiment, identity, data (their name), data_fingerprint, provenance."""
         return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))
 
     @cached_property
@@ -62,17 +63,17 @@ class Run:
 
     @property
     def started(self) -> bool:
-        """True once the folder says what it is a run of."""
+        """True once experiment.json is written."""
         return (self.folder / "experiment.json").is_file()
 
     @property
     def finished(self) -> bool:
-        """True once its scores are written."""
+        """True once scores.json is written."""
         return (self.folder / "scores.json").is_file()
 
     @property
     def running(self) -> bool:
-        """True while a process of this machine trains it; False where that can't be told, as on Windows."""
+        """True while a process of this machine trains it; False where the system has no locks, as on Windows."""
         if self.finished or not self.started:
             return False
         with (self.folder / "experiment.json").open("rb") as file:
@@ -80,7 +81,7 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
+        """One row per epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
         return pd.read_csv(self.folder / "history.csv")
 
     @property
@@ -97,7 +98,7 @@ class Run:
             )
 
     def has_probabilities(self, name: str) -> bool:
-        """Whether probabilities of `name` (val1, val2 or test) were predicted and kept."""
+        """Whether probabilities of `name` (val1, val2 or test) were predicted and written."""
         return self._probabilities_file(name).is_file()
 
     def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -108,10 +109,12 @@ class Run:
         """
         path = self._probabilities_file(name)
         if not path.is_file():
-            raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
-                                    f"nblib.training.trainer.predict_test has not been called for it.")  # fmt: skip
-        with np.load(path, allow_pickle=False) as kept:
-            return kept["image_ids"], kept["probabilities"]
+            raise FileNotFoundError(
+                f"no probabilities of {name} in {self.folder}: the run is not finished, or "
+                f"nblib.training.predict_test has not been called for it."
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["image_ids"], arrays["probabilities"]
 
     def write_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
         """Writes what `probabilities(name)` reads."""
@@ -129,17 +132,17 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps the run to this process while the block lasts, cleared of what a killed one left half-written.
+        """Locks the run for this process, and removes what a killed process left half-written.
 
-        The lock lies on experiment.json and goes with its process, however that ends.
+        The lock is on experiment.json; it is released when the block or the process ends, however that happens.
 
         Raises:
-            RuntimeError: another process has it.
+            RuntimeError: another process has the lock.
         """
         with (self.folder / "experiment.json").open("r+b") as file:
-            if take_lock(file) is False:  # where there are no locks, nothing keeps two processes apart
+            if take_lock(file) is False:  # None where the system has no locks: two processes are not kept apart there
                 raise RuntimeError(
-                    f"{self.folder} is being trained by another process; wait for it, or look on with "
+                    f"{self.folder} is being trained by another process; wait for it, or follow it with "
                     f"`nblib watch {self.folder}`."
                 )
             remove_leftovers(self.folder)
@@ -150,11 +153,11 @@ class Run:
 
 
 def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
-    """The images of val1 or val2 with their labels and what a finished run predicted for them.
+    """The images of val1 or val2 with their labels and the probabilities that a finished run predicted.
 
     Raises:
         ValueError: the run was trained on other data.
-        FileNotFoundError: nothing was predicted for them.
+        FileNotFoundError: they were never predicted.
     """
     run.require(dataset)
     image_ids, probabilities = run.probabilities(name)
@@ -169,14 +172,14 @@ def best_epoch(validation_f1: Iterable[float]) -> int:
 
 
 def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabulary) -> Run:
-    """The run of this experiment on this data: a new folder, or the one that was begun or finished before.
+    """The run of this experiment on these data: a new folder, or the one that was started or finished before.
 
-    With `force` a run that is finished, or another one, is put aside first; one that was only begun goes on, so that a
-    killed command can be given again as it is.
+    With `force` a finished run, or one with other parameters or data, is archived first. One that was only started
+    is resumed, so that a killed command can be repeated as it is.
 
     Raises:
         ValueError: the folder holds a run with other parameters or other data; two runs never mix.
-        RuntimeError: the run to be put aside is being trained by another process.
+        RuntimeError: the run to be archived is being trained by another process.
     """
     run = Run(experiment.run_folder)
     if run.started:
@@ -185,8 +188,9 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
             raise ValueError(other)
         if not other and not (experiment.force and run.finished):
             return run
-        archive_run(run)
-        run = Run(experiment.run_folder)  # `facts` of the old one are still in its memory
+        with run.lock():
+            run.folder.rename(run.folder.with_name(f"{run.folder.name}{ARCHIVED}{datetime.now():%Y-%m-%d_%H%M%S}"))
+        run = Run(experiment.run_folder)  # the old one has cached its `facts`
     with replacing(run.folder / "vocabulary.txt") as beside:
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
     facts = {
@@ -201,60 +205,50 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
 
 
 def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None:
-    """A sentence where the experiment's folder holds a run with other parameters or data; None where it does not."""
+    """Why the experiment can't be run in its folder: it holds a run with other parameters or data; None if it can."""
     run = Run(experiment.run_folder)
     if not run.started or run.facts["identity"] == experiment.identity(data_fingerprint):
         return None
+    there, here = run.experiment.conditions(), experiment.conditions()
+    differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
+    if run.facts["data_fingerprint"] != data_fingerprint:
+        differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")
     return (
-        f"{run.folder} holds another run: {_difference(run, experiment, data_fingerprint)}. "
-        f"Give this one another experiment_name or runs folder, or put that one aside with force=True."
+        f"{run.folder} holds another run: {'; '.join(differing) or 'it is of another version of nblib'}. "
+        f"Give this one another experiment_name or runs folder, or archive that one with force=True."
     )
 
 
-def archive_run(run: Run) -> Path:
-    """Renames the run's folder, all that is in it included, to one with the present date, and gives that.
-
-    Raises:
-        RuntimeError: another process is training the run.
-    """
-    now = datetime.now().strftime("%Y-%m-%d_%H%M%S")
-    aside = run.folder.with_name(f"{run.folder.name}{ARCHIVED}{now}")
-    with run.lock():
-        return run.folder.rename(aside)
-
-
 def find_runs(folder: str | Path) -> list[Run]:
-    """All runs below `folder`, finished or not, by name of experiment and half; not those that were put aside."""
+    """All runs below `folder`, finished or not, by name of experiment and half; archived runs are left out."""
     folders = [path.parent for path in sorted(Path(folder).rglob("experiment.json"))]
     return [Run(folder) for folder in folders if ARCHIVED not in folder.name]
 
 
 def other_code(run: Run) -> str | None:
-    """A sentence where the run was made with another version or commit of nblib than the present; None where not."""
+    """A warning if the run was made with another version or commit of nblib than the present one; None if not."""
     made, now = run.facts["provenance"], {"nblib": version("nblib"), "commit": _commit()}
-    if all(made.get(name) == now[name] for name in now):
+    then, present = (f"{facts.get('nblib')} (commit {facts.get('commit') or 'unknown'})" for facts in (made, now))
+    if then == present:
         return None
-    told = [f"{facts.get('nblib')} (commit {facts.get('commit') or 'unknown'})" for facts in (made, now)]
-    return f"{run.folder} was made with nblib {told[0]}, this is {told[1]}; force=True trains it anew."
+    return f"{run.folder} was made with nblib {then}, this is {present}; force=True trains it again."
 
 
 def open_finished(folder: str | Path) -> Run:
     """The finished run in `folder`.
 
     Raises:
-        FileNotFoundError: there is no run, or it is not finished; the finished ones nearby are named.
+        FileNotFoundError: there is no run, or it is not finished; the message names the finished ones nearby.
     """
     folder = Path(folder)
     if Run(folder).finished:
         return Run(folder)
-    nearby = [str(run.folder) for run in find_runs(folder.parent.parent) if run.finished]
-    raise FileNotFoundError(
-        f"no finished run in {folder}; finished are: {', '.join(nearby) or 'none, train one first'}."
-    )
+    nearby = ", ".join(str(run.folder) for run in find_runs(folder.parent.parent) if run.finished)
+    raise FileNotFoundError(f"no finished run in {folder}; finished are: {nearby or 'none, train one first'}.")
 
 
 def comparable_runs(runs: list[Run], run: Run, varying: Iterable[str]) -> list[Run]:
-    """The finished runs on the same data whose conditions equal those of `run` but for name and what is `varying`."""
+    """The finished runs on the same data that differ from `run` in nothing but their name and what is `varying`."""
 
     def fixed(other: Run) -> dict[str, Any]:
         conditions = {**other.experiment.conditions(), "data_fingerprint": other.facts["data_fingerprint"]}
@@ -264,7 +258,7 @@ def comparable_runs(runs: list[Run], run: Run, varying: Iterable[str]) -> list[R
 
 
 def provenance() -> dict[str, Any]:
-    """Where and with what a run is made: versions, commit, machine, start."""
+    """When, where and with what a run is made: versions, commit, machine."""
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -280,13 +274,3 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str:
-    there, here = run.experiment.conditions(), experiment.conditions()
-    differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
-    if there.keys() != {*run.facts["experiment"], *LATER_CONDITIONS} - set(NO_CONDITIONS):
-        differing.append("parameters of another version of nblib there")
-    if run.facts["data_fingerprint"] != data_fingerprint:
-        differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")
-    return "; ".join(differing)

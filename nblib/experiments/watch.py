@@ -1,4 +1,4 @@
-"""A run followed from outside: its epochs printed as they come, and the time left."""
+"""A run followed from outside: its epochs are printed as they come, with the time left."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from nblib.experiments.runs import Run
 
 
 def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] | None = None) -> Run:
-    """The run in `folder`, once it is finished or the watching is interrupted; shown until then, epoch by epoch.
+    """The run in `folder`, once it is finished or the user interrupts; until then every new epoch is printed.
 
-    For another notebook or a terminal than the one that trains: it reads what is on disk and changes nothing.
+    For a notebook or a terminal other than the one that trains: it reads what is on disk and changes nothing.
 
     Args:
         folder: the run folder; a relative one starts at the project's top folder.
@@ -21,14 +21,16 @@ def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] 
         show: called with the run after new epochs, for example `nblib.widgets.LiveCurves().draw`.
 
     Raises:
-        FileNotFoundError: no run was begun there.
+        FileNotFoundError: no run was started there.
     """
     run, shown = Run(project_path(folder)), 0
     if not run.started:
-        raise FileNotFoundError(f"no run was begun in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>.")
+        raise FileNotFoundError(
+            f"no run has started in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>."
+        )
     try:
         while True:
-            finished = run.finished  # asked first: what is written meanwhile is seen at the next look
+            finished = run.finished  # asked first, so that epochs written meanwhile are still shown
             shown = _show_new_epochs(run, shown, show)
             if finished:
                 return run
@@ -39,7 +41,7 @@ def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] 
 
 
 def _show_new_epochs(run: Run, shown: int, show: Callable[[Run], None] | None) -> int:
-    """Prints and shows the epochs after the first `shown`, and how long it may take; gives how many there are now."""
+    """How many epochs there are now; those after the first `shown` are printed and shown, with the time left."""
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     if len(history) > shown:
         epochs = run.experiment.epochs
@@ -52,13 +54,13 @@ def _show_new_epochs(run: Run, shown: int, show: Callable[[Run], None] | None) -
 
 
 def print_epochs(history: pd.DataFrame, epochs: int) -> None:
-    """Prints the line of every epoch of a history, as a training does while it goes."""
+    """Prints one line per epoch of a history, the lines that training prints."""
     for row in history.to_dict("records"):
         print(epoch_line(row, epochs), flush=True)
 
 
 def epoch_line(row: dict[str, float], epochs: int) -> str:
-    """One epoch in one line, for logs and stored notebooks."""
+    """One epoch as one line of text."""
     return (
         f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
         f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
@@ -67,7 +69,7 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
 
 
 def time_left(history: pd.DataFrame, epochs: int) -> str:
-    """How long the epochs that are left may take, from the median of those done; early stopping may end them sooner."""
+    """How long the remaining epochs take at the median of those done, at most: early stopping may come first."""
     if history.empty:
         return "no epoch done yet"
     seconds = max(epochs - len(history), 0) * float(history["seconds"].median())
@@ -75,7 +77,7 @@ def time_left(history: pd.DataFrame, epochs: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 4 min 5 s, 3 h 20 min."""
+    """Seconds as text: 42 s, 4 min 5 s, 3 h 20 min."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

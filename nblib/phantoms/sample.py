@@ -11,68 +11,39 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tqdm.auto import tqdm
 
-from nblib.phantoms.canvas import MARKS, Canvas, box
-from nblib.phantoms.concepts import CONCEPTS, FINDINGS, MODALITIES, STUDIES, VAGUE
-from nblib.phantoms.drawings import DRAWINGS
+from nblib.phantoms import marks, projections, sections, ultrasound
+from nblib.phantoms.canvas import Canvas
+from nblib.phantoms.concepts import VAGUE, read_categories, read_concepts, read_studies
 
-TASK_SHARES = {  # images of the training split, Paper: Table 1
-    "DRAN": 4_713,
-    "DRCO": 487,
-    "DRCT": 20_031,
-    "DRMR": 11_447,
-    "DRPE": 502,
-    "DRUS": 8_629,
-    "DRXR": 18_944,
-}
-SMALLEST_SHARE = 0.02  # DRCO and DRPE would otherwise be five images of 700
+SMALLEST_SHARE = 0.02  # of a category; DRCO and DRPE would otherwise be five images of 700
 SMALLEST_SAMPLE = 50  # below it a validation split cannot show every category
 MISSED, MISTAKEN = 0.08, 0.2  # chance that a concept is missed; that a picture gets one that is not there
-CUIS = {name: cui for cui, name in CONCEPTS.items()}
-
-
-# ---- pictures: from a canvas to an image with its concepts
-
-NOISE = {"DRAN": 0.04, "DRCT": 0.05, "DRMR": 0.05, "DRPE": 0.04, "DRUS": 0.03, "DRXR": 0.035}  # of grey 0..1
+DRAWINGS = vars(sections) | vars(projections) | vars(ultrasound)  # function by name
 
 
 def develop(canvas, study):
     """Picture of the canvas as its modality shows it, in grey (mode L) or colour (RGB)."""
-    rng = canvas.rng
+    rng, noise = canvas.rng, read_categories()[study.category].noise
     if study.category == "DRUS":
-        insonate(canvas, fan=study.drawing != "breast scan")
+        ultrasound.insonate(canvas, fan=study.drawing != "breast_scan")
     if study.category == "DRXR":
         canvas.pixels = 1 - np.exp(-1.5 * np.clip(canvas.pixels, 0, None))
         if rng.random() < 0.4:
             canvas.write("L", 0.8, -0.9)
-    pixels = gaussian_filter(canvas.pixels, 0.6) + rng.normal(0, NOISE[study.category], canvas.pixels.shape)
+    pixels = gaussian_filter(canvas.pixels, 0.6) + rng.normal(0, noise, canvas.pixels.shape)
     pixels = np.clip(pixels, 0, 1) ** rng.uniform(0.8, 1.25) * rng.uniform(0.85, 1.0)
     picture = TINTS[study.drawing](pixels) if study.drawing in TINTS else grey(pixels)
-    flows = study.drawing in ("kidney scan", "heart scan") and rng.random() < 0.3
-    return doppler(picture, rng) if flows else picture
-
-
-def insonate(canvas, fan):
-    """Turn tissue into its echo: speckle, weaker with depth, seen through a fan or a window."""
-    speckle = gaussian_filter(canvas.rng.rayleigh(0.8, canvas.pixels.shape), (0.7, 1.3))
-    depth = np.linspace(1.15, 0.65, canvas.pixels.shape[0])[:, None]
-    angles = np.deg2rad(np.linspace(-42, 42, 24))
-    arc = np.stack([1.44 * np.sin(angles), 2 * np.cos(angles) - 1.1], axis=1)
-    outline = np.array([*arc, (0.12, -0.95), (-0.12, -0.95)]) if fan else box(0, 0, 0.92, 0.92)
-    canvas.pixels *= speckle * depth * canvas.cover(outline)
+    flows = study.drawing in ("kidney_scan", "heart_scan") and rng.random() < 0.3
+    return ultrasound.doppler(picture, rng) if flows else picture
 
 
 def grey(pixels):
     """Picture in grey (mode L) of pixels (height, width) in 0..1."""
     return Image.fromarray((pixels * 255).astype(np.uint8))
-
-
-def inverted(pixels):
-    """Picture in grey (mode L) with black and white exchanged: what takes up the tracer is dark."""
-    return grey(1 - pixels)
 
 
 def hot(pixels):
@@ -87,23 +58,16 @@ def fused(pixels):
     return Image.composite(glow, anatomy, grey(np.clip(4 * tracer, 0, 1)))
 
 
-TINTS = {"body tracer map": inverted, "brain tracer map": hot, "fused chest section": fused}
-
-
-def doppler(picture, rng):
-    """The scan with a box of blood flow in red and orange (towards the probe) and blue (away)."""
-    picture, (width, height) = picture.convert("RGB"), picture.size
-    pen, corner = ImageDraw.Draw(picture), rng.uniform(0.3, 0.4, 2) * picture.size
-    pen.rectangle([*corner, corner[0] + 0.3 * width, corner[1] + 0.3 * height], outline=(230, 230, 60))
-    for colour in ((220, 40, 20), (30, 60, 220), (250, 120, 30)):
-        x, y = corner + rng.uniform(0.03, 0.2, 2) * picture.size
-        pen.ellipse([x, y, x + 0.09 * width, y + 0.06 * height], fill=colour)
-    return picture
+TINTS = {
+    "body_tracer_map": lambda pixels: grey(1 - pixels),  # what takes up the tracer is dark
+    "brain_tracer_map": hot,
+    "fused_chest_section": fused,
+}
 
 
 def draw_study(study, rng):
     """One study with what was found in it: the picture, and the names of its concepts."""
-    findings = [finding for finding in FINDINGS[study.drawing] if rng.random() < finding.chance]
+    findings = [finding for finding in study.findings if rng.random() < finding.chance]
     found = {name for finding in findings for name in finding.concepts.split("; ")}
     longest, aspect = rng.integers(160, 257), rng.uniform(0.75, 1.0)
     size = (longest, round(longest * aspect)) if rng.random() < 0.5 else (round(longest * aspect), longest)
@@ -112,8 +76,8 @@ def draw_study(study, rng):
     for finding in findings:
         if finding.mark:
             x, y = rng.normal((canvas.side * finding.x, finding.y), 0.03)
-            MARKS[finding.mark](canvas, x, y, finding.size * rng.uniform(0.75, 1.25), finding.value)
-    named = "; ".join([MODALITIES[study.category], *(row.concepts for row in (study, *findings))])
+            getattr(marks, finding.mark)(canvas, x, y, finding.size * rng.uniform(0.75, 1.25), finding.value)
+    named = "; ".join([read_categories()[study.category].concepts, *(row.concepts for row in (study, *findings))])
     return develop(canvas, study), named.format(side="Left" if canvas.side > 0 else "Right").split("; ")
 
 
@@ -132,20 +96,18 @@ def draw_picture(category, rng):
 
 def pick_study(rng, category=None):
     """A study by its weight, of one category or of any."""
-    choice = [study for study in STUDIES if category in (None, study.category)]
+    choice = [study for study in read_studies() if category in (None, study.category)]
     weights = np.array([study.weight for study in choice], dtype=float)
     return choice[rng.choice(len(choice), p=weights / weights.sum())]
 
 
 def annotate(names, rng):
     """The CUIs a caption would have given: a few missed, sometimes one too many, none twice, in no order."""
+    cuis = {name: cui for cui, name in read_concepts().items()}
     named = {name: None for name in names if rng.random() >= MISSED} or {names[0]: None}  # a set in order
     if rng.random() < MISTAKEN:
-        named[str(rng.choice(VAGUE if rng.random() < 0.5 else list(CUIS)))] = None
-    return [CUIS[name] for name in rng.permutation(list(named))]
-
-
-# ---- the sample
+        named[str(rng.choice(VAGUE if rng.random() < 0.5 else list(cuis)))] = None
+    return [cuis[name] for name in rng.permutation(list(named))]
 
 
 def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Path:
@@ -202,20 +164,22 @@ def image_path(folder, split, category, number):
 def plan_sample(images, seed):
     """Split and category of each image, a list of pairs in random order."""
     rng, test, val = np.random.default_rng(seed), round(0.1 * images), round(0.2 * images)
-    shares = np.array(list(TASK_SHARES.values())) / sum(TASK_SHARES.values())
+    categories = list(read_categories())
+    counts = np.array([category.train_images for category in read_categories().values()])
+    shares = counts / counts.sum()
     shares = np.maximum(shares, SMALLEST_SHARE) / np.maximum(shares, SMALLEST_SHARE).sum()
-    plan = [("test", str(category)) for category in rng.choice(list(TASK_SHARES), test, p=shares)]
+    plan = [("test", str(category)) for category in rng.choice(categories, test, p=shares)]
     for split, size in (("train", images - test - val), ("val", val)):
         counts = np.maximum(1, np.floor(shares * size)).astype(int)
         counts[counts.argmax()] += size - counts.sum()
-        plan += [(split, category) for category in np.repeat(list(TASK_SHARES), counts).tolist()]
+        plan += [(split, category) for category in np.repeat(categories, counts).tolist()]
     return [plan[position] for position in rng.permutation(images)]
 
 
 def write_concepts(folder, rows):
     """Write the concept lists of train and val, the withheld truth of test, and the names of the concepts used."""
     used = sorted({cui for *_, cuis in rows for cui in cuis})
-    lines = {"string_concepts.csv": [f"{cui}\t{CONCEPTS[cui]}" for cui in used]}
+    lines = {"string_concepts.csv": [f"{cui}\t{read_concepts()[cui]}" for cui in used]}
     for split, category, image_id, cuis in rows:
         if split == "test":
             name, line = "withheld/test_concepts.csv", f"{image_id}\t{';'.join(cuis)}"

@@ -1,4 +1,4 @@
-"""The curves of a run while it is trained: in its own notebook, in another one, in a terminal."""
+"""The curves of a run, redrawn after each epoch: in the notebook that trains it, or in another one."""
 
 import matplotlib.pyplot as plt
 from IPython import get_ipython
@@ -9,22 +9,22 @@ from nblib.figures import draw_training_curves
 
 
 class LiveCurves:
-    """Draws the curves of a run, each time in place of the last ones; nothing outside of a kernel.
+    """Draws the curves of a run in one place of a notebook; does nothing outside of a kernel.
 
-    As `show` of `nblib.training.trainer.train` it draws after each epoch what is on disk. The curves go when the run is
-    finished: the notebook's own figure of them follows, and an executed notebook has them once, so that nothing need
-    find out who looks on. Where nobody does any more, training goes on; `watch_run` draws from the same files.
+    `train(..., show=LiveCurves())` redraws them after each epoch, and removes them when the run is finished: the
+    notebook's own figure of them follows. `watch_run(folder, show=LiveCurves().draw)` draws them in another notebook,
+    where they stay. Both read what is on disk, so training goes on where the browser has gone away.
     """
 
     def __init__(self):
         self.place = None
 
     def __call__(self, run: Run) -> None:
-        """Draws the run's history, or takes the curves away where the run is finished."""
-        if run.finished:
-            self.clear()
-        else:
+        """Draws the run's history, or removes the curves where the run is finished."""
+        if not run.finished:
             self.draw(run)
+        elif self.place is not None:
+            self.place.update({"text/html": ""}, raw=True)
 
     def draw(self, run: Run) -> None:
         """Draws the run's history."""
@@ -37,8 +37,3 @@ class LiveCurves:
             self.place = display(figure, display_id=True)
         else:
             self.place.update(figure)
-
-    def clear(self) -> None:
-        """Takes the curves away."""
-        if self.place is not None:
-            self.place.update({"text/html": ""}, raw=True)

@@ -1,11 +1,9 @@
 import math
-from pathlib import Path
 
 import pytest
 
-from nblib.experiments.experiment import Experiment, paper_experiment
+from nblib.experiments.experiment import NO_CONDITIONS, Experiment, notebook_of, paper_experiment
 from nblib.experiments.paper import table_3
-from nblib.experiments.parameters import notebook_parameters, project_path
 
 # One other value for each parameter that decides the numbers.
 OTHER_CONDITIONS = {
@@ -173,9 +171,8 @@ def test_the_test_half_is_the_other_one(validation_half, test_half):
     assert Experiment(validation_half=validation_half).test_half == test_half
 
 
-def test_the_other_conditions_below_leave_nothing_out():
-    given = {"data", "quarantine", "runs", "tensorboard", "force"}
-    assert {*OTHER_CONDITIONS, *given} == set(Experiment.model_fields)
+def test_the_other_conditions_above_leave_nothing_out():
+    assert {*OTHER_CONDITIONS, *NO_CONDITIONS} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
@@ -185,97 +182,38 @@ def test_identity_changes_with_every_condition(name):
     assert changed.identity("data") != reference.identity("data")
 
 
-def test_identity_does_not_change_with_the_places_of_data_and_runs_and_what_is_left_there():
+def test_identity_does_not_change_with_the_places_of_data_and_runs_and_what_is_written_beside_them():
     moved = Experiment(data="/elsewhere/data", quarantine="/elsewhere/q.txt", runs="/elsewhere/runs", tensorboard=True)
     assert moved.identity("data") == Experiment().identity("data")
 
 
-def test_identity_does_not_change_with_what_to_do_with_an_old_run():
+def test_identity_does_not_change_with_what_to_do_with_an_earlier_run():
     assert Experiment(force=True).identity("data") == Experiment().identity("data")
-
-
-@pytest.mark.parametrize(
-    ("experiment", "identity"),
-    [
-        (Experiment(), "e2ea3634e0de5fa9"),
-        (paper_experiment("05_resnet50"), "a0d404850822fc31"),
-    ],
-)
-def test_identity_is_what_it_was_before_later_conditions_could_be_chosen(experiment, identity):
-    assert experiment.identity("data") == identity
 
 
 def test_identity_changes_with_the_data():
     assert Experiment().identity("data") != Experiment().identity("other data")
 
 
-# ---- parameters of a notebook
-
-DECLARED = "# Parameters\ndata = 'data/sample'  # folder\nseed: int = 2020\nlearning_rate = -1e-5\nsigmoids = None"
-
-
-def test_declared_parameters_are_read_with_their_defaults():
-    cells = ["", DECLARED, "import nblib\nseed = 7"]
-    assert notebook_parameters(cells) == {
-        "data": "data/sample", "seed": 2020, "learning_rate": -1e-5, "sigmoids": None
-    }  # fmt: skip
-
-
-def test_injected_parameters_override_the_declared_ones():
-    cells = ["", DECLARED, "# Parameters\nseed = 1\nsigmoids = 3047\n", "print(1)"]
-    assert notebook_parameters(cells) == {
-        "data": "data/sample", "seed": 1, "learning_rate": -1e-5, "sigmoids": 3047
-    }  # fmt: skip
-
-
-def test_an_unknown_injected_parameter_is_refused_with_the_nearest_declared_one():
-    with pytest.raises(ValueError, match=r"unknown parameter 'learning_rat': did you mean 'learning_rate'\?"):
-        notebook_parameters(["", DECLARED, "# Parameters\nlearning_rat = 1e-4\n"])
-
-
-@pytest.mark.parametrize("value", ["Path('data')", "1 / 2", "seed + 1", "f'{seed}'"])
-def test_a_parameter_that_is_no_plain_value_is_refused(value):
-    with pytest.raises(ValueError, match="parameter 'folder' must be a plain value"):
-        notebook_parameters([f"# Parameters\nfolder = {value}"])
-
-
-@pytest.mark.parametrize("statement", ["import os", "print('x')", "a, b = 1, 2", "a: int", "a.b = 1"])
-def test_a_parameters_cell_holds_assignments_only(statement):
-    with pytest.raises(ValueError, match="holds assignments only"):
-        notebook_parameters([f"# Parameters\n{statement}"])
-
-
-def test_a_notebook_without_parameters_says_how_to_run_it():
-    with pytest.raises(ValueError, match="run the notebook from its top"):
-        notebook_parameters(["", "import nblib"])
-
-
-# ---- where things lie
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    (tmp_path / "notebooks" / "drafts").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize("here", [".", "notebooks", "notebooks/drafts"])
-def test_a_relative_path_starts_at_the_project(project, monkeypatch, here):
-    monkeypatch.chdir(project / here)
-    assert project_path("data/sample") == project / "data" / "sample"
-    assert Experiment().data_folder == project / "data" / "sample"
+def test_data_quarantine_and_runs_are_found_from_a_folder_of_the_project(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert Experiment().data_folder == tmp_path / "data" / "sample"
     assert Experiment().quarantine_file is None
-    assert Experiment(quarantine="runs/q.txt").quarantine_file == project / "runs" / "q.txt"
-    assert Experiment(validation_half="val2").run_folder == project / "runs" / "03_vgg16_flipped" / "val2"
+    assert Experiment(quarantine="runs/q.txt").quarantine_file == tmp_path / "runs" / "q.txt"
+    assert Experiment(validation_half="val2").run_folder == tmp_path / "runs" / "03_vgg16_flipped" / "val2"
 
 
-def test_an_absolute_path_and_the_home_folder_stay_what_they_are(project, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/reader")
-    assert project_path("/elsewhere/data") == Path("/elsewhere/data")
-    assert project_path("~/data") == Path("/home/reader/data")
-
-
-def test_outside_of_any_project_a_relative_path_starts_here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert project_path("data") == tmp_path / "data"
+@pytest.mark.parametrize(
+    ("backbone", "loss", "notebook"),
+    [
+        ("VGG16", "bce", "03_baseline_vgg16"),
+        ("VGG19", "bce", "03_baseline_vgg16"),
+        ("small_plain", "bce", "03_baseline_vgg16"),
+        ("small_dense", "bce", "04_deeper_backbones"),
+        ("Xception", "bce", "04_deeper_backbones"),
+        ("Xception", "focal", "05_soft_f1_losses"),
+    ],
+)
+def test_the_notebook_of_an_experiment_is_that_of_its_loss_or_of_its_backbone(backbone, loss, notebook):
+    assert notebook_of(Experiment(backbone=backbone, loss=loss, weights=None)) == notebook

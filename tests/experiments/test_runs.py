@@ -11,8 +11,7 @@ import pytest
 from nblib.data import ConceptVocabulary, read_dataset
 from nblib.experiments.experiment import Experiment, paper_experiment
 from nblib.experiments.paper import table_3
-from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code
-from nblib.experiments.watch import epoch_line
+from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code, read_half
 from nblib.reports import against_paper, differences_from_paper, fill_table_3
 from nblib.reports.tables import paper_f1
 from nblib.system import write_json
@@ -41,7 +40,7 @@ def with_other(experiment, **conditions):
     return Experiment(**{**experiment.model_dump(), **conditions})
 
 
-def test_a_new_run_says_what_it_is_made_of_and_with(run, experiment, sample_dataset, vocabulary, tmp_path):
+def test_a_new_run_records_its_parameters_data_and_provenance(run, experiment, sample_dataset, vocabulary, tmp_path):
     assert run.folder == tmp_path / "runs" / "small" / "val1"
     read = Run(run.folder)
     assert (read.experiment, read.vocabulary) == (experiment, vocabulary)
@@ -55,20 +54,6 @@ def test_a_run_opened_again_is_left_as_it_is(run, experiment, sample_dataset, vo
     again = open_run(experiment, sample_dataset, vocabulary)
     assert again == run
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
-
-
-def test_a_run_kept_before_precision_compilation_and_devices_could_be_chosen_is_opened(
-    run, experiment, sample_dataset, vocabulary
-):
-    path = run.folder / "experiment.json"
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("precision", "jit_compile", "devices", "tensorboard"):
-        del facts["experiment"][name]
-    path.write_text(json.dumps(facts), encoding="utf-8")
-    opened = open_run(experiment, sample_dataset, vocabulary)
-    assert opened.experiment == experiment and opened.facts == facts
-    with pytest.raises(ValueError, match=r"holds another run: precision 'float32' there, 'mixed_float16' here\. Give"):
-        open_run(with_other(experiment, precision="mixed_float16"), sample_dataset, vocabulary)
 
 
 def test_a_run_whose_data_were_moved_is_the_same_run(run, experiment, sample_dataset, vocabulary, tmp_path):
@@ -90,27 +75,33 @@ def test_changed_parameters_are_refused_and_named(changed, sentence, run, experi
         open_run(with_other(experiment, **changed), sample_dataset, vocabulary)
 
 
+def test_a_run_with_another_identity_and_the_same_parameters_is_refused(run, experiment, sample_dataset, vocabulary):
+    write_json(run.folder / "experiment.json", {**run.facts, "identity": 16 * "0"})
+    with pytest.raises(ValueError, match=r"holds another run: it is of another version of nblib\. Give this one"):
+        open_run(experiment, sample_dataset, vocabulary)
+
+
 def test_a_run_with_other_parameters_is_archived_whole_when_forced(run, experiment, sample_dataset, vocabulary):
     run.write_scores(SCORES)
     before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
     forced = open_run(with_other(experiment, dropout=0.25, force=True), sample_dataset, vocabulary)
     assert forced.folder == run.folder and not forced.finished and forced.experiment.dropout == 0.25
-    (aside,) = run.folder.parent.glob("val1_archived_20*")
-    assert {path.name: path.read_bytes() for path in aside.iterdir()} == before
+    (archived,) = run.folder.parent.glob("val1_archived_20*")
+    assert {path.name: path.read_bytes() for path in archived.iterdir()} == before
     assert find_runs(run.folder.parent.parent) == [forced]
 
 
-def test_a_finished_run_is_archived_when_forced_and_a_begun_one_goes_on(run, experiment, sample_dataset, vocabulary):
+def test_when_forced_a_finished_run_is_archived_and_a_started_one_resumed(run, experiment, sample_dataset, vocabulary):
     forced = with_other(experiment, force=True)
     run.write_history([{"epoch": 1}])
     assert len(open_run(forced, sample_dataset, vocabulary).history) == 1
     run.write_scores(SCORES)
     assert not open_run(forced, sample_dataset, vocabulary).finished
-    (aside,) = run.folder.parent.glob("val1_archived_20*")
-    assert Run(aside).finished and len(Run(aside).history) == 1
+    (archived,) = run.folder.parent.glob("val1_archived_20*")
+    assert Run(archived).finished and len(Run(archived).history) == 1
 
 
-def test_a_run_that_is_being_trained_is_not_put_aside(run, experiment, sample_dataset, vocabulary):
+def test_a_run_that_is_being_trained_is_not_archived(run, experiment, sample_dataset, vocabulary):
     with run.lock(), pytest.raises(RuntimeError, match="is being trained by another process"):
         open_run(with_other(experiment, seed=1, force=True), sample_dataset, vocabulary)
     assert open_run(experiment, sample_dataset, vocabulary) == run
@@ -121,8 +112,8 @@ def test_a_run_made_with_other_code_says_so(run, name, value):
     assert other_code(run) is None
     facts = {**run.facts, "provenance": {**run.facts["provenance"], name: value}}
     write_json(run.folder / "experiment.json", facts)
-    told = other_code(Run(run.folder))
-    assert value in told and told.endswith("; force=True trains it anew.")
+    warning = other_code(Run(run.folder))
+    assert value in warning and warning.endswith("; force=True trains it again.")
 
 
 def test_changed_data_are_refused_and_named(run, experiment, sample_dataset, vocabulary, tmp_path):
@@ -144,18 +135,11 @@ def test_a_folder_without_runs_has_none(tmp_path):
     assert find_runs(tmp_path) == find_runs(tmp_path / "absent") == []
 
 
-def test_a_history_is_read_as_it_was_kept(run):
+def test_a_history_is_read_as_it_was_written(run):
     rows = [{"epoch": 1, "val_f1": 1 / 3, "learning_rate": 1e-5}, {"epoch": 2, "val_f1": 0.1, "learning_rate": 2e-6}]
     run.write_history(rows[:1])
     run.write_history(rows)
     assert run.history.to_dict("records") == rows
-
-
-def test_an_epoch_is_told_in_one_line():
-    row = {"epoch": 7, "loss": 0.12344, "f1": 0.3, "val_loss": 0.2, "val_f1": 0.34567, "learning_rate": 1e-5}
-    line = epoch_line({**row, "seconds": 12.34}, epochs=50)
-    expected = "epoch  7/50   loss 0.1234   f1 0.3000   val_loss 0.2000   val_f1 0.3457   rate 1.0e-05   12.3 s"
-    assert line == expected
 
 
 def test_scores_mark_a_run_as_finished(run):
@@ -163,25 +147,37 @@ def test_scores_mark_a_run_as_finished(run):
     assert run.finished and run.scores == SCORES
 
 
-def test_probabilities_are_read_as_they_were_kept(run):
+def test_probabilities_are_read_as_they_were_written(run):
     image_ids = np.array(["first", "the_second", "3"], dtype=object)
     probabilities = np.random.default_rng(0).random((3, 7)).astype("float32")
     run.write_probabilities("val2", image_ids, probabilities)
-    kept_ids, kept = run.probabilities("val2")
+    read_ids, read = run.probabilities("val2")
     assert run.has_probabilities("val2") and not run.has_probabilities("val1")
-    assert kept_ids.tolist() == image_ids.tolist() and kept.dtype == np.float32
-    np.testing.assert_array_equal(kept, probabilities)
+    assert read_ids.tolist() == image_ids.tolist() and read.dtype == np.float32
+    np.testing.assert_array_equal(read, probabilities)
 
 
 def test_probabilities_are_read_without_pickle(run):
     run.write_probabilities("test", np.array(["a"], dtype=object), np.ones((1, 2), "float32"))
-    with np.load(run.folder / "probabilities" / "test.npz", allow_pickle=False) as kept:
-        assert set(kept) == {"image_ids", "probabilities"} and kept["image_ids"].dtype.kind == "U"
+    with np.load(run.folder / "probabilities" / "test.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {"image_ids", "probabilities"} and arrays["image_ids"].dtype.kind == "U"
 
 
-def test_absent_probabilities_are_told_with_what_to_do(run):
+def test_absent_probabilities_are_an_error_that_says_what_to_do(run):
     with pytest.raises(FileNotFoundError, match=r"no probabilities of test in .*small/val1: .*predict_test"):
         run.probabilities("test")
+
+
+def test_a_half_is_read_with_labels_and_probabilities_in_the_order_of_the_predictions(run, sample_dataset, vocabulary):
+    half = sample_dataset.split("val").iloc[[5, 2, 9]]
+    probabilities = np.random.default_rng(0).random((3, len(vocabulary))).astype("float32")
+    run.write_probabilities("val1", half["image_id"], probabilities)
+    examples = read_half(run, sample_dataset, "val1")
+    assert examples.image_ids.tolist() == half["image_id"].tolist()
+    assert examples.vocabulary.decode(examples.labels) == [tuple(sorted(concepts)) for concepts in half["concepts"]]
+    np.testing.assert_array_equal(examples.probabilities, probabilities)
+    with pytest.raises(ValueError, match="was trained on data"):
+        read_half(run, replace(sample_dataset, images=sample_dataset.images.iloc[1:]), "val1")
 
 
 def test_finished_runs_stand_beside_the_paper(run, experiment, sample_dataset, vocabulary):
@@ -268,7 +264,7 @@ def test_comparable_are_finished_runs_on_the_same_data_that_vary_in_nothing_else
     assert comparable_runs(find_runs(tmp_path), run, varying=["loss"]) == [other_loss, run]
 
 
-def test_a_run_goes_only_with_the_data_it_was_trained_on(run, sample_dataset):
+def test_a_run_is_refused_with_other_data_than_it_was_trained_on(run, sample_dataset):
     run.require(sample_dataset)
     with pytest.raises(ValueError, match="was trained on data"):
         run.require(replace(sample_dataset, images=sample_dataset.images.iloc[1:]))
@@ -307,8 +303,9 @@ def test_table_3_without_runs_is_the_papers(tmp_path):
     assert filled["here_val1"].isna().all()
 
 
-def test_a_run_is_held_by_one_process_at_a_time(run):
-    hold = f"from pathlib import Path; from nblib.experiments.runs import Run\nwith Run(Path({str(run.folder)!r})).lock(): "
+def test_a_run_is_locked_by_one_process_at_a_time(run):
+    setup = f"from pathlib import Path; from nblib.experiments.runs import Run; run = Run(Path({str(run.folder)!r}))"
+    hold = f"{setup}\nwith run.lock(): "
     with run.lock():
         second = subprocess.run([sys.executable, "-c", hold + "pass"], capture_output=True, text=True)
     assert second.returncode != 0 and "small/val1 is being trained by another process; wait for it" in second.stderr

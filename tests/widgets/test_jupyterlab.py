@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -59,36 +58,35 @@ def copy_notebook(name, folder, **parameters):
     (folder / name).write_text(json.dumps(notebook))
 
 
-@pytest.fixture
-def lab(sample, tmp_path):
-    """Address of a JupyterLab on loopback, without a token, over copies of notebooks 01 and 03 for the drawn sample."""
-    copy_notebook("01_data_analysis.ipynb", tmp_path, data=str(sample))
+@pytest.fixture(scope="module")
+def lab(sample, tmp_path_factory):
+    """Address and folder of a JupyterLab on loopback without a token, with notebooks 01 and 03 for the drawn sample."""
+    folder = tmp_path_factory.mktemp("lab")
+    copy_notebook("01_data_analysis.ipynb", folder, data=str(sample))
     copy_notebook(
-        "03_baseline_vgg16.ipynb", tmp_path, data=str(sample), runs=str(tmp_path / "runs"), small_relative=True,
+        "03_baseline_vgg16.ipynb", folder, data=str(sample), runs=str(folder / "runs"), small_relative=True,
         weights=None, image_size=32, fc_units=64, learning_rate=0.003, epochs=EPOCHS, early_stopping_patience=EPOCHS,
     )  # fmt: skip
     port = free_port()
-    tracker = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     tracker.parent.mkdir(parents=True)
-    tracker.write_text(
-        '{"windowingMode": "none"}'
-    )  # cells out of sight stay in the page, so that the driver finds them
-    own = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    tracker.write_text('{"windowingMode": "none"}')  # cells out of sight stay in the page, where the driver finds them
+    own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "IPYTHONDIR": str(folder / "ipython")}
     environment = {**os.environ, **own, "PYTHONPATH": str(TOP)}
     environment.pop("PYTHONWARNINGS", None)
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--notebook-dir={tmp_path}"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--notebook-dir={folder}"]
     command += ["--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.news_url=None"]
-    with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         address = f"http://127.0.0.1:{port}"
         ends = time.monotonic() + SECONDS
         while not answers(f"{address}/api"):
-            assert server.poll() is None and time.monotonic() < ends, (tmp_path / "server.log").read_text()[-2000:]
+            assert server.poll() is None and time.monotonic() < ends, (folder / "server.log").read_text()[-2000:]
             time.sleep(0.5)
-        yield address
+        yield address, folder
     finally:
         server.terminate()
         try:
@@ -105,6 +103,7 @@ def browser(tmp_path):
     for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'browser'}"]:
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.screenshot_of_failure = str(tmp_path / "failed.png")
     try:
         yield driver
     finally:
@@ -114,17 +113,18 @@ def browser(tmp_path):
 def wait(browser, condition, what):
     """What the condition returns, once it is true; a screenshot is left where it never is."""
     try:
-        return WebDriverWait(browser, SECONDS, poll_frequency=0.5).until(condition, f"waited in vain for {what}")
+        return WebDriverWait(browser, SECONDS, poll_frequency=0.2).until(condition, f"waited in vain for {what}")
     except TimeoutException:
-        browser.save_screenshot(str(Path(tempfile.gettempdir()) / "nblib_jupyterlab_failed.png"))
+        browser.save_screenshot(browser.screenshot_of_failure)
         raise
 
 
 def open_and_run(browser, lab, notebook):
-    """Opens a notebook and runs all cells from the menu, as a hand does."""
-    browser.get(f"{lab}/lab/tree/{notebook}")
+    """Opens a notebook and runs all cells from the menu, as a user does."""
+    address, _folder = lab
+    browser.get(f"{address}/lab/workspaces/{Path(notebook).stem}/tree/{notebook}")  # with this notebook alone
     wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
-    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab runs cells without a word
+    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab silently runs no cell
     wait(browser, lambda page: page.find_element(By.XPATH, idle), "the kernel")
     for what in ("//li[contains(@class, 'lm-MenuBar-item')][.='Run']", "//li[@data-command='runmenu:run-all']"):
         wait(browser, lambda page, what=what: page.find_element(By.XPATH, what), what).click()
@@ -147,7 +147,7 @@ def bars(browser):
 
 
 def rows(browser):
-    """Rows of the explorer's table: the one that stands right behind the bars."""
+    """Rows of the explorer's table: the one beside the bars."""
     return len(browser.find_elements(By.CSS_SELECTOR, ".explorer-table tbody tr"))
 
 
@@ -186,7 +186,7 @@ def test_curves_draw_themselves_while_training_and_give_way_to_the_figure_of_the
     browser.save_screenshot(str(tmp_path / "training.png"))
     another = wait(browser, lambda page: (drawn := curves(page)) not in seen and drawn, "the curves of another epoch")
     assert another.startswith(("data:image/png", "<"))
-    scores = tmp_path / "runs" / "03_vgg16_flipped" / "val1" / "scores.json"
+    scores = lab[1] / "runs" / "03_vgg16_flipped" / "val1" / "scores.json"
     wait(browser, lambda page: scores.is_file() and curves(page) is None, "the end of the curves")
     epochs = cell_of_training(browser).text.count("epoch ")
     assert epochs == EPOCHS

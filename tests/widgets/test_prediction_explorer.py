@@ -1,14 +1,15 @@
-"""The walk through predictions, driven as a hand would: set a control's value, read what is shown."""
+"""The walk through predictions, driven as a user does: set a control's value, read what is shown."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from widgets.test_concept_explorer import assert_answers_at_once
+from widgets.test_concept_explorer import CountedNames
 
-from nblib.data import ConceptVocabulary, Dataset
+from nblib.data import ConceptVocabulary, Dataset, Examples, decode_image
 from nblib.evaluation import f1_per_image, sample_f1, select
 from nblib.widgets.prediction_explorer import PredictionExplorer, explore_predictions
 
@@ -28,10 +29,14 @@ PROBABILITIES = np.array(
 )
 
 
+def explorer_of(dataset, vocabulary, probabilities):
+    return PredictionExplorer(dataset, replace(Examples.of(dataset.images, vocabulary), probabilities=probabilities))
+
+
 @pytest.fixture
 def explorer():
     dataset = Dataset(Path("by_hand"), "by hand", IMAGES, names={A: "Thorax", B: "<b>Lung</b>"})
-    return PredictionExplorer(dataset, VOCABULARY, IMAGES["image_id"], PROBABILITIES)
+    return explorer_of(dataset, VOCABULARY, PROBABILITIES)
 
 
 def shown(explorer):
@@ -44,8 +49,8 @@ def answers(explorer):
 
 def test_it_opens_with_the_worst_image(explorer):
     assert shown(explorer) == "three" and "F1 0.00" in explorer.picture.value
-    assert explorer.told.value == "F1 0.500 over 4 images"  # (1/2 + 1 + 0) / 3; one image has no true concept
-    assert explorer.previous.disabled and not explorer.following.disabled
+    assert explorer.summary.value == "F1 0.500 over 4 images"  # (1/2 + 1 + 0) / 3; one image has no true concept
+    assert explorer.previous.disabled and not explorer.next.disabled
 
 
 def test_concepts_are_right_missed_and_wrong_with_their_probabilities(explorer):
@@ -59,7 +64,7 @@ def test_the_threshold_changes_the_answer_and_the_image_stays(explorer):
     explorer.order.value = "as listed"
     assert shown(explorer) == "one"
     explorer.order.value = "best first"
-    explorer.following.click()
+    explorer.next.click()
     assert shown(explorer) == "one"
     explorer.threshold.value = 0.2
     assert shown(explorer) == "one"
@@ -80,18 +85,18 @@ def test_more_than_100_concepts_are_cut_as_the_challenge_does():
     vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(150)))
     images = IMAGES.assign(concepts=[tuple(rng.choice(vocabulary.concepts, 40, replace=False)) for _ in range(4)])
     probabilities = rng.random((4, 150)).astype(np.float32)
-    explorer = PredictionExplorer(Dataset(Path("x"), "x", images), vocabulary, images["image_id"], probabilities)
+    explorer = explorer_of(Dataset(Path("x"), "x", images), vocabulary, probabilities)
     explorer.threshold.value = 0.05
-    kept = select(probabilities, 0.05)
-    assert explorer.f1 == pytest.approx(f1_per_image(vocabulary.encode(images["concepts"]), kept))
-    assert (explorer.answers["answer"] != "missed").sum() == 100 == kept[[explorer.shown]].nnz
+    selected = select(probabilities, 0.05)
+    assert explorer.f1 == pytest.approx(f1_per_image(vocabulary.encode(images["concepts"]), selected))
+    assert (explorer.answers["answer"] != "missed").sum() == 100 == selected[[explorer.shown]].nnz
 
 
 def test_the_walk_goes_in_order_and_stops_at_the_ends(explorer):
     explorer.order.value = "best first"
     seen = [shown(explorer)]
-    while not explorer.following.disabled:
-        explorer.following.click()
+    while not explorer.next.disabled:
+        explorer.next.click()
         seen.append(shown(explorer))
     assert seen == ["two", "one", "three", "four"]  # the one without a true concept has no F1 and comes last
     assert "no true concept" in explorer.picture.value
@@ -103,13 +108,13 @@ def test_the_walk_goes_in_order_and_stops_at_the_ends(explorer):
 
 def test_category_and_search_narrow_the_images(explorer):
     explorer.category.value = "DRCT"
-    assert explorer.told.value == "F1 0.500 over 2 images"
+    assert explorer.summary.value == "F1 0.500 over 2 images"
     explorer.category.value = "all"
     explorer.search.value = "THORAX"
-    assert sorted(explorer.chosen) == [0, 1]
+    assert sorted(explorer.walk) == [0, 1]
     explorer.search.value = "nowhere"
-    assert explorer.told.value == "F1 none over 0 images"
-    assert "widen the choice" in explorer.picture.value and explorer.figure.value == ""
+    assert explorer.summary.value == "F1 none over 0 images"
+    assert "widen the filters" in explorer.picture.value and explorer.figure.value == ""
 
 
 def test_names_are_escaped(explorer):
@@ -127,18 +132,27 @@ def test_pictures_are_shown(sample_dataset):
     assert "right" in figure.value and "missed" not in figure.value
 
 
-def test_every_answer_comes_before_a_hand_would_wait_at_the_papers_size():
+def test_an_answer_costs_one_picture_and_the_names_of_one_image(monkeypatch, sample):
     rng = np.random.default_rng(0)
-    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(3_047)))
-    concepts = [vocabulary.concepts[first : first + 11] for first in rng.integers(0, 3_000, 7_985)]
-    images = pd.DataFrame({"image_id": [f"image{number}" for number in range(7_985)], "concepts": concepts})
-    images = images.assign(path=None, split="val", category=np.resize(["DRCT", "DRXR"], len(images)))
+    vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(300)))
+    concepts = [vocabulary.concepts[first : first + 11] for first in rng.integers(0, 280, 2_000)]
+    images = pd.DataFrame({"image_id": [f"image{number}" for number in range(2_000)], "concepts": concepts})
+    images = images.assign(path=next(sample.rglob("*.jpg")), split="val", category=np.resize(["DRCT", "DRXR"], 2_000))
     probabilities = rng.random((len(images), len(vocabulary)), np.float32) ** 8
-    explorer = PredictionExplorer(
-        Dataset(Path("generated"), "x", images), vocabulary, images["image_id"], probabilities
+    dataset = Dataset(Path("generated"), "x", images, names=CountedNames())
+    explorer = explorer_of(dataset, vocabulary, probabilities)
+    opened, decoded, selected = dataset.names.looked_up, [], []
+    monkeypatch.setattr(
+        "nblib.widgets.inline.decode_image", lambda *given: decoded.append(given) or decode_image(*given)
+    )
+    monkeypatch.setattr(
+        "nblib.widgets.prediction_explorer.select", lambda *given: selected.append(given) or select(*given)
     )
     moves = [("threshold", 0.2), ("threshold", 0.8), ("order", "best first"), ("category", "DRCT"), ("search", "12"),
              ("number", 7)]  # fmt: skip
-    assert_answers_at_once(explorer, moves)
+    for control, value in moves:
+        getattr(explorer, control).value = value
+    assert len(decoded) == len(moves) and len(selected) == 2
+    assert dataset.names.looked_up - opened <= len(moves) * 111  # 100 selected concepts and 11 true ones
     explorer.category.value, explorer.search.value = "all", ""
-    assert np.nanmean(explorer.f1) == pytest.approx(sample_f1(explorer.labels, select(probabilities, 0.8)))
+    assert np.nanmean(explorer.f1) == pytest.approx(sample_f1(explorer.examples.labels, select(probabilities, 0.8)))
