@@ -114,7 +114,7 @@ def test_what_does_not_train_does_not_load_tensorflow():
 
 
 def is_inside(name: str) -> bool:
-    """Whether a dotted name lies inside a package and not on its face: `nblib.data.text.read_text`, `nblib.data.text`."""
+    """Whether a dotted name lies inside a package and not on its face, such as `nblib.data.text.read_text`."""
     _, package, *rest = name.split(".")
     inside = package in PACKAGES and rest and rest[0] in submodules(package)
     return bool(inside) and (len(rest) > 1 or rest[0] not in face(package))
