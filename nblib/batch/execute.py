@@ -17,7 +17,7 @@ from typing import IO
 from tqdm import tqdm
 
 from nblib.batch.outcome import judge
-from nblib.batch.places import STOPPING, Job, Place
+from nblib.batch.places import Job, Place
 from nblib.batch.plan import PlannedRun, batch_folder, refuse_conflicts
 from nblib.batch.worker import Execution
 from nblib.system import take_lock, write_json
@@ -99,9 +99,9 @@ class Batch:
             process = subprocess.Popen([sys.executable, "-m", "nblib", "prepare", *files], start_new_session=True)
             while process.poll() is None and not self.stopped:
                 time.sleep(0.1)
-            if self.stopped:
-                _end(process)
-            elif process.returncode:
+            if self.stopped:  # what it leaves half-made is completed or replaced the next time
+                process.kill()
+            if process.wait() and not self.stopped:
                 raise ChildProcessError("pixels and weights could not be prepared (reason above); no run has started.")
 
     def _start(self) -> None:
@@ -200,16 +200,6 @@ def summary(batch: Batch, command: Sequence[str]) -> str:
     if batch.stopped or batch.failed:
         lines.append(f"\nTo continue with what is missing, give the same command again:\n    {shlex.join(command)}")
     return "\n".join(lines)
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Ends a process as Ctrl-C does, so that it leaves no unfinished files; kills it if that takes too long."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(STOPPING)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _job_file(run: PlannedRun) -> Path:

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -198,5 +197,6 @@ def _refuse_shared_folders(planned: list[PlannedRun]) -> None:
 
 
 def _from_here(path: Path) -> str:
+    """The path for papermill, relative to the current folder if it is below; papermill formats {names} in paths."""
     here = Path.cwd()
-    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
+    return str(path.relative_to(here) if path.is_relative_to(here) else path).replace("{", "{{").replace("}", "}}")
