@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Exit, Option, echo
 from typer.core import TyperCommand
 
 HALVES = ("val1", "val2")
@@ -29,36 +29,23 @@ class PapermillStyle(TyperCommand):
 
 
 def batch(
-    experiments: Annotated[
-        list[Path], typer.Argument(help="Parameters files, or folders of them.", show_default=False)
-    ],
-    halves: Annotated[list[str], typer.Option(help="Validation halves: val1, val2 or both.")] = HALVES,
-    overlays: Annotated[
-        list[Path] | None,
-        typer.Option("--overlay", "-f", help="A parameters file that overrides those of all runs.", show_default=False),
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter", "-p", metavar="NAME VALUE", show_default=False,
-            help="A parameter of all runs; comma-separated values make a grid.",
-        ),
-    ] = None,
-    executor: Annotated[Literal["local", "slurm"], typer.Option(help="This machine, or a Slurm cluster.")] = "local",
-    jobs: Annotated[
-        int | None, typer.Option(help="local: parallel runs; by default one per GPU, or 1.", min=1, show_default=False)
-    ] = None,
-    partition: Annotated[str | None, typer.Option(help="slurm: partition.", show_default=False)] = None,
-    gpus: Annotated[int | None, typer.Option(help="slurm: GPUs per run.", min=0, show_default=False)] = None,
-    time: Annotated[
-        int | None,
-        typer.Option(help="slurm: time limit in minutes; then the run is requeued.", min=1, show_default="1440"),
-    ] = None,
-    max_parallel: Annotated[int | None, typer.Option(help="slurm: parallel runs.", min=1, show_default="256")] = None,
-    retries: Annotated[
-        int, typer.Option(help="Further tries after a kill, or when a kernel did not start.", min=0)
-    ] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the papermill command of each run.")] = False,
+    experiments: Annotated[list[Path], Argument(help="Parameters files, or folders of them.", show_default=False)],
+    halves: Annotated[list[str], Option(help="Validation halves: val1, val2 or both.")] = HALVES,
+    overlays: Annotated[list[Path], Option(
+        "--overlay", "-f", help="A parameters file that overrides those of all runs.", show_default=False)] = (),
+    parameters: Annotated[list[str], Option(
+        "--parameter", "-p", metavar="NAME VALUE", show_default=False,
+        help="A parameter of all runs; comma-separated values make a grid.")] = (),
+    executor: Annotated[Literal["local", "slurm"], Option(help="This machine, or a Slurm cluster.")] = "local",
+    jobs: Annotated[int | None, Option(
+        help="local: parallel runs; by default one per GPU, or 1.", min=1, show_default=False)] = None,
+    partition: Annotated[str | None, Option(help="slurm: partition.", show_default=False)] = None,
+    gpus: Annotated[int | None, Option(help="slurm: GPUs per run.", min=0, show_default=False)] = None,
+    time: Annotated[int | None, Option(
+        help="slurm: time limit in minutes; then the run is requeued.", min=1, show_default="1440")] = None,
+    max_parallel: Annotated[int | None, Option(help="slurm: parallel runs.", min=1, show_default="256")] = None,
+    retries: Annotated[int, Option(help="Further tries after a kill, or when a kernel did not start.", min=0)] = 2,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the papermill command of each run.")] = False,
 ) -> None:  # fmt: skip
     """Run many experiments; started again, continue with what is missing. Exit 1 if any failed.
 
@@ -68,11 +55,11 @@ def batch(
     from nblib.batch.places import Slurm, ThisMachine, slots
     from nblib.batch.plan import batch_folder, plan_runs, refuse_conflicts
 
-    grid = dict(text.partition("=")[::2] for text in parameters or ())
-    planned = plan_runs(experiments, dict.fromkeys(halves), overlays or (), grid)
+    grid = dict(text.partition("=")[::2] for text in parameters)
+    planned = plan_runs(experiments, dict.fromkeys(halves), overlays, grid)
     if dry_run:
         refuse_conflicts(planned)
-        typer.echo("\n".join(shlex.join(run.command) for run in planned))
+        echo("\n".join(shlex.join(run.command) for run in planned))
         return
     devices = max(run.experiment.devices for run in planned)
     if executor == "slurm":
@@ -84,9 +71,9 @@ def batch(
         _refuse(executor, {"--partition": partition, "--gpus": gpus, "--time": time, "--max-parallel": max_parallel})
         place = ThisMachine(slots(jobs, devices))
     ended = run_batch(planned, place, retries)
-    typer.echo(summary(ended, ["nblib", *sys.argv[1:]]))
+    echo(summary(ended, ["nblib", *sys.argv[1:]]))
     if ended.stopped or ended.failed:
-        raise typer.Exit(130 if ended.stopped else 1)
+        raise Exit(130 if ended.stopped else 1)
 
 
 def _refuse(executor: str, options: dict[str, Any]) -> None:

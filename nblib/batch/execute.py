@@ -58,13 +58,15 @@ class Batch:
             if self.left:
                 self._prepare()
             while (self.left or self.running) and not self.stopped:
-                self._collect()
-                self._start()
+                running = self._place.running(self.running.values())
+                for run in [run for run, job in self.running.items() if job not in running]:
+                    self._settle(run, self.running.pop(run))
+                self._start(self.left[: max(0, self._place.room(self.running.values()))])
                 self._show_status()
                 time.sleep(self._place.every if self.running else 0)
             if self.stopped:
                 self._write("stopping")
-                self._write(f"stopped. {self._place.stop(list(self.running.values()))}".strip())
+                self._write(f"stopped. {self._place.stop(self.running.values())}".strip())
         finally:
             self._status.close()
             for number, handler in handlers.items():
@@ -104,36 +106,26 @@ class Batch:
             if process.wait() and not self.stopped:
                 raise ChildProcessError("pixels and weights could not be prepared (reason above); no run has started.")
 
-    def _start(self) -> None:
-        jobs = list(self.running.values())
-        starting = self.left[: max(0, self._place.room(jobs))]
-        if not starting:
-            return
+    def _start(self, starting: Sequence[PlannedRun]) -> None:
+        """Starts the first runs that are left."""
         for run in starting:
             run.log_dir.mkdir(parents=True, exist_ok=True)
             for outcome in (run.log_dir / "ended.json", run.notebook):  # of an earlier try
                 outcome.unlink(missing_ok=True)
         executions = [Execution(tuple(run.command), run.run.folder, run.log_dir) for run in starting]
-        for run, job in zip(starting, self._place.start(executions, jobs), strict=True):
+        jobs = self._place.start(executions, self.running.values()) if starting else []
+        for run, job in zip(starting, jobs, strict=True):
             write_json(_job_file(run), asdict(job))
             self.running[run] = job
             self._tries[run] += 1
             self._write(f"started {run.name} (job {job.job_id})")
         self.left = self.left[len(starting) :]
 
-    def _collect(self) -> None:
-        """Moves the runs whose jobs have ended."""
-        running = self._place.running(list(self.running.values()))
-        for run, job in list(self.running.items()):
-            if job not in running:
-                self._settle(run, job)
-
     def _settle(self, run: PlannedRun, job: Job) -> None:
         """Moves a run whose job has ended to `done` or `failed`, or back to `left` for another try."""
         until = time.monotonic() + self._place.lag
         while not (run.done or (run.log_dir / "ended.json").exists()) and time.monotonic() < until and not self.stopped:
             time.sleep(0.5)
-        del self.running[run]
         _job_file(run).unlink(missing_ok=True)
         if run.done:
             self.done.append(run)
@@ -192,11 +184,8 @@ def summary(batch: Batch, command: Sequence[str]) -> str:
     """The result of a batch: counts, the failing cells with their notebooks and logs, and how to continue."""
     lines = [batch.counts]
     for run, reason in batch.failed.items():
-        lines += [
-            f"\n{run.name} failed in {reason}",
-            f"    notebook {run.notebook}",
-            f"    log {run.log_dir / 'log.txt'}",
-        ]
+        paths = f"    notebook {run.notebook}\n    log {run.log_dir / 'log.txt'}"
+        lines.append(f"\n{run.name} failed in {reason}\n{paths}")
     if batch.stopped or batch.failed:
         lines.append(f"\nTo continue with what is missing, give the same command again:\n    {shlex.join(command)}")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -45,11 +45,11 @@ class ThisMachine:
         self.slots = slots
         self._processes: list[subprocess.Popen] = []
 
-    def room(self, jobs: Sequence[Job]) -> int:
+    def room(self, jobs: Collection[Job]) -> int:
         """How many runs may start in addition to these."""
         return len(self.slots) - len(jobs)
 
-    def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]:
+    def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
         """Starts the executions in the free slots, one each."""
         free = [number for number in range(len(self.slots)) if number not in {job.slot for job in jobs}]
         return [self._start(execution, slot) for execution, slot in zip(executions, free, strict=False)]
@@ -65,7 +65,7 @@ class ThisMachine:
         self._processes.append(process)
         return Job(self.name, str(process.pid), slot, psutil.Process(process.pid).create_time())
 
-    def running(self, jobs: Sequence[Job]) -> set[Job]:
+    def running(self, jobs: Collection[Job]) -> set[Job]:
         """Those of the jobs that have not ended."""
         self._processes = [process for process in self._processes if process.poll() is None]
         return {job for job in jobs if _process(job)}
@@ -74,7 +74,7 @@ class ThisMachine:
         """Nobody cancels a job on this machine."""
         return None
 
-    def stop(self, jobs: Sequence[Job]) -> str:
+    def stop(self, jobs: Collection[Job]) -> str:
         """Ends the jobs; a sentence that says so."""
         processes = [process for process in map(_process, jobs) if process]
         for process in processes:
@@ -107,11 +107,11 @@ class Slurm:
             **{name: value for name, value in asked.items() if value is not None},
         )  # fmt: skip
 
-    def room(self, jobs: Sequence[Job]) -> int:
+    def room(self, jobs: Collection[Job]) -> int:
         """Unlimited: Slurm has a queue."""
         return sys.maxsize
 
-    def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]:
+    def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
         """Submits the executions as one job array; Ctrl-C waits until sbatch has answered.
 
         Raises:
@@ -127,7 +127,7 @@ class Slurm:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return [Job(self.name, job.job_id) for job in submitted]
 
-    def running(self, jobs: Sequence[Job]) -> set[Job]:
+    def running(self, jobs: Collection[Job]) -> set[Job]:
         """Those that Slurm has in its queue, waiting or running; all of them when it does not answer."""
         command = ["squeue", "--user", getpass.getuser(), "--noheader", "--array", "--format=%i"]
         try:
@@ -144,7 +144,7 @@ class Slurm:
         cancelled = "JobState=CANCELLED" in shown or (shown and not is_shown)
         return f"job {job.job_id} was cancelled" if cancelled else None
 
-    def stop(self, jobs: Sequence[Job]) -> str:
+    def stop(self, jobs: Collection[Job]) -> str:
         """Leaves the jobs in the queue; a sentence that says how to cancel them."""
         arrays = " ".join(sorted({job.job_id.partition("_")[0] for job in jobs}))
         return f"{len(jobs)} jobs stay in Slurm's queue; `scancel {arrays}` would cancel them." if jobs else ""
