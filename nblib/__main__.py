@@ -136,10 +136,9 @@ def check_submission_file(
     from nblib.evaluation import check_submission
 
     test = inspect_dataset(data).split("test")
-    problems = check_submission(submission, test["image_id"])
-    if problems:
+    if problems := check_submission(submission, test["image_id"]):
         typer.echo(format_problems(problems))
-    if any(problem.serious for problem in problems):
+    if serious_problems(problems):
         raise typer.Exit(1)
     typer.echo(f"{submission}: accepted, {len(test):,} images answered")
 
@@ -178,8 +177,8 @@ def doctor(
     findings = examine([read_experiment(path, data and data.resolve()) for path in experiments])
     fit = all(finding.level != "error" for finding in findings)
     if as_json:
-        found = {"versions": versions(), "fit": fit, "findings": [asdict(finding) for finding in findings]}
-        typer.echo(json.dumps(found, indent=2))
+        facts = {"versions": versions(), "fit": fit, "findings": list(map(asdict, findings))}
+        typer.echo(json.dumps(facts, indent=2))
     else:
         typer.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
         for finding in findings:
@@ -247,7 +246,7 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
         "images": len(dataset.images), "fit": not serious_problems(problems),
-        "problems": [asdict(problem) for problem in problems],
+        "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

@@ -61,7 +61,8 @@ class Batch:
                 running = self._place.running(self.running.values())
                 for run in [run for run, job in self.running.items() if job not in running]:
                     self._settle(run, self.running.pop(run))
-                self._start(self.left[: max(0, self._place.room(self.running.values()))])
+                free = 0 if self.stopped else max(0, self._place.capacity - len(self.running))
+                self._start(self.left[:free])
                 self._show_status()
                 time.sleep(self._place.every if self.running else 0)
             if self.stopped:

@@ -42,16 +42,13 @@ class ThisMachine:
     lag = 0  # seconds until the files of an ended job are visible here
 
     def __init__(self, slots: Sequence[dict[str, str]]) -> None:
-        self.slots = slots
+        self.capacity = len(slots)  # runs at the same time
+        self._slots = slots
         self._processes: list[subprocess.Popen] = []
-
-    def room(self, jobs: Collection[Job]) -> int:
-        """How many runs may start in addition to these."""
-        return len(self.slots) - len(jobs)
 
     def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
         """Starts the executions in the free slots, one each."""
-        free = [number for number in range(len(self.slots)) if number not in {job.slot for job in jobs}]
+        free = [number for number in range(self.capacity) if number not in {job.slot for job in jobs}]
         return [self._start(execution, slot) for execution, slot in zip(executions, free, strict=False)]
 
     def _start(self, execution: Execution, slot: int) -> Job:
@@ -59,7 +56,7 @@ class ThisMachine:
             pickle.dump(execution, pickled)
             pickled.seek(0)
             process = subprocess.Popen(
-                [sys.executable, "-m", "nblib.batch.worker"], env={**os.environ, **self.slots[slot]},
+                [sys.executable, "-m", "nblib.batch.worker"], env={**os.environ, **self._slots[slot]},
                 stdin=pickled, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._processes.append(process)
@@ -94,7 +91,7 @@ class Slurm:
         partition, gpus: None leaves them to Slurm's defaults.
     """
 
-    name, every, lag = "slurm", 5, 20  # see ThisMachine
+    name, every, lag, capacity = "slurm", 5, 20, sys.maxsize  # see ThisMachine
 
     def __init__(self, folder: Path, minutes: int, max_parallel: int, partition: str | None, gpus: int | None) -> None:
         try:
@@ -106,10 +103,6 @@ class Slurm:
             job_name="nblib", additional_parameters={"requeue": True},
             **{name: value for name, value in asked.items() if value is not None},
         )  # fmt: skip
-
-    def room(self, jobs: Collection[Job]) -> int:
-        """Unlimited: Slurm has a queue."""
-        return sys.maxsize
 
     def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
         """Submits the executions as one job array; Ctrl-C waits until sbatch has answered.

@@ -164,13 +164,10 @@ def test_a_signal_during_the_preparation_ends_it(sample, tmp_path, processes, nu
 class Nowhere:
     """A place whose jobs end at once; `leave` writes what they leave behind."""
 
-    name, every, lag = "nowhere", 0, 0
+    name, every, lag, capacity = "nowhere", 0, 0, 1
 
     def __init__(self, leave):
         self.leave, self.started, self.stopped = leave, [], []
-
-    def room(self, jobs):
-        return 1 - len(jobs)
 
     def start(self, executions, jobs):
         self.started += [each.run_folder.parent.name for each in executions]

@@ -32,7 +32,7 @@ def test_without_slurm_the_error_is_one_sentence(monkeypatch, tmp_path):
 def test_parallel_runs_see_one_gpu_each_and_the_next_run_sees_the_free_one(place, tmp_path):
     shown = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
     jobs = place.start([execution(tmp_path / "a", shown), execution(tmp_path / "b", shown)], [])
-    assert place.room(jobs) == 0 and place.running(jobs) == set(jobs)
+    assert place.capacity == 2 and place.running(jobs) == set(jobs)
     wait_for(lambda: not place.running(jobs))
     assert [text_of(tmp_path / name / "notebook.ipynb").strip() for name in "ab"] == ["4", "7"]
     (later,) = place.start([execution(tmp_path / "c", shown)], jobs[:1])
