@@ -1,7 +1,8 @@
-"""The command line `nblib ...`: a thin face on the library."""
+"""The command line `nblib`: a thin layer over the library."""
 
 import json
 import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -22,38 +23,40 @@ from nblib.data import (
     serious_problems,
     write_quarantine,
 )
-from nblib.evaluation import check_submission, evaluate, read_submission
 from nblib.system import stderr_silenced
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
 )
 
-# The digits that the paper gives, section 3.2.
+# Decimal places as in the paper, section 3.2.
 DIGITS = {"label cardinality": ".2f", "label density": ".4f"}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 LayoutName = Annotated[
-    str | None, typer.Option(help=f"{', '.join(LAYOUTS)}; recognised by default.", show_default=False)
+    str | None, typer.Option(help=f"One of {', '.join(LAYOUTS)}; detected by default.", show_default=False)
 ]
-DataFolder = Annotated[Path, typer.Argument(help="Folder with images and concept lists.", show_default=False)]
+ParametersFiles = Annotated[
+    list[Path], typer.Argument(help="Parameters files, such as those in params/table3.", show_default=False)
+]
+DataFolder = Annotated[Path, typer.Argument(help="Folder of images and concept lists.", show_default=False)]
 
 
 @app.callback()
 def _describe() -> None:
     """Find medical concepts (UMLS CUIs) in radiology images.
 
-    Start with `nblib sample data/sample`, then open the notebooks or run them with papermill.
+    Start with `nblib sample data/sample`; then open the notebooks, or run them with papermill.
     """
 
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(help="A new folder to draw into.", show_default=False)],
-    images: Annotated[int, typer.Option(help="How many images in all.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Same seed, same files.", min=0)] = 2020,
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
+    images: Annotated[int, typer.Option(help="Number of images, at least 50.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same files.", min=0)] = 2020,
 ) -> None:
-    """Draw a synthetic sample in the layout of the 2020 task.
+    """Draw a synthetic data set in the layout of the 2020 task.
 
     Example: `nblib sample data/sample --images 1000`
     """
@@ -68,15 +71,14 @@ def check(
     data: DataFolder,
     as_json: AsJson = False,
     pixels: Annotated[
-        bool,
-        typer.Option("--pixels/--headers", help="Decode every image, or read headers only: faster, misses cuts."),
+        bool, typer.Option("--pixels/--headers", help="Decode each image, or only read headers: faster, less thorough.")
     ] = True,
     quarantine: Annotated[
-        Path | None, typer.Option(help="Write the images to leave out to this file, with reasons.", show_default=False)
+        Path | None, typer.Option(help="A file to list unusable images in, for training to skip.", show_default=False)
     ] = None,
     layout: LayoutName = None,
 ) -> None:
-    """Say what a data folder holds and what is wrong with it; exit 1 where training would be wrong.
+    """Report what a data folder holds and what is wrong with it; exit 1 if it is not fit for training.
 
     Example: `nblib check data/sample --quarantine quarantine.txt`
     """
@@ -92,7 +94,7 @@ def check(
 
 @app.command()
 def stats(data: DataFolder, as_json: AsJson = False, layout: LayoutName = None) -> None:
-    """Print Table 1 of the paper for your data, and cardinality and density of the labels.
+    """Print Table 1 of the paper for your data, and their label cardinality and density.
 
     Example: `nblib stats data/sample --json`
     """
@@ -109,13 +111,15 @@ def stats(data: DataFolder, as_json: AsJson = False, layout: LayoutName = None) 
 
 @app.command("evaluate")
 def evaluate_submission(
-    truth: Annotated[Path, typer.Argument(help="The true concepts, in the form of a submission.", show_default=False)],
-    submission: Annotated[Path, typer.Argument(help="What to score.", show_default=False)],
+    truth: Annotated[Path, typer.Argument(help="The true concepts, as a submission file.", show_default=False)],
+    submission: Annotated[Path, typer.Argument(help="The submission file to score.", show_default=False)],
 ) -> None:
     """Score a submission as the challenge does: mean F1 over images.
 
     Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/submission.txt`
     """
+    from nblib.evaluation import evaluate, read_submission
+
     f1, scored = evaluate(read_submission(truth), read_submission(submission))
     typer.echo(f"{f1:.6f} mean F1 over {scored} images")
 
@@ -123,25 +127,26 @@ def evaluate_submission(
 @app.command("check-submission")
 def check_submission_file(
     submission: Annotated[Path, typer.Argument(help="The file to check.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Data folder whose test images it answers.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Data folder with the test images.", show_default=False)],
 ) -> None:
-    """Say everything the challenge would reject a submission for; exit 1 if there is anything.
+    """Report everything for which the challenge would reject a submission; exit 1 if it would.
 
     Example: `nblib check-submission runs/sample/submission.txt --data data/sample`
     """
+    from nblib.evaluation import check_submission
+
     test = inspect_dataset(data).split("test")
-    problems = check_submission(submission, test["image_id"])
-    if problems:
+    if problems := check_submission(submission, test["image_id"]):
         typer.echo(format_problems(problems))
-    if any(problem.serious for problem in problems):
+    if serious_problems(problems):
         raise typer.Exit(1)
     typer.echo(f"{submission}: accepted, {len(test):,} images answered")
 
 
 @app.command()
 def report(
-    runs: Annotated[Path, typer.Argument(help="Folder with executed notebooks and runs.")] = Path("runs"),
-    to: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
+    runs: Annotated[Path, typer.Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
+    to: Annotated[Path, typer.Option(help="Folder for the HTML pages.")] = Path("reports"),
 ) -> None:
     """Render executed notebooks as HTML pages with an index.
 
@@ -154,50 +159,42 @@ def report(
 
 @app.command()
 def doctor(
-    experiments: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Files of parameters, such as those in params/table3.", show_default=False),
-    ] = None,
+    experiments: ParametersFiles = (),
     data: Annotated[
-        Path | None, typer.Option(help="Data folder of all experiments, instead of their own.", show_default=False)
+        Path | None, typer.Option(help="Data folder for all experiments, instead of their own.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what this machine has, and whether it is enough for experiments; exit 1 where one can't run.
+    """Report what this machine has, and whether experiments can run on it; exit 1 if one can't.
 
     Example: `nblib doctor params/table3/03_vgg16_flipped.yaml --data my_data`
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nblib.training import examine, read_experiment, versions
+    with _quiet_tensorflow():
+        from nblib.training import examine, read_experiment, versions
 
     if data and not data.is_dir():
         raise FileNotFoundError(f"no data folder at {data}; --data names the folder with images and concept lists.")
-    findings = examine([read_experiment(path, data and data.resolve()) for path in experiments or ()])
-    fit = not any(finding.level == "error" for finding in findings)
+    findings = examine([read_experiment(path, data and data.resolve()) for path in experiments])
+    fit = all(finding.level != "error" for finding in findings)
     if as_json:
-        found = {"versions": versions(), "fit": fit, "findings": [asdict(finding) for finding in findings]}
-        typer.echo(json.dumps(found, indent=2))
+        facts = {"versions": versions(), "fit": fit, "findings": list(map(asdict, findings))}
+        typer.echo(json.dumps(facts, indent=2))
     else:
         typer.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
         for finding in findings:
-            typer.echo(
-                f"{finding.level:8} {finding.what}" + (f"\n{'':8} -> {finding.advice}" if finding.advice else "")
-            )
+            advice = f"\n{'':8} -> {finding.advice}" if finding.advice else ""
+            typer.echo(f"{finding.level:8} {finding.what}{advice}")
     if not fit:
         raise typer.Exit(1)
 
 
 @app.command()
-def prepare(
-    experiments: Annotated[
-        list[Path], typer.Argument(help="Files of parameters, such as those in params/table3.", show_default=False)
-    ],
-) -> None:
-    """Decode the pixels and fetch the weights that experiments share, before they run.
+def prepare(experiments: ParametersFiles) -> None:
+    """Decode the pixels and download the weights that experiments share; `nblib batch` does so by itself.
 
     Example: `nblib prepare params/table3/*.yaml`
     """
-    with stderr_silenced():
+    with _quiet_tensorflow():
         from nblib.training import prepare as prepare_experiments
         from nblib.training import read_experiment
 
@@ -206,9 +203,9 @@ def prepare(
 
 @app.command()
 def watch(
-    run: Annotated[Path, typer.Argument(help="Folder of a run that is being trained.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder, such as runs/03_vgg16_flipped/val1.", show_default=False)],
 ) -> None:
-    """Print the epochs of a run as they come, until it is finished; Ctrl-C ends the watching, not the run.
+    """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training.
 
     Example: `nblib watch runs/03_vgg16_flipped/val1`
     """
@@ -220,8 +217,14 @@ def watch(
 app.command(cls=PapermillStyle)(batch)
 
 
+def _quiet_tensorflow() -> AbstractContextManager:
+    """A context to load TensorFlow in, without what it logs then, and later about absent GPUs."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    return stderr_silenced()
+
+
 def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
-    """What `nblib check` says: counts, then problems, the serious ones first."""
+    """The output of `nblib check`: counts, then problems, the serious ones first."""
     title = LAYOUTS[dataset.layout].title
     text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
     if len(dataset.images):
@@ -239,20 +242,17 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
 
 
 def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
-    """The same for programs, every problem of it."""
+    """The same for programs, with every problem."""
     facts = {
-        "folder": str(dataset.folder),
-        "layout": dataset.layout,
-        "category_from": dataset.category_from,
-        "images": len(dataset.images),
-        "fit": not serious_problems(problems),
-        "problems": [asdict(problem) for problem in problems],
-    }
+        "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
+        "images": len(dataset.images), "fit": not serious_problems(problems),
+        "problems": list(map(asdict, problems)),
+    }  # fmt: skip
     return json.dumps(facts, indent=2)
 
 
 def main() -> None:
-    """Runs the command line; what is wrong with the input is one sentence, not a traceback."""
+    """Runs the command line; an error in the input is reported in one sentence, not as a traceback."""
     try:
         app()
     except (ValueError, OSError) as error:

@@ -12,7 +12,9 @@ from nblib.__main__ import app, main
 from nblib.data import read_dataset
 from nblib.evaluation import read_submission, write_submission
 
-COMMANDS = ("sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "watch", "batch")
+COMMANDS = (
+    "sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "prepare", "watch", "batch"
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def broken(sample, tmp_path):
     return data
 
 
-def test_the_commands_are_those_that_the_tests_know():
+def test_every_command_is_tested_here():
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(COMMANDS)
 
 
@@ -49,7 +51,7 @@ def test_help_of_each_command_has_an_example(command):
     assert f"Example: nblib {command} " in result.output
 
 
-def test_watching_where_no_run_was_begun_is_one_sentence(nblib, tmp_path):
+def test_watching_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
     code, out, err = nblib("watch", tmp_path)
     assert (code, out) == (1, "") and err.startswith(f"no run was begun in {tmp_path}; expected ")
 
@@ -87,7 +89,7 @@ def test_sample_draws_a_data_set_fit_for_training(nblib, tmp_path):
     ("arguments", "sentence"),
     [(["--images", "3"], "images must be at least 50"), ([], "is not an empty folder. Remove it")],
 )
-def test_sample_says_in_one_sentence_why_it_does_not_draw(nblib, tmp_path, arguments, sentence):
+def test_sample_gives_the_reason_in_one_sentence_when_it_does_not_draw(nblib, tmp_path, arguments, sentence):
     folder = tmp_path / "sample"
     if not arguments:
         folder.mkdir()
@@ -107,7 +109,7 @@ def test_check_of_good_data_says_so_and_ends_with_0(nblib, sample):
     assert out.endswith("\nFit for training.\n")
 
 
-def test_check_tells_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_path):
+def test_check_reports_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_path):
     data = shutil.copytree(sample, tmp_path / "data")
     (data / "train" / "DRCT" / "UNLISTED.jpg").touch()
     code, out, _ = nblib("check", data)
@@ -128,7 +130,7 @@ def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
     assert "Fit for training" not in out
 
 
-def test_check_of_data_without_pictures_does_not_call_it_fit(nblib, sample, tmp_path):
+def test_check_does_not_call_data_fit_whose_images_are_missing(nblib, sample, tmp_path):
     data = shutil.copytree(sample, tmp_path / "data")
     next(data.glob("train/*/*.jpg")).unlink()
     code, out, _ = nblib("check", data)
@@ -144,14 +146,14 @@ def test_check_of_an_empty_folder_ends_with_1(nblib, tmp_path):
 
 def test_check_as_json_has_every_problem(nblib, broken):
     code, out, _ = nblib("check", broken, "--json")
-    told = json.loads(out)
-    assert (code, told["layout"], told["fit"], told["images"]) == (1, "imageclef-2020", False, 120)
-    (serious,) = (problem for problem in told["problems"] if problem["serious"])
+    report = json.loads(out)
+    assert (code, report["layout"], report["fit"], report["images"]) == (1, "imageclef-2020", False, 120)
+    (serious,) = (problem for problem in report["problems"] if problem["serious"])
     assert serious["where"] == f"{broken}/concepts/train/DRCT_CLEF_Train.csv:1"
     assert serious["image_id"].startswith("PHANTOM_")
 
 
-def test_check_looks_into_images_and_writes_what_to_leave_out(nblib, sample, tmp_path):
+def test_check_decodes_images_and_writes_a_quarantine(nblib, sample, tmp_path):
     data = shutil.copytree(sample, tmp_path / "data")
     empty, cut, *_ = sorted(data.glob("train/DRCT/*.jpg"))
     empty.write_bytes(b"")
@@ -166,7 +168,7 @@ def test_check_looks_into_images_and_writes_what_to_leave_out(nblib, sample, tmp
     assert len(read_dataset(data, quarantine=quarantine).images) == 118
 
 
-def test_check_decodes_unless_told_to_read_headers(nblib, sample, tmp_path):
+def test_check_decodes_images_unless_headers_suffice(nblib, sample, tmp_path):
     data = shutil.copytree(sample, tmp_path / "data")
     cut = sorted(data.glob("train/DRCT/*.jpg"))[0]
     cut.write_bytes(cut.read_bytes()[:2000])
@@ -175,14 +177,14 @@ def test_check_decodes_unless_told_to_read_headers(nblib, sample, tmp_path):
     assert code == 1 and f"{cut}: can't be read as an image (" in out
 
 
-def test_check_of_labels_alone_says_what_they_are_good_for(nblib, real_data):
+def test_check_of_labels_alone_names_the_notebooks_that_work(nblib, real_data):
     code, out, _ = nblib("check", real_data / "rocov2")
     assert code == 0
     assert out.startswith(f"{real_data}/rocov2: ROCOv2, 69,866 images, ")
     assert out.endswith("\nFit for notebooks 01 and 02; training needs the images.\n")
 
 
-def test_a_layout_that_is_not_known_is_one_sentence(nblib, sample):
+def test_an_unknown_layout_is_one_sentence(nblib, sample):
     code, _, err = nblib("check", sample, "--layout", "2020")
     assert code == 1
     assert err.startswith("layout must be one of parquet, roco, imageclef-2020, rocov2, imageclef; received '2020'.")
@@ -221,7 +223,7 @@ def test_a_million_occurrences_are_printed_to_the_last_digit(nblib, tmp_path):
     assert "1,001,000" in out
 
 
-def test_stats_of_labels_of_the_paper_s_size_are_the_paper_s(nblib, tmp_path):
+def test_stats_of_labels_with_the_paper_s_counts_are_the_paper_s(nblib, tmp_path):
     code, out, err = nblib("stats", write_labels(tmp_path / "data"))
     assert (code, err) == (0, "")
     assert [line.split()[-1] for line in out.splitlines()[-5:]] == ["80,723", "907,718", "3,047", "11.24", "0.0037"]
@@ -251,7 +253,7 @@ def test_the_truth_scores_1(nblib, truth):
     assert nblib("evaluate", truth, truth) == (0, "1.000000 mean F1 over 12 images\n", "")
 
 
-def test_half_of_the_answers_left_empty_scores_a_half(nblib, truth, tmp_path):
+def test_a_submission_with_half_of_the_answers_empty_scores_a_half(nblib, truth, tmp_path):
     answer = {
         image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_submission(truth).items())
     }
@@ -259,13 +261,13 @@ def test_half_of_the_answers_left_empty_scores_a_half(nblib, truth, tmp_path):
     assert nblib("evaluate", truth, path) == (0, "0.500000 mean F1 over 12 images\n", "")
 
 
-def test_evaluate_names_the_file_that_is_not_there(nblib, truth, tmp_path):
+def test_evaluate_names_a_missing_file(nblib, truth, tmp_path):
     code, out, err = nblib("evaluate", truth, tmp_path / "submission.txt")
     assert (code, out) == (1, "")
     assert err == f"no file {tmp_path / 'submission.txt'}; expected lines `image_id<TAB>CUI;CUI`.\n"
 
 
-def test_evaluate_refuses_answers_to_other_images(nblib, truth, tmp_path):
+def test_evaluate_rejects_answers_to_other_images(nblib, truth, tmp_path):
     (tmp_path / "submission.txt").write_text("X\tC0000001\n")
     code, _, err = nblib("evaluate", truth, tmp_path / "submission.txt")
     assert code == 1
@@ -287,10 +289,38 @@ def test_check_submission_lists_what_would_be_rejected(nblib, sample, truth, tmp
     assert "accepted" not in out
 
 
+# ---- prepare
+
+
+def test_prepare_decodes_the_pixels_of_all_experiments_and_reports_errors_in_one_sentence(sample, tmp_path, capfd):
+    small = {"backbone": "small_plain", "weights": None, "data": str(sample), "runs": str(tmp_path / "runs")}
+    files = [tmp_path / f"{size}.yaml" for size in (32, 40)]
+    for file in files:
+        file.write_text(json.dumps({**small, "image_size": int(file.stem)}))  # JSON is YAML
+    files.append(tmp_path / "wrong.yaml")
+    files[-1].write_text(json.dumps({**small, "weights": str(tmp_path / "missing.weights.h5")}))
+    program = """
+import sys
+from nblib.__main__ import main
+for files in (sys.argv[1:3], sys.argv[3:4], ["nowhere.yaml"]):
+    sys.argv = ["nblib", "prepare", *files]
+    try:
+        main()
+    except SystemExit as ended:
+        print(ended.code)
+"""  # three commands, for one import of TensorFlow
+    subprocess.run([sys.executable, "-c", program, *files], check=True)
+    out, err = capfd.readouterr()
+    assert out.split() == ["0", "1", "1"]
+    missing_weights, missing_file = err.splitlines()
+    assert str(tmp_path / "missing.weights.h5") in missing_weights and "nowhere.yaml" in missing_file
+    assert {path.parent.name[-5:] for path in tmp_path.rglob("facts.json")} == {"_32px", "_40px"}
+
+
 # ---- report and mistakes
 
 
-def test_report_names_a_folder_that_is_not_there(nblib, tmp_path):
+def test_report_names_a_missing_folder(nblib, tmp_path):
     code, _, err = nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")
     assert code == 1
     assert err.startswith(f"no folder {tmp_path / 'runs'}; ") and "Traceback" not in err

@@ -5,63 +5,49 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
+from typer import Argument, Exit, Option, echo
 from typer.core import TyperCommand
 
 HALVES = ("val1", "val2")
 
 
 class PapermillStyle(TyperCommand):
-    """Takes `-p NAME VALUE`, as papermill does, and `--halves val1 val2`; typer's options have one word each."""
+    """Accepts `-p NAME VALUE`, as papermill does, and `--halves val1 val2`; typer's options have one value each."""
 
     def parse_args(self, context: Any, words: list[str]) -> list[str]:
-        """Hands typer `-p NAME=VALUE` and `--halves val1 --halves val2`."""
-        said, rest = [], list(words)
+        """Passes `-p NAME=VALUE` and `--halves val1 --halves val2` on to typer."""
+        passed, rest = [], list(words)
         while rest:
             word = rest.pop(0)
             if word in ("-p", "--parameter") and len(rest) > 1:
-                said += [word, f"{rest.pop(0)}={rest.pop(0)}"]
-            elif word == "--halves":
-                said += [word, *rest[:1]]
-                rest = rest[1:]
-                while rest and rest[0] in HALVES:
-                    said += [word, rest.pop(0)]
+                passed += [word, f"{rest.pop(0)}={rest.pop(0)}"]
+            elif passed[-2:-1] == ["--halves"] and word in HALVES:
+                passed += ["--halves", word]
             else:
-                said.append(word)
-        return super().parse_args(context, said)
+                passed.append(word)
+        return super().parse_args(context, passed)
 
 
 def batch(
-    experiments: Annotated[
-        list[Path], typer.Argument(help="Files of parameters, or folders of them.", show_default=False)
-    ],
-    halves: Annotated[list[str], typer.Option(help="val1, val2 or both.")] = HALVES,
-    overlays: Annotated[
-        list[Path] | None, typer.Option("--overlay", "-f", help="More parameters for all runs.", show_default=False)
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter", "-p", metavar="NAME VALUE", show_default=False,
-            help="A parameter for all runs; VALUE,VALUE makes a grid.",
-        ),
-    ] = None,
-    executor: Annotated[Literal["local", "slurm"], typer.Option(help="This machine, or Slurm's queue.")] = "local",
-    jobs: Annotated[
-        int | None, typer.Option(help="local: runs at once. As many as GPUs, or 1.", min=1, show_default=False)
-    ] = None,
-    partition: Annotated[str | None, typer.Option(help="slurm: its partition.", show_default=False)] = None,
-    gpus: Annotated[int | None, typer.Option(help="slurm: GPUs of a run.", min=0, show_default=False)] = None,
-    time: Annotated[
-        int | None, typer.Option(help="slurm: minutes; then the run is queued again.", min=1, show_default="1440")
-    ] = None,
-    max_parallel: Annotated[
-        int | None, typer.Option(help="slurm: runs at once.", min=1, show_default="256")
-    ] = None,
-    retries: Annotated[int, typer.Option(help="Again after a kill, or a kernel that did not start.", min=0)] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the papermill command of each run.")] = False,
+    experiments: Annotated[list[Path], Argument(help="Parameters files, or folders of them.", show_default=False)],
+    halves: Annotated[list[str], Option(help="Validation halves: val1, val2 or both.")] = HALVES,
+    overlays: Annotated[list[Path], Option(
+        "--overlay", "-f", help="A parameters file that overrides those of all runs.", show_default=False)] = (),
+    parameters: Annotated[list[str], Option(
+        "--parameter", "-p", metavar="NAME VALUE", show_default=False,
+        help="A parameter of all runs; comma-separated values make a grid.")] = (),
+    executor: Annotated[Literal["local", "slurm"], Option(help="This machine, or a Slurm cluster.")] = "local",
+    jobs: Annotated[int | None, Option(
+        help="local: parallel runs; by default one per GPU, or 1.", min=1, show_default=False)] = None,
+    partition: Annotated[str | None, Option(help="slurm: partition.", show_default=False)] = None,
+    gpus: Annotated[int | None, Option(help="slurm: GPUs per run.", min=0, show_default=False)] = None,
+    time: Annotated[int | None, Option(
+        help="slurm: time limit in minutes; then the run is requeued.", min=1, show_default="1440")] = None,
+    max_parallel: Annotated[int | None, Option(help="slurm: parallel runs.", min=1, show_default="256")] = None,
+    retries: Annotated[int, Option(help="Further tries after a kill, or when a kernel did not start.", min=0)] = 2,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the papermill command of each run.")] = False,
 ) -> None:  # fmt: skip
-    """Run many experiments, and go on with what is missing when started again; exit 1 where one failed.
+    """Run many experiments; started again, continue with what is missing. Exit 1 if any failed.
 
     Example: `nblib batch params/table3 --halves val1 val2 -f params/sample.yaml -p learning_rate 1.0e-3,3.0e-3`
     """
@@ -69,33 +55,27 @@ def batch(
     from nblib.batch.places import Slurm, ThisMachine, slots
     from nblib.batch.plan import batch_folder, plan_runs, refuse_conflicts
 
-    planned = plan_runs(
-        experiments, dict.fromkeys(halves), overlays or (), dict(_pair(text) for text in parameters or ())
-    )
+    grid = dict(text.partition("=")[::2] for text in parameters)
+    planned = plan_runs(experiments, dict.fromkeys(halves), overlays, grid)
     if dry_run:
         refuse_conflicts(planned)
-        typer.echo("\n".join(shlex.join(run.command) for run in planned))
+        echo("\n".join(shlex.join(run.command) for run in planned))
         return
     devices = max(run.experiment.devices for run in planned)
-    folder = batch_folder(planned[0].experiment) / "submitit"
     if executor == "slurm":
         _refuse(executor, {"--jobs": jobs})
         gpus = devices if gpus is None and devices > 1 else gpus
+        folder = batch_folder(planned[0].experiment) / "submitit"
         place = Slurm(folder, time or 1440, max_parallel or 256, partition, gpus)
     else:
         _refuse(executor, {"--partition": partition, "--gpus": gpus, "--time": time, "--max-parallel": max_parallel})
-        place = ThisMachine(folder, slots(jobs, devices))
+        place = ThisMachine(slots(jobs, devices))
     ended = run_batch(planned, place, retries)
-    typer.echo(summary(ended, ["nblib", *sys.argv[1:]]))
+    echo(summary(ended, ["nblib", *sys.argv[1:]]))
     if ended.stopped or ended.failed:
-        raise typer.Exit(130 if ended.stopped else 1)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name, value
+        raise Exit(130 if ended.stopped else 1)
 
 
 def _refuse(executor: str, options: dict[str, Any]) -> None:
     if others := [name for name, value in options.items() if value is not None]:
-        raise ValueError(f"{' and '.join(others)} can't go with --executor {executor}; see `nblib batch --help`.")
+        raise ValueError(f"{' and '.join(others)} can't be used with --executor {executor}: see `nblib batch --help`.")

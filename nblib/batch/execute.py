@@ -1,4 +1,4 @@
-"""Executes the runs of a batch at a place until each is done or has failed; says how far it is, and how it ended."""
+"""Executes the runs of a batch until each is done or has failed, reports progress, and sums up at the end."""
 
 import json
 import shlex
@@ -7,183 +7,197 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
+
+from tqdm import tqdm
 
 from nblib.batch.outcome import judge
 from nblib.batch.places import Job, Place
 from nblib.batch.plan import PlannedRun, batch_folder, refuse_conflicts
-from nblib.batch.progress import Progress
 from nblib.batch.worker import Execution
-from nblib.experiments import Experiment
 from nblib.system import take_lock, write_json
 
 
 class Batch:
-    """Runs that are executed at a place until each is done or has failed.
+    """Runs that are executed until each is done or has failed.
 
     Attributes:
-        left: not yet begun, in order.
-        running: who works on each.
-        done: their scores are written and their notebooks whole.
-        failed: the reason of each.
-        stopped: whether it was told to stop before its end.
+        left: not yet started, in order.
+        running: the job of each running run.
+        done: finished, with a completely executed notebook.
+        failed: the reason for each.
+        stopped: whether Ctrl-C or SIGTERM ended the batch.
     """
 
-    def __init__(self, planned: Sequence[PlannedRun], place: Place, retries: int = 2) -> None:
+    def __init__(self, planned: Sequence[PlannedRun], place: Place, log: IO[str], retries: int = 2) -> None:
         self.done = [run for run in planned if run.done]
         self.left = [run for run in planned if not run.done]
         self.running: dict[PlannedRun, Job] = {}
         self.failed: dict[PlannedRun, str] = {}
         self.stopped = False
-        self._place, self._retries, self._tries = place, retries, Counter()
+        self._place, self._log, self._retries, self._tries = place, log, retries, Counter()
+        self._status = tqdm(bar_format="{desc}", disable=None, file=sys.stderr)
 
-    def work(self, progress: Progress) -> None:
-        """Executes until nothing is left or it is told to stop: by Ctrl-C, or by SIGTERM.
+    def execute(self) -> None:
+        """Executes until nothing is left, or until Ctrl-C or SIGTERM.
 
         Raises:
-            FileNotFoundError, ValueError: what the runs need is missing or wrong; then none of them starts.
+            ValueError: a run is still executed at another place.
+            ChildProcessError: what the runs share could not be prepared; no run has started.
         """
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A flag and no exception: no moment is wrong for it, for example between the start of a job and its record.
+        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            self._find_again(progress)
+            self._write(f"{len(self.done) + len(self.left)} runs, {len(self.done)} of them already done")
+            self._find_running()
             if self.left:
-                progress.tell("making what the runs share: pixels and weights")
-                prepare([run.experiment for run in self.left])
-            while self.left or self.running:
-                self._collect(progress)
-                self._start(progress)
-                progress.show(self.done, self.running, self.failed, self.left)
+                self._prepare()
+            while (self.left or self.running) and not self.stopped:
+                running = self._place.running(self.running.values())
+                for run in [run for run, job in self.running.items() if job not in running]:
+                    self._settle(run, self.running.pop(run))
+                free = 0 if self.stopped else max(0, self._place.capacity - len(self.running))
+                self._start(self.left[:free])
+                self._show_status()
                 time.sleep(self._place.every if self.running else 0)
-        except KeyboardInterrupt:
-            self.stopped = True
-            progress.tell("stopping")
-            progress.tell(f"stopped. {self._place.stop(list(self.running.values()))}".strip())
+            if self.stopped:
+                self._write("stopping")
+                self._write(f"stopped. {self._place.stop(self.running.values())}".strip())
         finally:
-            signal.signal(signal.SIGTERM, before)
+            self._status.close()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
-    def _find_again(self, progress: Progress) -> None:
-        """Takes up the runs that an earlier batch, now dead, left at work."""
+    def _stop(self, number: int, frame: object) -> None:
+        self.stopped = True
+
+    def _find_running(self) -> None:
+        """Takes over the jobs of an earlier batch that was killed."""
         for run in self.done:
-            (run.books / "job.json").unlink(missing_ok=True)
-        for run in list(self.left):
-            job = _job_of(run)
-            if job and job.place != self._place.name:
+            _job_file(run).unlink(missing_ok=True)
+        for run in [run for run in self.left if _job_file(run).is_file()]:
+            job = Job(**json.loads(_job_file(run).read_text(encoding="utf-8")))
+            if job.place != self._place.name:
                 raise ValueError(
-                    f"{run.name} was last given to {job.place}, as job {job.job_id}; go on with --executor "
-                    f"{job.place}, or make sure that job is gone and remove {run.books / 'job.json'}."
+                    f"{run.name} was submitted to {job.place} as job {job.job_id}; continue with --executor "
+                    f"{job.place}, or make sure that the job has ended and remove {_job_file(run)}."
                 )
-            if job and self._place.at_work([job]):
+            if self._place.running([job]):
                 self.left.remove(run)
                 self.running[run] = job
-                progress.tell(f"still at work, from before: {run.name} (job {job.job_id})")
+                self._write(f"still running {run.name} (job {job.job_id} of an earlier batch)")
 
-    def _start(self, progress: Progress) -> None:
-        jobs = list(self.running.values())
-        starting = self.left[: max(0, self._place.room(jobs))]
-        if not starting:
-            return
+    def _prepare(self) -> None:
+        """Prepares what the runs share by `nblib prepare`, a process whose end frees the memory of TensorFlow."""
+        self._write("preparing pixels and weights")
+        with TemporaryDirectory() as folder:
+            files = [Path(folder, f"{number}.yaml") for number in range(len(self.left))]
+            for file, run in zip(files, self.left, strict=True):
+                write_json(file, run.experiment.model_dump())  # JSON is YAML
+            process = subprocess.Popen([sys.executable, "-m", "nblib", "prepare", *files], start_new_session=True)
+            while process.poll() is None and not self.stopped:
+                time.sleep(0.1)
+            if self.stopped:  # what it leaves half-made is completed or replaced the next time
+                process.kill()
+            if process.wait() and not self.stopped:
+                raise ChildProcessError("pixels and weights could not be prepared (reason above); no run has started.")
+
+    def _start(self, starting: Sequence[PlannedRun]) -> None:
+        """Starts the first runs that are left."""
         for run in starting:
-            _forget(run)
-        for run, job in zip(starting, self._place.start([_execution(run) for run in starting], jobs), strict=True):
-            write_json(run.books / "job.json", job.to_dict())
+            run.log_dir.mkdir(parents=True, exist_ok=True)
+            for outcome in (run.log_dir / "ended.json", run.notebook):  # of an earlier try
+                outcome.unlink(missing_ok=True)
+        executions = [Execution(tuple(run.command), run.run.folder, run.log_dir) for run in starting]
+        jobs = self._place.start(executions, self.running.values()) if starting else []
+        for run, job in zip(starting, jobs, strict=True):
+            write_json(_job_file(run), asdict(job))
             self.running[run] = job
             self._tries[run] += 1
-            progress.tell(f"started {run.name} (job {job.job_id})")
+            self._write(f"started {run.name} (job {job.job_id})")
         self.left = self.left[len(starting) :]
 
-    def _collect(self, progress: Progress) -> None:
-        at_work = self._place.at_work(list(self.running.values()))
-        for run, job in list(self.running.items()):
-            if job not in at_work:
-                del self.running[run]
-                (run.books / "job.json").unlink(missing_ok=True)
-                self._settle(run, job, progress)
-
-    def _settle(self, run: PlannedRun, job: Job, progress: Progress) -> None:
-        """Says what came of a run nobody works on any more, and puts it where it belongs."""
+    def _settle(self, run: PlannedRun, job: Job) -> None:
+        """Moves a run whose job has ended to `done` or `failed`, or back to `left` for another try."""
         until = time.monotonic() + self._place.lag
-        while not (run.done or (run.books / "ended.json").exists()) and time.monotonic() < until:
-            time.sleep(1)
+        while not (run.done or (run.log_dir / "ended.json").exists()) and time.monotonic() < until and not self.stopped:
+            time.sleep(0.5)
+        _job_file(run).unlink(missing_ok=True)
         if run.done:
             self.done.append(run)
-            progress.tell(f"done {run.name}")
+            self._write(f"done {run.name}")
             return
-        outcome = judge(run.notebook, run.books)
-        reason = self._place.why_gone(job) or outcome.reason
-        if outcome.kind == "passing" and reason == outcome.reason and self._tries[run] <= self._retries:
+        outcome, cancelled = judge(run.notebook, run.log_dir), self._place.cancellation(job)
+        if outcome.kind == "passing" and not cancelled and self._tries[run] <= self._retries:
             self.left.insert(0, run)
-            progress.tell(f"again {run.name}: {reason} (try {self._tries[run] + 1} of {self._retries + 1})")
+            self._write(f"retrying {run.name}: {outcome.reason} (try {self._tries[run] + 1} of {self._retries + 1})")
             return
-        self.failed[run] = reason
-        progress.tell(f"failed {run.name}: {reason.splitlines()[0]}")
+        self.failed[run] = cancelled or outcome.reason
+        self._write(f"failed {run.name}: {self.failed[run].splitlines()[0]}")
+
+    def _write(self, line: str) -> None:
+        """Writes a line to stderr and, with the time, to the log."""
+        tqdm.write(line, file=sys.stderr)
+        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {line}", file=self._log, flush=True)
+
+    def _show_status(self) -> None:
+        """In a terminal: the last line has the counts, and the epochs of the running runs."""
+        if not self._status.disable:
+            epochs = ", ".join(f"{run.name} {_epochs_done(run)}/{run.experiment.epochs}" for run in self.running)
+            self._status.set_description_str(f"{self.counts}; running: {epochs or 'nothing'}")
+
+    @property
+    def counts(self) -> str:
+        """How many runs are done, have failed, and are left or running."""
+        return f"{len(self.done)} done, {len(self.failed)} failed, {len(self.left) + len(self.running)} left"
 
 
 def run_batch(planned: Sequence[PlannedRun], place: Place, retries: int = 2) -> Batch:
-    """The batch, executed: each run done or failed, or the batch stopped.
+    """The executed batch: each run is done or has failed, or the batch was stopped.
 
     Args:
         planned: at least one run, all with the same `runs` folder.
-        place: where.
-        retries: how often a run is tried again whose process was killed or whose kernel did not start.
+        place: where they are executed.
+        retries: further tries for a run whose process was killed or whose kernel did not start.
 
     Raises:
-        FileNotFoundError, ValueError: what the runs need is missing or wrong, or a run folder holds another run;
-            nothing was started.
-        BlockingIOError: another batch is at work in this `runs` folder.
+        FileNotFoundError, ValueError, ChildProcessError: what the runs need is missing or wrong, or a run folder holds
+            another run; nothing was started.
+        BlockingIOError: another batch is running in this `runs` folder.
     """
     refuse_conflicts(planned)
     folder = batch_folder(planned[0].experiment)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "batch.log").open("a", encoding="utf-8") as log:
         if take_lock(log) is False:
-            raise BlockingIOError(f"another batch is at work in {folder.parent}; wait for it, or choose other `runs`.")
-        batch = Batch(planned, place, retries)
-        with Progress(log) as progress:
-            progress.tell(f"{len(planned)} runs, {len(batch.done)} of them done before")
-            batch.work(progress)
+            raise BlockingIOError(f"another batch is running in {folder.parent}; wait for it, or choose other `runs`.")
+        batch = Batch(planned, place, log, retries)
+        batch.execute()
     return batch
 
 
 def summary(batch: Batch, command: Sequence[str]) -> str:
-    """What came of a batch: counts, failing cells with where to look, and how to go on."""
-    told = [f"{len(batch.done)} done, {len(batch.failed)} failed, {len(batch.left) + len(batch.running)} left"]
+    """The result of a batch: counts, the failing cells with their notebooks and logs, and how to continue."""
+    lines = [batch.counts]
     for run, reason in batch.failed.items():
-        told += [f"\n{run.name} failed in {reason}", f"    notebook {run.notebook}", f"    log {run.books / 'log.txt'}"]
+        paths = f"    notebook {run.notebook}\n    log {run.log_dir / 'log.txt'}"
+        lines.append(f"\n{run.name} failed in {reason}\n{paths}")
     if batch.stopped or batch.failed:
-        told.append(f"\nThe same command goes on with what is missing:\n    {shlex.join(command)}")
-    return "\n".join(told)
+        lines.append(f"\nTo continue with what is missing, give the same command again:\n    {shlex.join(command)}")
+    return "\n".join(lines)
 
 
-def prepare(experiments: Iterable[Experiment]) -> None:
-    """Makes what runs share, once, before they start: `nblib prepare` in a process of its own, which takes TensorFlow away.
-
-    Raises:
-        ChildProcessError: it could not be made; the process has said why.
-    """
-    with TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{number}.json" for number, _ in enumerate(experiments)]
-        for file, experiment in zip(files, experiments, strict=True):
-            write_json(file, experiment.model_dump())
-        if subprocess.run([sys.executable, "-m", "nblib", "prepare", *files], check=False).returncode:
-            raise ChildProcessError(
-                "pixels and weights could not be prepared, for the reason above; no run has started."
-            )
+def _job_file(run: PlannedRun) -> Path:
+    """Holds the job that executes the run; absent when none does."""
+    return run.log_dir / "job.json"
 
 
-def _execution(run: PlannedRun) -> Execution:
-    return Execution(tuple(run.command), Path.cwd(), run.run.folder, run.books)
-
-
-def _job_of(run: PlannedRun) -> Job | None:
-    """Who was last at work on the run, as far as is known."""
-    book = run.books / "job.json"
-    return Job(**json.loads(book.read_text(encoding="utf-8"))) if book.is_file() else None
-
-
-def _forget(run: PlannedRun) -> None:
-    """Removes what an earlier attempt left of its outcome; its log is kept."""
-    run.books.mkdir(parents=True, exist_ok=True)
-    (run.books / "ended.json").unlink(missing_ok=True)
-    run.notebook.unlink(missing_ok=True)
+def _epochs_done(run: PlannedRun) -> int:
+    """Completed epochs in the run's history."""
+    history = run.run.folder / "history.csv"
+    return max(0, len(history.read_text(encoding="utf-8").splitlines()) - 1) if history.is_file() else 0

@@ -1,34 +1,34 @@
-"""What came of a papermill execution, read from the notebook, the log and the code it left."""
+"""The outcome of a papermill execution, from the notebook, the log and the exit code that it left."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-KERNEL_DIED = 138  # papermill's exit code when the kernel died while a cell was executed
+KERNEL_DIED = 138  # papermill's exit code when the kernel died during a cell
 
-# Failures to start a kernel that pass: ports taken in the same moment (papermill issue 511), a machine too busy.
+# Failures to start a kernel that pass: ports taken at the same moment (papermill issue 511), a machine too busy.
 PASSING = ("Kernel died before replying to kernel_info", "Address already in use", "Kernel didn't respond in")
 
-TRAINED_ELSEWHERE = "is being trained by another process"  # what `Run.held` says
+TRAINED_ELSEWHERE = "is being trained by another process"  # what `Run.lock` says
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """done; failed for good; or passing, which is worth another try. The reason is empty where it is done."""
+    """Failed, or passing: a failure that another try may not meet. The reason is text for people."""
 
-    kind: Literal["done", "failed", "passing"]
-    reason: str = ""
+    kind: Literal["failed", "passing"]
+    reason: str
 
 
-def is_whole(notebook: Path) -> bool:
+def is_complete(notebook: Path) -> bool:
     """Whether papermill executed the notebook to its end without an error."""
-    told = _read(notebook).get("metadata", {}).get("papermill", {})
-    return bool(told.get("end_time")) and not told.get("exception")
+    papermill = _read(notebook).get("metadata", {}).get("papermill", {})
+    return bool(papermill.get("end_time")) and not papermill.get("exception")
 
 
 def failing_cell(notebook: Path) -> str | None:
-    """The cell of an executed notebook that ended in an error, and the error's last words; None where none did."""
+    """Number, error and source of the cell of an executed notebook that raised an error; None if none did."""
     for cell in _read(notebook).get("cells", []):
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
@@ -37,32 +37,32 @@ def failing_cell(notebook: Path) -> str | None:
     return None
 
 
-def judge(notebook: Path, books: Path) -> Outcome:
-    """The outcome of an execution that has not finished its run, though it is no longer at work."""
+def judge(notebook: Path, log_dir: Path) -> Outcome:
+    """The outcome of an execution that has ended without finishing its run."""
     if cell := failing_cell(notebook):
         if TRAINED_ELSEWHERE in cell:
             return Outcome("passing", "another process was training it")
         return Outcome("failed", cell)
-    ended, log = books / "ended.json", last_log(books)
+    ended, log = log_dir / "ended.json", last_log(log_dir)
     code = json.loads(ended.read_text(encoding="utf-8"))["code"] if ended.is_file() else None
     if code is None:
         return Outcome("passing", "its process was killed")
     if code == KERNEL_DIED or code < 0:
         return Outcome("passing", "its kernel died: killed, or out of memory")
-    if sign := next((sign for sign in PASSING if sign in log), None):
-        return Outcome("passing", f"the kernel did not start: {sign}")
-    words = [line for line in log.splitlines() if line.strip()]
-    return Outcome("failed", words[-1] if words else "no word in its log")
+    if found := next((message for message in PASSING if message in log), None):
+        return Outcome("passing", f"the kernel did not start: {found}")
+    lines = [line for line in log.splitlines() if line.strip()]
+    return Outcome("failed", lines[-1] if lines else "nothing in its log")
 
 
-def last_log(books: Path) -> str:
-    """What the log says of the last execution."""
-    log = books / "log.txt"
+def last_log(log_dir: Path) -> str:
+    """The part of the log that the last execution wrote."""
+    log = log_dir / "log.txt"
     return log.read_text(encoding="utf-8", errors="replace").rpartition("\n== ")[2] if log.is_file() else ""
 
 
 def _read(notebook: Path) -> dict[str, Any]:
-    """The notebook; an empty one where there is none, or one whose writer was killed."""
+    """The notebook as JSON; empty where there is none, or where its writer was killed."""
     try:
         return json.loads(notebook.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

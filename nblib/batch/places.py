@@ -1,13 +1,15 @@
-"""Where a batch is executed: on this machine or by Slurm, each through submitit."""
+"""Where a batch is executed: in processes of this machine, or in jobs of Slurm, through submitit."""
 
 import getpass
+import os
+import pickle
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import TemporaryFile
 
 import psutil
 import submitit
@@ -15,103 +17,81 @@ import submitit
 from nblib.batch.worker import Execution, kill_tree
 from nblib.system import cores, visible_gpus
 
-ALWAYS = 10 * 365 * 24 * 60  # minutes: submitit ends what takes longer, and by itself would after two
 STOPPING = 15  # seconds for a worker to end by itself
 
 
 @dataclass(frozen=True)
 class Job:
-    """Who works on a run: a process here (its number and the time it began), or a job of Slurm; slot: see Slots."""
+    """What executes a run: a process of this machine (its PID, its slot, when it started), or a job of Slurm."""
 
     place: str
     job_id: str
     slot: int = 0
     began: float = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values; Job(**these) is the same."""
-        return asdict(self)
-
-
-class Place(Protocol):
-    """What a batch asks of the place where it is executed.
-
-    `every`: seconds between two looks at its jobs. `lag`: until files of a job that has ended are surely seen here.
-    """
-
-    name: str
-    every: float
-    lag: float
-
-    def room(self, jobs: Sequence[Job]) -> int: ...
-    def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]: ...
-    def at_work(self, jobs: Sequence[Job]) -> set[Job]: ...
-    def why_gone(self, job: Job) -> str | None: ...
-    def stop(self, jobs: Sequence[Job]) -> str: ...
-
 
 class ThisMachine:
-    """As many runs at once as there are slots; a slot is the environment its runs see: a GPU, or a share of the cores.
+    """As many runs at once as there are slots; a slot is the environment of its runs: a GPU, or a share of the cores.
 
-    submitit starts the processes; they outlive this one, so that a batch that was killed finds them again.
+    Each worker leads a session of its own: Ctrl-C in the terminal does not reach it, and it survives the batch, which
+    finds it when it is started again.
     """
 
-    name, every, lag = "local", 0.5, 0
+    name = "local"
+    every = 0.5  # seconds between two looks at the jobs
+    lag = 0  # seconds until the files of an ended job are visible here
 
-    def __init__(self, folder: Path, slots: Sequence[dict[str, str]]) -> None:
-        self.slots = slots
-        self._executor = submitit.LocalExecutor(folder)
-        self._executor.update_parameters(timeout_min=ALWAYS)
-        self._started: dict[str, submitit.Job] = {}
+    def __init__(self, slots: Sequence[dict[str, str]]) -> None:
+        self.capacity = len(slots)  # runs at the same time
+        self._slots = slots
+        self._processes: list[subprocess.Popen] = []
 
-    def room(self, jobs: Sequence[Job]) -> int:
-        """How many more runs may start beside these."""
-        return len(self.slots) - len(jobs)
-
-    def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]:
-        """Starts them in free slots."""
-        free = [number for number in range(len(self.slots)) if number not in {job.slot for job in jobs}]
+    def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
+        """Starts the executions in the free slots, one each."""
+        free = [number for number in range(self.capacity) if number not in {job.slot for job in jobs}]
         return [self._start(execution, slot) for execution, slot in zip(executions, free, strict=False)]
 
     def _start(self, execution: Execution, slot: int) -> Job:
-        placed = Execution(**{**vars(execution), "environment": self.slots[slot]})
-        with _deaf_to_ctrl_c():
-            job = self._executor.submit(placed)
-        self._started[job.job_id] = job
-        return Job(self.name, job.job_id, slot, psutil.Process(int(job.job_id)).create_time())
+        with TemporaryFile() as pickled, (execution.log_dir / "log.txt").open("a", encoding="utf-8") as log:
+            pickle.dump(execution, pickled)
+            pickled.seek(0)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "nblib.batch.worker"], env={**os.environ, **self._slots[slot]},
+                stdin=pickled, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._processes.append(process)
+        return Job(self.name, str(process.pid), slot, psutil.Process(process.pid).create_time())
 
-    def at_work(self, jobs: Sequence[Job]) -> set[Job]:
-        """Those of the jobs that are still at work."""
-        for job in jobs:
-            if job.job_id in self._started:
-                self._started[job.job_id].done()  # takes leave of a process that has ended
+    def running(self, jobs: Collection[Job]) -> set[Job]:
+        """Those of the jobs that have not ended."""
+        self._processes = [process for process in self._processes if process.poll() is None]
         return {job for job in jobs if _process(job)}
 
-    def why_gone(self, job: Job) -> str | None:
-        """Why a job will never end its run, where someone wanted that: not on this machine."""
+    def cancellation(self, job: Job) -> str | None:
+        """Nobody cancels a job on this machine."""
         return None
 
-    def stop(self, jobs: Sequence[Job]) -> str:
-        """Ends the jobs, and says so."""
+    def stop(self, jobs: Collection[Job]) -> str:
+        """Ends the jobs; a sentence that says so."""
         processes = [process for process in map(_process, jobs) if process]
         for process in processes:
             process.terminate()
         for process in psutil.wait_procs(processes, STOPPING)[1]:
             kill_tree(process.pid)
-        return f"{len(processes)} at work were stopped, each keeps its whole epochs" if processes else ""
+        return f"Ended {len(processes)} running; completed epochs are kept." if processes else ""
 
 
 class Slurm:
-    """Job arrays of Slurm, which has the queue; jobs are queued again after preemption and time limit, and go on.
+    """Job arrays in Slurm's queue; after preemption or at the time limit a job is queued again, and resumes.
 
     Args:
-        folder: for submitit's files; the nodes must see it, as all of the project and the data.
-        minutes: a job's time limit; Slurm ends a job there, and it is queued again.
-        max_parallel: so many jobs of an array at once.
-        partition, gpus: None leaves them to Slurm's own defaults.
+        folder: for submitit's files; visible on the nodes, like the project and the data.
+        minutes: time limit of a job, after which it is queued again.
+        max_parallel: jobs of an array that run at the same time.
+        partition, gpus: None leaves them to Slurm's defaults.
     """
 
-    name, every, lag = "slurm", 5, 20
+    name, every, lag, capacity = "slurm", 5, 20, sys.maxsize  # see ThisMachine
 
     def __init__(self, folder: Path, minutes: int, max_parallel: int, partition: str | None, gpus: int | None) -> None:
         try:
@@ -124,63 +104,66 @@ class Slurm:
             **{name: value for name, value in asked.items() if value is not None},
         )  # fmt: skip
 
-    def room(self, jobs: Sequence[Job]) -> int:
-        """All there are: the queue is Slurm's."""
-        return 10**6
+    def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
+        """Submits the executions as one job array; Ctrl-C waits until sbatch has answered.
 
-    def start(self, executions: Sequence[Execution], jobs: Sequence[Job]) -> list[Job]:
-        """Queues them, as one array."""
+        Raises:
+            ValueError: Slurm refuses them.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             with self._executor.batch():
                 submitted = [self._executor.submit(execution) for execution in executions]
         except submitit.core.utils.FailedJobError as error:
             raise ValueError(f"Slurm does not take the jobs: {error}; see `sinfo`, and the options given.") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return [Job(self.name, job.job_id) for job in submitted]
 
-    def at_work(self, jobs: Sequence[Job]) -> set[Job]:
-        """Those that Slurm has in its queue, running or not; all of them while it does not answer."""
+    def running(self, jobs: Collection[Job]) -> set[Job]:
+        """Those that Slurm has in its queue, waiting or running; all of them when it does not answer."""
         command = ["squeue", "--user", getpass.getuser(), "--noheader", "--array", "--format=%i"]
         try:
-            told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+            queued = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
         except (OSError, subprocess.SubprocessError):
             return set(jobs)
-        return {job for job in jobs if job.job_id in told}
+        return {job for job in jobs if job.job_id in queued}
 
-    def why_gone(self, job: Job) -> str | None:
-        """That the job was cancelled, where Slurm says so: of one that had not begun it shows the rest of its array."""
+    def cancellation(self, job: Job) -> str | None:
+        """That the job was cancelled, if it was: for one cancelled while pending, Slurm shows the rest of its array."""
         asked = subprocess.run(["scontrol", "show", "job", job.job_id], capture_output=True, text=True, check=False)
-        told, task = asked.stdout, job.job_id.partition("_")[2]
-        is_shown = f"ArrayTaskId={task}" in told.replace("%", " ").split()
-        cancelled = "JobState=CANCELLED" in told or (told and not is_shown)
+        shown, task = asked.stdout, job.job_id.partition("_")[2]
+        is_shown = f"ArrayTaskId={task}" in shown.replace("%", " ").split()
+        cancelled = "JobState=CANCELLED" in shown or (shown and not is_shown)
         return f"job {job.job_id} was cancelled" if cancelled else None
 
-    def stop(self, jobs: Sequence[Job]) -> str:
-        """Leaves the jobs to Slurm, and says how to stop them."""
-        arrays = sorted({job.job_id.partition("_")[0] for job in jobs})
-        return f"Slurm goes on with {len(jobs)}: `scancel {' '.join(arrays)}` would stop them" if jobs else ""
+    def stop(self, jobs: Collection[Job]) -> str:
+        """Leaves the jobs in the queue; a sentence that says how to cancel them."""
+        arrays = " ".join(sorted({job.job_id.partition("_")[0] for job in jobs}))
+        return f"{len(jobs)} jobs stay in Slurm's queue; `scancel {arrays}` would cancel them." if jobs else ""
 
 
 def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
-    """The environments of runs at work at once: `devices` GPUs each, or, where there is no GPU, cores in equal parts.
+    """The environments of runs at the same time: `devices` GPUs each, or, without a GPU, an equal share of the cores.
 
     None makes as many slots as the GPUs allow, or one.
 
     Raises:
-        ValueError: more jobs than the GPUs allow, or fewer GPUs than a run shares its batches among.
+        ValueError: more jobs than the GPUs allow, or fewer GPUs than one run uses.
     """
     gpus = visible_gpus()
     if not gpus:
         threads = str(max(1, cores() // (jobs or 1)))
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         return [dict.fromkeys(names, threads)] * (jobs or 1)
-    there = [",".join(gpus[first : first + devices]) for first in range(0, len(gpus) - devices + 1, devices)]
-    if (jobs or 1) > len(there):
+    groups = [",".join(gpus[first : first + devices]) for first in range(0, len(gpus) - devices + 1, devices)]
+    if (jobs or 1) > len(groups):
         raise ValueError(f"{jobs or 1} jobs of {devices} GPU each do not fit on {len(gpus)}: lower --jobs or devices.")
-    return [{"CUDA_VISIBLE_DEVICES": names} for names in there[:jobs]]
+    return [{"CUDA_VISIBLE_DEVICES": names} for names in groups[:jobs]]
 
 
 def _process(job: Job) -> psutil.Process | None:
-    """The job's process, if it is there; another one that got its number later is not it."""
+    """The job's process, if it has not ended; a later process may have the same PID, but not the same start."""
     try:
         process = psutil.Process(int(job.job_id))
         same = abs(process.create_time() - job.began) < 2 and process.status() != psutil.STATUS_ZOMBIE
@@ -189,11 +172,4 @@ def _process(job: Job) -> psutil.Process | None:
     return process if same else None
 
 
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started meanwhile does not hear Ctrl-C: the batch alone does, and stops the others in order."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+Place = ThisMachine | Slurm

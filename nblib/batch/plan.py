@@ -1,7 +1,7 @@
-"""What a batch will run: files of parameters x a grid x halves, validated before anything starts, longest first."""
+"""The runs of a batch: parameters files x a grid x validation halves, validated before any starts, longest first."""
 
 import ast
-import os
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from nblib.batch.outcome import is_whole
+from nblib.batch.outcome import is_complete
 from nblib.data import read_dataset
 from nblib.experiments import (
     Experiment,
@@ -25,16 +23,17 @@ from nblib.experiments import (
     read_parameters,
 )
 
-# Multiplications of the convolutions for an image, by its pixels: counted at 224 pixels, the small ones at 32.
-WORK_A_PIXEL = {
+# Multiplications in the convolutions, per pixel of an image: counted at 224 pixels, the small ones at 32.
+WORK_PER_PIXEL = {
     "VGG16": 306_000, "ResNet50": 77_000, "DenseNet169": 67_000,
     "small_plain": 3_900, "small_residual": 3_500, "small_dense": 5_800,
 }  # fmt: skip
+WORK_OF_OTHERS = 150_000  # other backbones: their order decides only how early a batch ends
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a batch: its experiment, and the -f and -p with which papermill makes that of its notebook."""
+    """One run of a batch: its experiment, and papermill's -f and -p that give its notebook the same experiment."""
 
     experiment: Experiment
     arguments: tuple[str, ...]
@@ -55,30 +54,31 @@ class PlannedRun:
         return self.run.folder / "notebook.ipynb"
 
     @property
-    def books(self) -> Path:
-        """The folder in which the batch keeps this run's log and who works on it."""
+    def log_dir(self) -> Path:
+        """The folder of log.txt, of ended.json (see `Execution`), and of job.json while the run is executed."""
         return batch_folder(self.experiment) / self.name
 
     @property
     def command(self) -> list[str]:
-        """The papermill command, from the current folder."""
+        """The papermill command, relative to the current folder."""
         notebook = project_path("notebooks") / f"{notebook_of(self.experiment)}.ipynb"
         return ["papermill", _from_here(notebook), _from_here(self.notebook), *self.arguments]
 
     @property
     def done(self) -> bool:
-        """Whether the run is finished, and its notebook, where there is one, was executed to its end."""
-        return self.run.finished and (not self.notebook.exists() or is_whole(self.notebook))
+        """Whether the run is finished, and its notebook, if there is one, was executed completely."""
+        return self.run.finished and (not self.notebook.exists() or is_complete(self.notebook))
 
     @property
     def cost(self) -> int:
-        """What training is expected to cost beside other runs on the same images: work of one image in all epochs."""
+        """Expected work of the training, for comparison with other runs on the same images: per image, all epochs."""
         e = self.experiment
-        return WORK_A_PIXEL[e.backbone] * e.image_size**2 * e.epochs * (2 if e.flipped_copies else 1)
+        work = WORK_PER_PIXEL.get(e.backbone, WORK_OF_OTHERS)
+        return work * e.image_size**2 * e.epochs * (2 if e.flipped_copies else 1)
 
 
 def batch_folder(experiment: Experiment) -> Path:
-    """`<runs>/batch`: logs, and what submitit leaves."""
+    """`<runs>/batch`: the logs, and submitit's files."""
     return project_path(experiment.runs) / "batch"
 
 
@@ -88,30 +88,30 @@ def plan_runs(
     overlays: Iterable[Path] = (),
     parameters: Mapping[str, str] | None = None,
 ) -> list[PlannedRun]:
-    """All runs of a batch, those first that are expected to take longest.
+    """All runs of a batch, in descending order of expected duration.
 
     Args:
-        files: files of parameters, one an experiment, or folders of them.
+        files: parameters files, one per experiment, or folders of them.
         halves: val1, val2 or both.
-        overlays: files whose parameters take precedence, the later ones over the earlier (papermill's -f).
-        parameters: what takes precedence over all files (papermill's -p). Values parted by commas make a grid; each of
-            its points has the names and values of the varied parameters in its experiment_name.
+        overlays: files that override those parameters, a later one an earlier one (papermill's -f).
+        parameters: values that override all files (papermill's -p). Comma-separated values make a grid; names and
+            values of the varied parameters become part of the experiment_name.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: parameters of any run are wrong, or two runs would share a folder; all of it is told.
+        ValueError: parameters are wrong, in any of the runs, or two runs would share a folder; all errors at once.
     """
     choices = {name: text.split(",") for name, text in (parameters or {}).items()}
     if reserved := choices.keys() & {"validation_half", "force"}:
         raise ValueError(
-            f"a batch does not take {' and '.join(sorted(reserved))} by -p: halves are named by --halves, and force "
-            f"would train finished runs each time the batch is started again; choose another `runs` folder."
+            f"a batch does not accept -p {' or -p '.join(sorted(reserved))}: give the halves by --halves; force would "
+            f"train finished runs whenever the batch is started again, so choose another `runs` folder instead."
         )
     planned, wrong = [], defaultdict(dict)
     overlays, varied = list(overlays), [name for name in choices if len(choices[name]) > 1]
     for file, values, half in product(_files(files), product(*choices.values()), halves):
         try:
-            planned.append(_planned(file, overlays, dict(zip(choices, values, strict=True)), half, varied))
+            planned.append(_planned([file, *overlays], dict(zip(choices, values, strict=True)), half, varied))
         except ValueError as error:
             wrong[str(error)][str(file)] = True
     if wrong:
@@ -121,33 +121,48 @@ def plan_runs(
 
 
 def refuse_conflicts(planned: Iterable[PlannedRun]) -> None:
-    """Raises ValueError where a run's folder holds a run with other parameters or data; all of them are told.
+    """Checks that no run folder holds a run with other parameters or data.
 
-    Raises also what `read_dataset` does, where the data are missing or not fit for training.
+    Raises:
+        ValueError: some do; the message names all of them. Also where the data are not fit for training.
+        FileNotFoundError: the data are missing.
     """
     fingerprint = cache(lambda data, quarantine: read_dataset(data, quarantine=quarantine).fingerprint)
     experiments = [each.experiment for each in planned]
-    told = (conflicting_run(e, fingerprint(e.data_folder, e.quarantine_file)) for e in experiments)
-    if conflicts := [sentence for sentence in told if sentence]:
-        raise ValueError("\n".join(conflicts))
+    conflicts = [conflicting_run(e, fingerprint(e.data_folder, e.quarantine_file)) for e in experiments]
+    if any(conflicts):
+        raise ValueError("\n".join(filter(None, conflicts)))
 
 
-def _planned(file: Path, overlays: list[Path], point: dict[str, str], half: str, varied: list[str]) -> PlannedRun:
-    said = read_parameters(file)
-    for overlay in overlays:
-        said |= read_parameters(overlay)
-    said |= {name: _value(text) for name, text in point.items()} | {"validation_half": half}
-    if said.get("force"):
-        raise ValueError("a batch does not take force: it would train finished runs each time it is started again.")
-    texts = dict(point)
+def _planned(files: list[Path], point: dict[str, str], half: str, varied: list[str]) -> PlannedRun:
+    """The run at one point of the grid, whose parameters `point` has as they are written on the command line."""
+    given = {name: value for path in files for name, value in read_parameters(path).items()}
+    given |= {name: _value(text) for name, text in point.items()} | {"validation_half": half}
+    if given.get("force"):
+        raise ValueError("a batch does not accept force: it would train finished runs whenever it is started again.")
+    experiment, texts = _experiment(given), dict(point)
     if varied:
-        plain = Experiment(**{**_defaults(notebook_of(Experiment(**said))), **said}).experiment_name
-        said["experiment_name"] = texts["experiment_name"] = "_".join([plain, *(_short(n, point[n]) for n in varied)])
-    experiment = Experiment(**{**_defaults(notebook_of(Experiment(**said))), **said})
-    texts["validation_half"] = half
-    arguments = [word for path in (file, *overlays) for word in ("-f", str(path))]
-    arguments += [word for name, text in texts.items() for word in ("-p", name, text)]
+        name = "_".join([experiment.experiment_name, *(_short(each, point[each]) for each in varied)])
+        experiment, texts["experiment_name"] = _experiment({**given, "experiment_name": name}), name
+    arguments = [word for path in files for word in ("-f", str(path))]
+    arguments += [word for name, text in (texts | {"validation_half": half}).items() for word in ("-p", name, text)]
     return PlannedRun(experiment, tuple(arguments))
+
+
+def _experiment(given: dict[str, Any]) -> Experiment:
+    """The experiment of the notebook that trains it, with the given parameters in place of the notebook's own."""
+    return Experiment(**{**_defaults(notebook_of(Experiment(**given))), **given})
+
+
+@cache
+def _defaults(notebook: str) -> dict[str, Any]:
+    """The parameters that a notebook sets itself."""
+    path = project_path("notebooks") / f"{notebook}.ipynb"
+    if not path.is_file():
+        raise FileNotFoundError(f"no notebook {path}; start the batch in the folder that holds notebooks/.")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]  # nbformat takes 2 s to import
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
+    return notebook_parameters(["".join(cell["source"]) for cell in tagged])
 
 
 def _short(name: str, text: str) -> str:
@@ -157,7 +172,7 @@ def _short(name: str, text: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """The value of a word on the command line, as papermill's -p takes it."""
+    """The value of a text on the command line, as papermill's -p reads it."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -165,32 +180,23 @@ def _value(text: str) -> Any:
     return value if value is None or type(value) in (bool, int, float) else text
 
 
-@cache
-def _defaults(notebook: str) -> dict[str, Any]:
-    """The parameters that a notebook sets itself."""
-    path = project_path("notebooks") / f"{notebook}.ipynb"
-    if not path.is_file():
-        raise FileNotFoundError(f"no notebook {path}; start the batch in the folder that holds notebooks/.")
-    cells = nbformat.read(path, as_version=4).cells
-    return notebook_parameters([cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])])
-
-
 def _files(named: Iterable[Path]) -> Iterator[Path]:
     for path in named:
         found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
         if not found:
-            raise FileNotFoundError(f"no .yaml in {path}; name files of parameters, or a folder such as params/table3.")
+            raise FileNotFoundError(f"no .yaml in {path}; name parameters files, or a folder such as params/table3.")
         yield from found
 
 
 def _refuse_shared_folders(planned: list[PlannedRun]) -> None:
-    several = [str(folder) for folder, count in Counter(each.run.folder for each in planned).items() if count > 1]
-    if several:
-        raise ValueError(f"several runs would share a folder: {', '.join(several)}; give each its experiment_name.")
+    shared = [str(folder) for folder, count in Counter(each.run.folder for each in planned).items() if count > 1]
+    if shared:
+        raise ValueError(f"several runs would share a folder: {', '.join(shared)}; give each its experiment_name.")
     if len({each.experiment.runs for each in planned}) > 1:
-        raise ValueError("the runs of a batch lie in one folder: set `runs` for all of them, as in -p runs my_runs.")
+        raise ValueError("all runs of a batch need the same `runs` folder: set it for all, as in -p runs my_runs.")
 
 
 def _from_here(path: Path) -> str:
+    """The path for papermill, relative to the current folder if it is below; papermill formats {names} in paths."""
     here = Path.cwd()
-    return os.fspath(path.relative_to(here) if path.is_relative_to(here) else path)
+    return str(path.relative_to(here) if path.is_relative_to(here) else path).replace("{", "{{").replace("}", "}}")

@@ -1,96 +1,84 @@
-"""What a worker does in its own process: papermill on one notebook, watched, with a log."""
+"""The process that executes one run of a batch: papermill on one notebook, with a log."""
 
 import os
+import pickle
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import psutil
-from submitit.core.utils import DelayedSubmission
+from submitit.helpers import DelayedSubmission
 
-from nblib.experiments import Run
 from nblib.system import write_json
 
-LOGGED = ("--log-output", "--no-progress-bar")  # what papermill is told beside the command
-PATIENCE = 600  # seconds for another process to let go of the run
+LOGGED = ("--log-output", "--no-progress-bar")  # papermill's options, in addition to those of the command
+PATIENCE = 600  # seconds to wait for another process that trains the run
 
 
 @dataclass(frozen=True)
 class Execution:
-    """papermill executing one notebook; submitit calls it on this machine or in a job of Slurm.
+    """papermill executing one notebook; called in a process of its own on this machine, or in a job of Slurm.
 
     Attributes:
-        command: the papermill command.
-        folder: where it is given.
-        run_folder: of the run that the notebook trains.
-        books: gets log.txt, and ended.json once papermill has ended by itself.
-        environment: set for papermill beside what is there.
+        command: the papermill command, relative to the current folder.
+        run_folder: the folder of the run that the notebook trains.
+        log_dir: gets log.txt, and ended.json when papermill has ended by itself.
     """
 
     command: tuple[str, ...]
-    folder: Path
     run_folder: Path
-    books: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    log_dir: Path
 
     def __call__(self) -> None:
-        """Executes to the end. If told to stop, or if the one who started it is gone, all that belongs to it ends."""
+        """Executes the notebook; SIGTERM ends papermill and all that it has started."""
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         self.run_folder.mkdir(parents=True, exist_ok=True)
-        with (self.books / "log.txt").open("a", encoding="utf-8") as log:
+        with (self.log_dir / "log.txt").open("a", encoding="utf-8") as log:
             print(f"\n== {datetime.now():%Y-%m-%d %H:%M:%S} {socket.gethostname()}", file=log)
             print(shlex.join(self.command), file=log, flush=True)
-            wait_until_free(Run(self.run_folder))
-            code = self._watched(log)
-        write_json(self.books / "ended.json", {"code": code})
+            wait_until_free(self.run_folder)
+            papermill = subprocess.Popen(
+                [sys.executable, "-m", "nblib.system.attended", str(os.getpid()), *self.command[1:], *LOGGED],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            papermill.wait()
+        finally:
+            if papermill.poll() is None:
+                kill_tree(papermill.pid)
+        write_json(self.log_dir / "ended.json", {"code": papermill.returncode})
 
     def checkpoint(self) -> DelayedSubmission:
-        """The same once more, when Slurm takes the machine away: the run goes on after its last whole epoch."""
+        """The same execution again, when Slurm takes the machine away: the run resumes after its last whole epoch."""
         return DelayedSubmission(self)
 
-    def _watched(self, log: IO) -> int:
-        """papermill's exit code."""
-        starter = int(os.environ.get("SUBMITIT_LOCAL_JOB_ID", os.getppid()))  # it may be gone already
-        papermill = subprocess.Popen(
-            [sys.executable, "-m", "nblib.system.attended", str(os.getpid()), *self.command[1:], *LOGGED],
-            cwd=self.folder, env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        try:
-            while papermill.poll() is None:
-                time.sleep(0.2)
-                if os.getppid() != starter:
-                    sys.exit("the process that started this one is gone")
-        finally:
-            kill_tree(papermill.pid)
-            papermill.wait()
-        return papermill.returncode
 
+def wait_until_free(run_folder: Path, patience: float = PATIENCE) -> None:
+    """Waits at most `patience` seconds while another process trains the run, for example one of a killed batch."""
+    if not (run_folder / "experiment.json").exists():
+        return
+    from nblib.experiments import Run  # pandas would take 100 MB of every worker
 
-def wait_until_free(run: Run, patience: float = PATIENCE) -> None:
-    """Waits while another process, of a batch that was killed for example, has the run; not for ever."""
     until = time.monotonic() + patience
-    while run.started and time.monotonic() < until:
-        try:
-            with run.lock():
-                return
-        except RuntimeError:
-            time.sleep(0.5)
+    while Run(run_folder).running and time.monotonic() < until:
+        time.sleep(0.5)
 
 
 def kill_tree(process_id: int) -> None:
-    """Kills a process, if it is there, with all that it has started."""
+    """Kills a process, if it exists, with all that it has started."""
     try:
         process = psutil.Process(process_id)
         for each in [*process.children(recursive=True), process]:
             each.kill()
     except psutil.NoSuchProcess:
         pass
+
+
+if __name__ == "__main__":
+    pickle.load(sys.stdin.buffer)()

@@ -1,63 +1,54 @@
-"""A bar for work that takes long: in terminals, and in notebooks while it lasts; none in logs and stored notebooks."""
+"""A progress bar for terminals and, while the work lasts, for notebooks; none in logs and stored notebooks."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 
 class ProgressBar(tqdm):
-    """tqdm's bar, drawn into the notebook where a Jupyter kernel shows it, and taken away when the work is done.
+    """tqdm's bar; in a Jupyter kernel it is a cell output that is removed when the work is done.
 
-    tqdm's own bar for notebooks stays in a notebook that is stored, and the reports would have it.
+    tqdm's own bar for notebooks remains in the stored notebook, and would appear in the reports.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._in_notebook = hasattr(_ipython(), "kernel")
-        self._place = None
-        super().__init__(*args, disable=False if self._in_notebook else None, gui=self._in_notebook, **options)
-        if self._in_notebook:
-            self.refresh()
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        in_notebook = hasattr(shell, "kernel")
+        self._output = None
+        super().__init__(*args, disable=False if in_notebook else None, gui=in_notebook, **options)
+        if in_notebook:
+            from IPython.display import display
+
+            self._output = display({"text/plain": str(self)}, raw=True, display_id=True)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Draws the bar as it stands."""
-        if not self._in_notebook:
+        """Draws the bar in its present state."""
+        if self._output is None:
             super().display(msg, pos)
-        elif self._place is None:
-            self._place = _show({"text/plain": str(self)})
         else:
-            self._place.update({"text/plain": str(self)}, raw=True)
+            self._output.update({"text/plain": str(self)}, raw=True)
 
     def close(self) -> None:
         """Ends the bar, as leaving its context or exhausting its iterable does."""
         super().close()
-        if self._place is not None:
-            self._place.update({"text/html": ""}, raw=True)
-            self._place = None
-
-
-def _ipython() -> Any:
-    """The shell of IPython where Python runs in one, and None otherwise: IPython is not imported for that."""
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-
-
-def _show(data: dict[str, str]) -> Any:
-    from IPython.display import display
-
-    return display(data, raw=True, display_id=True)
+        if self._output is not None:
+            self._output.update({"text/html": ""}, raw=True)
+            self._output = None
 
 
 @contextmanager
 def stderr_silenced() -> Iterator[None]:
-    """Nothing is written to stderr in the block: TensorFlow's libraries log there while they load, at any log level."""
-    stderr, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
+    """Discards what is written to stderr in the block: TensorFlow's libraries log there while loading, at any level."""
+    stderr = os.dup(2)
     try:
-        yield
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+            yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-        os.close(nothing)

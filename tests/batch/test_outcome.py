@@ -1,0 +1,54 @@
+import sys
+
+import nbformat
+import pytest
+from batch.batches import execution, text_of, wait_for
+
+from nblib.batch.outcome import is_complete, judge
+from nblib.system import write_json
+
+
+@pytest.fixture
+def dying_kernel(tmp_path, monkeypatch):
+    """Name of a kernel that ends as soon as it is started."""
+    kernel = tmp_path / "jupyter/kernels/dying"
+    kernel.mkdir(parents=True)
+    write_json(kernel / "kernel.json", {"argv": [sys.executable, "-c", ""], "display_name": "d", "language": "python"})
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    return "dying"
+
+
+def test_failures_are_reported_with_their_cell_and_divided_into_passing_and_lasting_ones(place, tmp_path, dying_kernel):
+    executions = {
+        "raises": execution(tmp_path / "raises", ["print('before')", "rate = 0\n1 / rate", "print('after')"]),
+        "dies": execution(tmp_path / "dies", "import os; os.kill(os.getpid(), 9)"),
+        "does not start": execution(tmp_path / "does not start", "1", "--kernel", dying_kernel),
+        "wrong option": execution(tmp_path / "wrong option", "1", "--no-such-option"),
+    }
+    pairs = [list(executions.values())[:2], list(executions.values())[2:]]
+    for pair in pairs:
+        jobs = place.start(pair, [])
+        wait_for(lambda jobs=jobs: not place.running(jobs))
+    outcomes = {name: judge(tmp_path / name / "notebook.ipynb", tmp_path / name) for name in executions}
+    assert {name: outcome.kind for name, outcome in outcomes.items()} == {
+        "raises": "failed", "dies": "passing", "does not start": "passing", "wrong option": "failed",
+    }  # fmt: skip
+    assert outcomes["raises"].reason == "cell 2: ZeroDivisionError: division by zero\n    rate = 0\n    1 / rate"
+    assert "kernel died" in outcomes["dies"].reason
+    assert outcomes["does not start"].reason == "the kernel did not start: Kernel died before replying to kernel_info"
+    assert "no-such-option" in outcomes["wrong option"].reason.lower()
+    raised = tmp_path / "raises/notebook.ipynb"
+    cells = nbformat.read(raised, as_version=4).cells
+    assert [cell.source for cell in cells if cell.cell_type == "code"][-1] == "print('after')"
+    assert text_of(raised) == "before\n" and not is_complete(raised)
+
+
+def test_a_run_that_another_process_trains_is_tried_again(tmp_path):
+    error = {
+        "output_type": "error",
+        "ename": "RuntimeError",
+        "evalue": "runs/a/val1 is being trained by another process",
+    }
+    cell = {"cell_type": "code", "source": "run = train()", "execution_count": 3, "outputs": [error]}
+    write_json(tmp_path / "notebook.ipynb", {"cells": [cell]})
+    assert judge(tmp_path / "notebook.ipynb", tmp_path).kind == "passing"
