@@ -1,74 +1,44 @@
 """Concept lists: where they are, what they say, and what is wrong with their lines."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from nblib.data.categories import CATEGORIES
-from nblib.data.concept_column import ConceptColumn
 from nblib.data.folder import DataFolder, split_named
 from nblib.data.problems import Problem, reading_problem
-from nblib.data.text import CUI_FORM, concepts_in, is_header, read_concept_lines, read_lines, without_suffixes
+from nblib.data.text import CUI_FORM, is_header, read_concept_lines, read_lines, without_suffix
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
 NOT_IN_A_NAME = ("/", "\\", "..")
-ODD_NAME = r"[/\\ :]|\.\.|^$"  # those, none at all, and what some would take for a separator
+ODD_NAME = re.compile(r"[/\\ :]|\.\.|^$")  # those, an empty name, and what some might use as a separator
 EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
 class ConceptList(NamedTuple):
-    """A file of image names and concepts; `category` only where there is one list a category."""
+    """A file of image names and concepts; `category` only where there is one list per category."""
 
     path: Path
     split: str
     category: str | None = None
 
 
-class Line(NamedTuple):
-    """A line of a concept list that is to be looked at."""
+class ListedImage(NamedTuple):
+    """An image as a line of a list names it; `path` and `number` are those of the line."""
 
+    image_id: str
+    split: str
+    category: str | None
+    concepts: tuple[str, ...]
     path: Path
     number: int
-    image_id: str
-    fields: tuple[str, ...]  # all but the first
 
     @property
     def where(self) -> str:
         """File and line."""
         return f"{self.path}:{self.number}"
-
-
-def listed_table(
-    image_ids: Sequence[str] | pa.StringArray,
-    split: str,
-    concepts: ConceptColumn,
-    category: str | None = None,
-    path: Path | None = None,
-    numbers: Sequence[int] | int = 0,
-) -> pd.DataFrame:
-    """What a list says, one row an image, and where it says so: image_id, split, category, concepts, path, number."""
-    rows = pd.RangeIndex(len(image_ids))
-    columns = {
-        "image_id": pd.Series(image_ids, rows, dtype=str),
-        "split": pd.Series(split, rows, dtype=str),
-        "category": np.full(len(rows), category, dtype=object),
-        "concepts": concepts,
-        "path": np.full(len(rows), path, dtype=object),
-        "number": numbers,
-    }
-    return pd.DataFrame(columns, rows)
-
-
-def joined_tables(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """All rows of such tables; a table without rows where there are none."""
-    return pd.concat(tables, ignore_index=True) if tables else listed_table([], "", ConceptColumn.of([]))
 
 
 def lists_by_category(folder: DataFolder) -> list[ConceptList]:
@@ -92,24 +62,24 @@ def lists_by_split(folder: DataFolder, manual: bool = False) -> list[ConceptList
     return lists
 
 
-def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd.DataFrame, list[Problem]]:
-    """What the lists say, as of `listed_table`, and what is wrong with them.
+def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[list[ListedImage], list[Problem]]:
+    """The images that the lists name, and what is wrong with the lists.
 
     Args:
         lists: the files to read.
         header: whether each begins with a header `ID,CUIs`; None where both occur.
     """
-    tables, problems = [], []
+    listed, problems = [], []
     for concept_list in lists:
         try:
-            table, found = _read_list(concept_list, header)
-            tables.append(table)
-            if table.empty and not found:
-                found = [Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}.")]
+            lines, found = _read_list(concept_list, header)
         except ValueError as error:
-            found = [reading_problem(concept_list.path, error)]
+            lines, found = [], [reading_problem(concept_list.path, error)]
+        if not lines and not found:
+            found = [Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}.")]
+        listed += lines
         problems += found
-    return joined_tables(tables), problems
+    return listed, problems
 
 
 def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
@@ -129,7 +99,7 @@ def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], l
 def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator[Problem]:
     """What is wrong with an image's name and concepts."""
     if not image_id or any(mark in image_id for mark in NOT_IN_A_NAME):
-        what = f"{image_id!r} is no image name; expected a file name without folders."
+        what = f"{image_id!r} is not an image name; expected a file name without folders."
         yield Problem(where, what, image_id=image_id)
     for concept in concepts:
         if not CUI_FORM.fullmatch(concept):
@@ -137,7 +107,7 @@ def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator
             yield Problem(where, what, image_id=image_id)
     if len(set(concepts)) < len(concepts):
         twice = sorted({concept for concept in concepts if concepts.count(concept) > 1})
-        yield Problem(where, f"{', '.join(twice)} stands there more than once; counted once.", False, image_id)
+        yield Problem(where, f"{', '.join(twice)} is listed more than once; counted once.", False, image_id)
     if not concepts:
         what = f"{image_id} has no concept; it is left out of training and of the score."
         yield Problem(where, what, False, image_id)
@@ -150,46 +120,49 @@ def split_of_list(path: Path, folder: DataFolder) -> str | None:
     return split if split in ("train", "val") else None
 
 
-def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, list[Problem]]:
-    """What the list says, and what is wrong with it: most lines are plain, only the others are looked at."""
-    numbers, firsts, fields, plain = read_lines(source.path)
-    image_ids = without_suffixes(firsts)
-    plain &= ~pc.match_substring_regex(firsts, ODD_NAME).to_numpy(zero_copy_only=False)
-    kept, cured, problems = np.ones(len(firsts), dtype=bool), {}, []
-    for position in sorted({*np.flatnonzero(~plain).tolist(), *range(len(firsts[:1]))}):
-        first = firsts[position].as_py()
-        line = Line(source.path, int(numbers[position]), image_ids[position].as_py(), fields[position])
-        if is_header(line.fields):
+def _read_list(source: ConceptList, header: bool | None) -> tuple[list[ListedImage], list[Problem]]:
+    """The images that the list names, and what is wrong with it: only lines that are not sound are examined."""
+    listed, problems, cuis = [], [], set()
+    for number, first, fields in read_lines(source.path):
+        line = ListedImage(without_suffix(first), source.split, source.category, fields, source.path, number)
+        if number > 1 and _is_sound(line, cuis):
+            listed.append(line)
+        elif is_header(fields):
             problems += _header_problems(line, header)
-            kept[position] = False
-        elif _unparted(first, line.fields):
-            what = f"no tab, comma, semicolon or | parts {first!r}; {EXPECTED_LINE}."
+        elif _has_no_separator(first, fields):
+            what = f"no tab, comma, semicolon or | separates the fields of {first!r}; {EXPECTED_LINE}."
             problems.append(Problem(line.where, what, image_id=first.split()[0]))
-            kept[position] = False
         else:
             problems += _line_problems(line, header)
-            if not plain[position]:
-                cured[position] = tuple(dict.fromkeys(filter(None, line.fields)))
-    concepts = fields.replaced(cured)
-    table = listed_table(image_ids, source.split, concepts, source.category, source.path, numbers)
-    return table if kept.all() else table[kept], problems
+            listed.append(line._replace(concepts=tuple(dict.fromkeys(filter(None, fields)))))
+    return listed, problems
 
 
-def _line_problems(line: Line, header: bool | None) -> Iterator[Problem]:
+def _is_sound(line: ListedImage, cuis: set[str]) -> bool:
+    """Whether a line has an ordinary name and CUIs only, each once, at least one; `cuis` collects those seen so far."""
+    if not cuis.issuperset(line.concepts):
+        cuis.update(filter(CUI_FORM.fullmatch, line.concepts))
+    distinct = cuis.intersection(line.concepts)
+    return 0 < len(distinct) == len(line.concepts) and (
+        line.image_id.isidentifier() or not ODD_NAME.search(line.image_id)
+    )
+
+
+def _line_problems(line: ListedImage, header: bool | None) -> Iterator[Problem]:
     if header and line.number == 1:
         yield Problem(line.where, "no header; expected `ID,CUIs`. The line is read as an image.", serious=False)
-    if "" in line.fields[1:-1]:
-        yield Problem(line.where, "nothing stands between two separators; passed over.", False, line.image_id)
-    yield from check_line(line.where, line.image_id, concepts_in(line.fields))
+    if "" in line.concepts[1:-1]:
+        yield Problem(line.where, "there is nothing between two separators; ignored.", False, line.image_id)
+    yield from check_line(line.where, line.image_id, tuple(filter(None, line.concepts)))
 
 
-def _header_problems(line: Line, header: bool | None) -> Iterator[Problem]:
+def _header_problems(line: ListedImage, header: bool | None) -> Iterator[Problem]:
     if line.number > 1:
-        yield Problem(line.where, "a header amid the list; expected it on line 1 only. Take the line out.")
+        yield Problem(line.where, "a header in the middle of the list; expected on line 1 only. Remove the line.")
     elif header is False:
-        yield Problem(line.where, "a header; this layout has none. The line is passed over.", serious=False)
+        yield Problem(line.where, "a header; this layout has none. The line is ignored.", serious=False)
 
 
-def _unparted(first: str, fields: tuple[str, ...]) -> bool:
-    """Whether CUIs stand in the first field, so that no separator we know parts them from the image's name."""
+def _has_no_separator(first: str, fields: tuple[str, ...]) -> bool:
+    """Whether the first field contains CUIs, so that no separator we know stands between them and the image's name."""
     return bool(re.search(r"[ :]C\d{7}\b" if fields else r"\bC\d{7}\b", first))

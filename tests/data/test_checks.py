@@ -48,16 +48,16 @@ def checked(tmp_path):
 ODD = {
     "renamed": ("A.jpg", lambda: encoded(picture(), "PNG"),
                 "a PNG file by its content, whatever its name says; read as PNG."),
-    "16-bit": ("A.png", lambda: encoded(deep(), "PNG"), "16 bits a pixel; only the upper 8 are used."),
+    "16-bit": ("A.png", lambda: encoded(deep(), "PNG"), "16 bits per pixel; only the upper 8 are used."),
     "CMYK": ("A.jpg", lambda: encoded(picture("CMYK"), "JPEG"),
              "CMYK, made for print; converted to RGB, colours may differ."),
     "RGBA": ("A.png", lambda: encoded(picture("RGBA"), "PNG"), "has transparency; it is dropped."),
     "animated": ("A.png", lambda: encoded(picture(), "PNG", save_all=True, append_images=[picture("L").convert("RGB")]),
                  "animated, 2 frames; only the first is used."),
     "EXIF-rotated": ("A.jpg", lambda: encoded(picture(), "JPEG", exif=rotated()),
-                     "EXIF orientation 6 is not applied; turn the pixels themselves."),
+                     "EXIF orientation 6 is not applied; rotate the pixels themselves."),
     "EXIF-rotated PNG": ("A.png", lambda: encoded(picture(), "PNG", exif=rotated()),
-                         "EXIF orientation 6 is not applied; turn the pixels themselves."),
+                         "EXIF orientation 6 is not applied; rotate the pixels themselves."),
 }  # fmt: skip
 
 

@@ -159,7 +159,7 @@ def test_signs_are_the_concepts_with_the_highest_f1_as_a_detector(generated):
 def test_the_ceiling_worked_out_by_hand(six):
     """Train has A 2, B 2, C 1, D 0. Validation: y = {A, B, D}, z = {C}; with A and B alone y scores 4/5, z 0."""
     train, validation = six.where(split="train"), six.where(split="val")
-    table = f1_ceiling(validation.labels, train.counts, [0, 1, 2, 3])
+    table = f1_ceiling(validation.labels, concept_counts(train), [0, 1, 2, 3])
     assert table["concepts"].tolist() == [4, 3, 2, 0]
     assert table["occurrences"].tolist() == [1, 0.75, 0.5, 0]
     assert table["f1"].tolist() == pytest.approx([1, (0.8 + 1) / 2, 0.8 / 2, 0])

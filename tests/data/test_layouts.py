@@ -10,10 +10,9 @@ from data.filing import one_list_a_split, problems_of, rows_of, write
 from pyarrow import parquet
 
 from nblib.data.categories import CATEGORIES
-from nblib.data.images import cache_pixels, decode_image, image_sizes
+from nblib.data.images import ParquetImage, ZipMember, cache_pixels, decode_image, image_sizes
 from nblib.data.layouts import LAYOUTS
 from nblib.data.reading import inspect_dataset, read_dataset
-from nblib.data.sources import ParquetImage, ZipMember
 from nblib.data.table import count_images
 from nblib.data.text import read_concept_lines
 
@@ -92,7 +91,7 @@ def test_a_zip_that_is_unpacked_too_is_told_and_not_read_twice(zipped):
     with ZipFile(zipped / "train_images.zip") as archive:
         archive.extractall(zipped)
     (problem,) = [found for found in problems_of(zipped) if found[0] == "train_images.zip"]
-    assert problem == ("train_images.zip", "its images lie unpacked beside it; those are read.", False)
+    assert problem == ("train_images.zip", "its images are also unpacked beside it; the unpacked ones are read.", False)
     assert all(path.is_file() for path in read_dataset(zipped).split("train")["path"])
 
 
@@ -100,14 +99,14 @@ def test_a_damaged_zip_is_told(zipped):
     write(zipped / "valid_images.zip", b"PK no more")
     where, what, serious = problems_of(zipped)[0]
     assert (where, serious) == ("valid_images.zip", True)
-    assert what.startswith("can't be read as a zip archive (") and what.endswith("; get it anew.")
+    assert what.startswith("can't be read as a zip archive (") and what.endswith("; download it again.")
 
 
 @pytest.mark.parametrize("name", ["../train/X.jpg", "/train/X.jpg", "train\\..\\X.jpg"])
 def test_a_name_that_leaves_its_zip_is_told_and_not_read(zipped, name):
     with ZipFile(zipped / "more.zip", "w") as archive:
         archive.writestr(name, b"picture")
-    what = f"{name!r} leaves the archive; it is not read. Pack the archive without such names."
+    what = f"{name!r} leads out of the archive; it is not read. Pack the archive without such names."
     assert ("more.zip", what, True) in problems_of(zipped)
     assert not inspect_dataset(zipped).images["image_id"].str.contains("X").any()
 

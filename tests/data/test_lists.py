@@ -13,13 +13,13 @@ BAD_LINES = {
     "a bad CUI": ("A.jpg,C123\n", "'C123' is not a CUI; expected C and seven digits, like C0040405."),
     "a CUI too long": ("A.jpg,C00000012\n", "'C00000012' is not a CUI; expected C and seven digits, like C0040405."),
     "a lower-case CUI": ("A.jpg,c0000001\n", "'c0000001' is not a CUI; expected C and seven digits, like C0040405."),
-    "an id with a folder": ("../A.jpg,C0000001\n", "'../A' is no image name; expected a file name without folders."),
-    "a Windows path": ("x\\A.jpg,C0000001\n", "'x\\\\A' is no image name; expected a file name without folders."),
-    "an id of dots": ("..,C0000001\n", "'..' is no image name; expected a file name without folders."),
-    "no id": (",C0000001\n", "'' is no image name; expected a file name without folders."),
+    "an id with a folder": ("../A.jpg,C0000001\n", "'../A' is not an image name; expected a file name without folders."),
+    "a Windows path": ("x\\A.jpg,C0000001\n", "'x\\\\A' is not an image name; expected a file name without folders."),
+    "an id of dots": ("..,C0000001\n", "'..' is not an image name; expected a file name without folders."),
+    "no id": (",C0000001\n", "'' is not an image name; expected a file name without folders."),
     "an image listed twice": ("B.jpg,C0000001\n", "B was listed before ({train}:2); keep one of the two lines."),
     "an image in two splits": ("D.jpeg,C0000001\n", "D was listed before ({train}:3); keep one of the two lines."),
-    "an image of another split": ("E.jpg,C0000001\n", "E is in the train list, its image in the test folder."),
+    "an image of another split": ("E.jpg,C0000001\n", "E is in the train list, but its image is in the test folder."),
     "listed but not on disk": ("G.jpg,C0000001\n", "G is listed, but there is no such image."),
 }
 
@@ -41,7 +41,7 @@ def test_a_bad_line_is_found_with_its_file_and_number(folder, kind):
 
 ODD_LINES = {
     "a concept twice": ("A.jpg,C0000001,C0000001\nB.jpg,C0000002\n",
-                        "C0000001 stands there more than once; counted once."),
+                        "C0000001 is listed more than once; counted once."),
     "no concept": ("B.jpg,C0000002,C0000001\nA.jpg\n",
                    "A has no concept; it is left out of training and of the score."),
 }  # fmt: skip
@@ -106,7 +106,7 @@ def test_names_that_are_not_utf_8_are_found_and_do_not_stop_training(folder):
 def test_a_link_that_leaves_the_folder_is_found_and_not_followed(folder, tmp_path):
     outside = write(tmp_path / "outside.jpg", "secret")
     (folder / "test/G.jpg").symlink_to(outside)
-    sentence = "a link that leaves the data folder; copy what it leads to into the folder."
+    sentence = "a link that leads out of the data folder; copy its target into the folder."
     assert problems_of(folder) == [("test/G.jpg", sentence, True)]
     assert "G" not in set(inspect_dataset(folder).images["image_id"])
 
@@ -123,7 +123,7 @@ def test_a_data_folder_that_is_itself_a_link_is_read(folder, tmp_path):
 
 def test_a_folder_without_lists_is_found(folder):
     shutil.rmtree(folder / "concepts")
-    expected = "no concept lists; expected files like DRCT_CLEF_Train.csv (one a category) or train_concepts.csv."
+    expected = "no concept lists; expected files like DRCT_CLEF_Train.csv (one per category) or train_concepts.csv."
     assert ("", expected, True) in problems_of(folder)
 
 
@@ -166,14 +166,14 @@ EXPECTED = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`."
 @pytest.mark.parametrize("line", ["B.jpg C0000002 C0000001", "B.jpg:C0000002:C0000001", "B.jpg C0000002"])
 def test_a_line_without_a_separator_we_know_is_found(folder, line):
     write(folder / TRAIN_CT, f"A.jpg,C0000001\n{line}\n")
-    what = f"no tab, comma, semicolon or | parts {line!r}; {EXPECTED}"
+    what = f"no tab, comma, semicolon or | separates the fields of {line!r}; {EXPECTED}"
     assert (f"{TRAIN_CT}:2", what, True) in problems_of(folder)
     assert "B" not in set(inspect_dataset(folder).split("train")["image_id"])
 
 
 def test_a_header_where_none_belongs_is_told_and_passed_over(folder):
     write(folder / TRAIN_CT, "ID,CUIs\nA.jpg,C0000001,C0000002\nB.jpg,C0000002\n")
-    assert problems_of(folder) == [(f"{TRAIN_CT}:1", "a header; this layout has none. The line is passed over.", False)]
+    assert problems_of(folder) == [(f"{TRAIN_CT}:1", "a header; this layout has none. The line is ignored.", False)]
     assert len(read_dataset(folder).images) == 6
 
 
@@ -186,13 +186,13 @@ def test_no_header_where_one_belongs_is_told_and_the_line_read(tmp_path):
 
 def test_a_header_amid_a_list_is_found(folder):
     write(folder / TRAIN_CT, "A.jpg,C0000001,C0000002\nID,CUIs\nB.jpg,C0000002\n")
-    what = "a header amid the list; expected it on line 1 only. Take the line out."
+    what = "a header in the middle of the list; expected on line 1 only. Remove the line."
     assert problems_of(folder) == [(f"{TRAIN_CT}:2", what, True)]
 
 
 def test_nothing_between_two_separators_is_told_and_passed_over(folder):
     write(folder / TRAIN_CT, "A.jpg,C0000001, ,C0000002,,\nB.jpg,,C0000002\n")
-    what = "nothing stands between two separators; passed over."
+    what = "there is nothing between two separators; ignored."
     assert problems_of(folder) == [(f"{TRAIN_CT}:1", what, False)]
     assert list(read_dataset(folder).split("train")["concepts"][:2]) == [("C0000001", "C0000002"), ("C0000002",)]
 
@@ -218,7 +218,7 @@ def test_all_that_is_wrong_is_listed_at_once_in_the_order_of_the_lines(folder):
     assert found[:7] == [
         (f"{TRAIN_CT}:1", "'c0' is not a CUI"),
         (f"{TRAIN_CT}:2", "'c1' is not a CUI"),
-        (f"{TRAIN_CT}:3", "'../X' is no image name"),
+        (f"{TRAIN_CT}:3", "'../X' is not an image name"),
         (f"{TRAIN_CT}:3", "'c2' is not a CUI"),
         (f"{TRAIN_CT}:4", "'c3' is not a CUI"),
         (f"{TRAIN_CT}:3", "../X is listed, but there is no such image."),
@@ -234,7 +234,7 @@ def test_concepts_of_validation_that_train_lacks_are_counted_in_a_note(folder):
 
 def test_pictures_outside_of_any_split_are_counted_in_a_note(folder):
     write(folder / "more" / "G.jpg", "")
-    what = f"1 images, such as {folder}/more/G.jpg, lie in no folder named train, val or test; left out."
+    what = f"1 images, such as {folder}/more/G.jpg, are in no folder named train, val or test; left out."
     assert problems_of(folder) == [("", what, False)]
 
 
@@ -242,7 +242,7 @@ def test_a_link_to_a_folder_outside_is_found_once(folder, tmp_path):
     write(tmp_path / "outside" / "Z1.jpg", "")
     write(tmp_path / "outside" / "Z2.jpg", "")
     (folder / "train" / "more").symlink_to(tmp_path / "outside")
-    what = "a link that leaves the data folder; copy what it leads to into the folder."
+    what = "a link that leads out of the data folder; copy its target into the folder."
     assert problems_of(folder) == [("train/more", what, True)]
 
 
@@ -269,7 +269,7 @@ def test_a_list_read_in_pieces_gives_the_same_as_the_whole(tmp_path, monkeypatch
 def test_a_blank_or_colon_for_a_separator_before_others_is_found(folder, line):
     write(folder / TRAIN_CT, f"{line}\nB.jpg,C0000002\n")
     first = line.replace(",", ";").partition(";")[0]
-    what = f"no tab, comma, semicolon or | parts {first!r}; expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`."
+    what = f"no tab, comma, semicolon or | separates the fields of {first!r}; expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`."
     assert (f"{TRAIN_CT}:1", what, True) in problems_of(folder)
 
 
@@ -288,7 +288,7 @@ def test_a_wrong_line_of_a_manual_list_is_told_and_does_not_stop_training(tmp_pa
 
 def test_an_image_in_the_folder_of_another_category_than_its_list_is_told(folder):
     (folder / "train/DRCT/A.jpg").rename(folder / "train/DRXR/A.jpg")
-    what = f"A is listed under DRCT but lies in {folder}/train/DRXR/A.jpg; DRCT is taken."
+    what = f"A is listed under DRCT but is in {folder}/train/DRXR/A.jpg; DRCT is used."
     assert problems_of(folder) == [(f"{TRAIN_CT}:1", what, False)]
 
 

@@ -84,8 +84,8 @@ def test_lines_that_name_nothing_and_names_that_differ_are_counted(folder):
     write(folder / "string_concepts.csv", "\n".join(lines))
     assert read_dataset(folder).names == {"C0000001": "Lung", "C0000002": "X-Ray"}
     assert problems_of(folder) == [
-        ("string_concepts.csv", "1 lines are no `CUI<TAB>name`; passed over.", False),
-        ("string_concepts.csv", "1 CUIs have more than one name, such as C0000002; the last is taken.", False),
+        ("string_concepts.csv", "1 lines are not of the form `CUI<TAB>name`; ignored.", False),
+        ("string_concepts.csv", "1 CUIs have more than one name, such as C0000002; the last is used.", False),
     ]
 
 

@@ -17,7 +17,7 @@ from nblib.data.pixel_store import AT_ONCE, PixelStore
 
 PROCESSES = multiprocessing.get_context("forkserver")
 SIZE = 24
-IMAGES = 20 * AT_ONCE
+IMAGES = 5 * AT_ONCE // 2
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def keep_in_process(store, start=None):
 def _keep(store, start):
     if start:
         start.wait()
-    store.keep()
+    store.load()
 
 
 def names_below(folder):
@@ -124,11 +124,11 @@ def test_a_store_may_have_one_kind_only(tmp_path, mode):
 
 def test_opening_a_whole_store_decodes_nothing_and_writes_nothing(images, expected, tmp_path):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     (tmp_path / "notes").unlink()
     (tmp_path / "pixels" / "lock").unlink()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pixels").rglob("*")}
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "pixels").rglob("*")} == before
     assert not (tmp_path / "notes").exists()
 
@@ -137,31 +137,31 @@ def test_opening_a_whole_store_decodes_nothing_and_writes_nothing(images, expect
 @pytest.mark.parametrize("left", [None, 0, 20])
 def test_a_store_that_lost_something_is_made_anew_and_who_uses_it_can_go_on(images, expected, tmp_path, name, left):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     if left is None:
         (tmp_path / "pixels" / "store" / name).unlink()
     else:
         os.truncate(tmp_path / "pixels" / "store" / name, left)
     assert store.open() is None
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
 def test_a_store_whose_channels_were_overwritten_is_made_anew(images, expected, tmp_path):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     with (tmp_path / "pixels" / "store" / "channels").open("r+b") as file:
         file.write(bytes(50))  # zeros, as after a power cut
     assert store.open() is None
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
 
 
 def test_a_store_of_other_images_is_not_taken_for_these(images, expected, tmp_path):
     other = store_of(images[::-1], tmp_path / "pixels", tmp_path / "notes")
-    other.keep()
+    other.load()
     these = PixelStore(other.folder, "another key", SIZE, images["path"].tolist(), other.decode)
     assert these.open() is None and other.open() is not None
-    assert np.array_equal(these.keep(), expected)
+    assert np.array_equal(these.load(), expected)
     assert other.open() is None
 
 
@@ -186,7 +186,7 @@ def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_goes_on(images
         file.write(b"half an image")
 
     (tmp_path / "notes").unlink()
-    pixels = store_of(images, tmp_path / "pixels", tmp_path / "notes").keep()
+    pixels = store_of(images, tmp_path / "pixels", tmp_path / "notes").load()
     assert np.array_equal(pixels, expected)
     assert names_below(tmp_path / "pixels") == WHOLE
     decoded = (tmp_path / "notes").read_text().split()
@@ -195,11 +195,11 @@ def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_goes_on(images
 
 def test_a_begun_store_of_other_images_is_not_gone_on_with(images, expected, tmp_path):
     other = store_of(images[::-1], tmp_path / "pixels", tmp_path / "notes")
-    other.keep()
+    other.load()
     other.folder.rename(tmp_path / "pixels" / "store.part")
     these = PixelStore(tmp_path / "pixels" / "store", "another key", SIZE, images["path"].tolist(),
                        partial(decode_compactly, size=SIZE))  # fmt: skip
-    assert np.array_equal(these.keep(), expected)
+    assert np.array_equal(these.load(), expected)
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
@@ -222,7 +222,7 @@ def test_where_there_are_no_locks_a_store_is_made_in_a_folder_of_its_own(images,
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
     part = tmp_path / "pixels" / "store.part"  # another process may be at work in it
     part.mkdir(parents=True)
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     part.rmdir()
     assert names_below(tmp_path / "pixels") == WHOLE
 

@@ -1,4 +1,4 @@
-"""The layouts of data folders, a module each: `recognised` says whether a folder has it, `read` reads it."""
+"""The layouts of data folders, one module each: `recognised` says whether a folder has it, `read` reads it."""
 
 from nblib.data.folder import DataFolder
 from nblib.data.layouts import imageclef, imageclef_2020, parquet_shards, roco, rocov2

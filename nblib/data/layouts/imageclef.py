@@ -1,7 +1,6 @@
-"""ImageCLEF of other years: one folder of images and one list a split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
+"""ImageCLEF of other years: one list per split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
 
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import find_images
+from nblib.data.folder import DataFolder, find_images
 from nblib.data.layouts.layout import Contents
 from nblib.data.lists import lists_by_split, read_lists, read_manual
 
@@ -12,7 +11,7 @@ def recognised(folder: DataFolder) -> bool:
 
 
 def read(folder: DataFolder, header: bool | None = None) -> Contents:
-    """Images (files, or in archives still packed), the lists of train and validation, and those curated by hand."""
+    """Images (files, or members of zip archives), the lists of train and validation, and the manually curated ones."""
     images, image_problems = find_images(folder)
     listed, problems = read_lists(lists_by_split(folder), header)
     manual, manual_problems = read_manual(lists_by_split(folder, manual=True))

@@ -1,7 +1,6 @@
-"""ImageCLEF 2020: images in one folder a category, one ragged CSV a category. PAPER_NOTES "Files of the 2020 task"."""
+"""ImageCLEF 2020: one folder of images and one ragged CSV per category."""
 
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import find_images
+from nblib.data.folder import DataFolder, find_images
 from nblib.data.layouts.layout import Contents
 from nblib.data.lists import lists_by_category, read_lists
 

@@ -4,23 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import pandas as pd
-
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import ImageFile
+from nblib.data.folder import DataFolder, ImageFile
+from nblib.data.lists import ListedImage
 from nblib.data.problems import Problem
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in a data folder, not yet matched: images, what lists say of them, and what is wrong so far.
+    """What a data folder contains, not yet matched: images, images that are listed, and what is wrong so far.
 
-    `listed` is a table as of `nblib.data.lists.listed_table`.
-    `manual` is image_id -> concepts that were curated by hand, where the layout has such lists.
+    `manual` is image_id -> manually curated concepts, where the layout has such lists.
     """
 
     images: list[ImageFile]
-    listed: pd.DataFrame
+    listed: list[ListedImage]
     problems: list[Problem]
     manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

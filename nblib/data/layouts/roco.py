@@ -1,7 +1,6 @@
 """ROCO v1 as its repository lays it out: `data/<split>/radiology/cuis.txt` with doubled tabs, `images/` beside it."""
 
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import find_images
+from nblib.data.folder import DataFolder, find_images
 from nblib.data.layouts.layout import Contents
 from nblib.data.lists import ConceptList, read_lists, split_of_list
 

@@ -1,6 +1,6 @@
-"""ROCOv2 as on Zenodo: `train_concepts.csv` with the header `ID,CUIs`, images in folders or still zipped.
+"""ROCOv2 as on Zenodo: `train_concepts.csv` with the header `ID,CUIs`, images in folders or zip archives.
 
-Beside them lie `train_concepts_manual.csv` (curated by hand) and captions; the truth of the test split is not read.
+Beside them are `train_concepts_manual.csv` (manually curated) and captions; the truth of the test split is not read.
 """
 
 from nblib.data.folder import DataFolder
@@ -10,12 +10,12 @@ from nblib.data.lists import lists_by_split
 
 
 def recognised(folder: DataFolder) -> bool:
-    """Whether the first image of a list is one of ROCOv2; the files are named as those of ImageCLEF are."""
+    """Whether the first image of a list is from ROCOv2; the files are named like those of ImageCLEF."""
     return any(_first_lines(concept_list.path).find(b"ROCOv2_") >= 0 for concept_list in lists_by_split(folder))
 
 
 def read(folder: DataFolder) -> Contents:
-    """As ImageCLEF's other years, each list with a header."""
+    """Like ImageCLEF of other years, each list with a header."""
     return imageclef.read(folder, header=True)
 
 

@@ -3,8 +3,7 @@
 import pytest
 from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
-from nblib.data.problems import Problem
-from nblib.data.quarantine import read_quarantine, write_quarantine
+from nblib.data.problems import Problem, read_quarantine, write_quarantine
 from nblib.data.reading import inspect_dataset, read_dataset
 
 
