@@ -71,10 +71,9 @@ class ParquetImage:
             raise OSError("the row has no image")
         return io.BytesIO(content)
 
-    def stat(self) -> SimpleNamespace:
-        """`st_size` and `st_mtime_ns` of the whole shard: the size of one image is known only after reading it."""
-        facts = self.shard.stat()
-        return SimpleNamespace(st_size=facts.st_size, st_mtime_ns=facts.st_mtime_ns)
+    def stat(self) -> os.stat_result:
+        """That of the whole shard: the size of one image is known only after reading it."""
+        return self.shard.stat()
 
 
 ImageSource = Path | ZipMember | ParquetImage

@@ -1,7 +1,7 @@
 """Concept lists: where they are, what they say, and what is wrong with their lines."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -41,25 +41,20 @@ class ListedImage(NamedTuple):
         return f"{self.path}:{self.number}"
 
 
-def lists_by_category(folder: DataFolder) -> list[ConceptList]:
-    """The lists `DRCT_CLEF_Train.csv` of train and validation."""
+def find_lists(folder: DataFolder, wanted: Callable[[Path], bool]) -> list[ConceptList]:
+    """The wanted lists of train and validation; the file's name, or else its folders', says which split it is."""
     lists = []
-    for path in folder.having(*LIST_SUFFIXES):
-        category = next((name for name in CATEGORIES if path.stem.startswith(name)), None)
-        if category and (split := split_of_list(path, folder)):
-            lists.append(ConceptList(path, split, category))
+    for path in filter(wanted, folder.having(*LIST_SUFFIXES)):
+        inside = path.relative_to(folder.path)
+        split = split_named(inside.stem) or split_named(*inside.parts[:-1])
+        if split in ("train", "val"):
+            lists.append(ConceptList(path, split, category_named(path)))
     return lists
 
 
-def lists_by_split(folder: DataFolder, manual: bool = False) -> list[ConceptList]:
-    """The lists `train_concepts.csv` of train and validation, or those `train_concepts_manual.csv`."""
-    lists = []
-    for path in folder.having(*LIST_SUFFIXES):
-        stem = path.stem.lower()
-        kind = "concept" in stem and stem.endswith("manual") == manual and not stem.startswith("string_")
-        if kind and path.stem[:4] not in CATEGORIES and (split := split_of_list(path, folder)):
-            lists.append(ConceptList(path, split))
-    return lists
+def category_named(path: Path) -> str | None:
+    """The category that the name of a list begins with: `DRCT_CLEF_Train.csv` -> `DRCT`."""
+    return next((name for name in CATEGORIES if path.stem.startswith(name)), None)
 
 
 def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[list[ListedImage], list[Problem]]:
@@ -111,13 +106,6 @@ def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator
     if not concepts:
         what = f"{image_id} has no concept; it is left out of training and of the score."
         yield Problem(where, what, False, image_id)
-
-
-def split_of_list(path: Path, folder: DataFolder) -> str | None:
-    """`train` or `val`, as the file's name says or else its folders'; None for a list of the test split."""
-    inside = path.relative_to(folder.path)
-    split = split_named(inside.stem) or split_named(*inside.parts[:-1])
-    return split if split in ("train", "val") else None
 
 
 def _read_list(source: ConceptList, header: bool | None) -> tuple[list[ListedImage], list[Problem]]:

@@ -4,7 +4,7 @@ Paper: sections 3.1 and 3.3.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -115,21 +115,24 @@ def match(images: list[ImageFile], listed: list[ListedImage]) -> tuple[pd.DataFr
             what = f"{line.image_id} was listed before ({first.where}); keep one of the two lines."
             problems.append(Problem(line.where, what, image_id=line.image_id))
     if on_disk:
-        problems += [*_unmatched(on_disk, labelled.values()), *_unlisted(on_disk, labelled)]
-        problems += _of_two_categories(on_disk, labelled.values())
+        problems += [*_mismatches(on_disk, labelled.values()), *_unlisted(on_disk, labelled)]
     table, category_from = _table(on_disk, labelled)
     return table, category_from, [*problems, *_never_trained(table)]
 
 
-def _unmatched(on_disk: dict[str, ImageFile], labelled: Collection[ListedImage]) -> Iterator[Problem]:
-    """Listed images that do not exist, or are in the folder of another split."""
+def _mismatches(on_disk: dict[str, ImageFile], labelled: Iterable[ListedImage]) -> Iterator[Problem]:
+    """Listed images that do not exist, or are in the folder of another split or category."""
     for line in labelled:
         image = on_disk.get(line.image_id)
         if image is None:
             yield Problem(line.where, f"{line.image_id} is listed, but there is no such image.", image_id=line.image_id)
-        elif image.split != line.split:
+            continue
+        if image.split != line.split:
             what = f"{line.image_id} is in the {line.split} list, but its image is in the {image.split} folder."
             yield Problem(line.where, what, image_id=line.image_id)
+        if image.category and line.category and image.category != line.category:
+            what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
+            yield Problem(line.where, what, serious=False, image_id=line.image_id)
 
 
 def _unlisted(on_disk: dict[str, ImageFile], labelled: Collection[str]) -> Iterator[Problem]:
@@ -137,14 +140,6 @@ def _unlisted(on_disk: dict[str, ImageFile], labelled: Collection[str]) -> Itera
         if image_id not in labelled and image.split != "test":
             what = "the image is in no concept list; it is left out."
             yield Problem(str(image.path), what, serious=False, image_id=image_id)
-
-
-def _of_two_categories(on_disk: dict[str, ImageFile], labelled: Collection[ListedImage]) -> Iterator[Problem]:
-    for line in labelled:
-        image = on_disk.get(line.image_id)
-        if image and image.category and line.category and image.category != line.category:
-            what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
-            yield Problem(line.where, what, serious=False, image_id=line.image_id)
 
 
 def _table(on_disk: dict[str, ImageFile], labelled: dict[str, ListedImage]) -> tuple[pd.DataFrame, str | None]:

@@ -13,7 +13,10 @@ BAD_LINES = {
     "a bad CUI": ("A.jpg,C123\n", "'C123' is not a CUI; expected C and seven digits, like C0040405."),
     "a CUI too long": ("A.jpg,C00000012\n", "'C00000012' is not a CUI; expected C and seven digits, like C0040405."),
     "a lower-case CUI": ("A.jpg,c0000001\n", "'c0000001' is not a CUI; expected C and seven digits, like C0040405."),
-    "an id with a folder": ("../A.jpg,C0000001\n", "'../A' is not an image name; expected a file name without folders."),
+    "an id with a folder": (
+        "../A.jpg,C0000001\n",
+        "'../A' is not an image name; expected a file name without folders.",
+    ),
     "a Windows path": ("x\\A.jpg,C0000001\n", "'x\\\\A' is not an image name; expected a file name without folders."),
     "an id of dots": ("..,C0000001\n", "'..' is not an image name; expected a file name without folders."),
     "no id": (",C0000001\n", "'' is not an image name; expected a file name without folders."),

@@ -1,4 +1,4 @@
-"""What a layout is: how its folder is recognised, and how it is read."""
+"""What a layout is: how its folder is recognised, and what reading it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,9 +23,8 @@ class Contents:
 
 
 class Layout(NamedTuple):
-    """One way to lay out a data set: its title, what its lists look like, how to recognise and how to read it."""
+    """One way to lay out a data set: its title, how to recognise and how to read it."""
 
     title: str
-    lists: str
     recognised: Callable[[DataFolder], bool]
     read: Callable[[DataFolder], Contents]

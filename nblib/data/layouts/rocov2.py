@@ -6,12 +6,12 @@ Beside them are `train_concepts_manual.csv` (manually curated) and captions; the
 from nblib.data.folder import DataFolder
 from nblib.data.layouts import imageclef
 from nblib.data.layouts.layout import Contents
-from nblib.data.lists import lists_by_split
+from nblib.data.lists import ConceptList, find_lists
 
 
 def recognised(folder: DataFolder) -> bool:
     """Whether the first image of a list is from ROCOv2; the files are named like those of ImageCLEF."""
-    return any(_first_lines(concept_list.path).find(b"ROCOv2_") >= 0 for concept_list in lists_by_split(folder))
+    return any(map(_begins_with_rocov2, find_lists(folder, imageclef.names_concepts)))
 
 
 def read(folder: DataFolder) -> Contents:
@@ -19,6 +19,6 @@ def read(folder: DataFolder) -> Contents:
     return imageclef.read(folder, header=True)
 
 
-def _first_lines(path) -> bytes:
-    with path.open("rb") as content:
-        return content.read(200)
+def _begins_with_rocov2(concept_list: ConceptList) -> bool:
+    with concept_list.path.open("rb") as content:
+        return b"ROCOv2_" in content.read(200)
