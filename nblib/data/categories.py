@@ -29,7 +29,5 @@ MODALITY_CONCEPTS = {
 
 def modality_categories(concept_lists: Iterable[Iterable[str]]) -> list[str | None]:
     """For each image the category that its modality concepts agree on; None where there are two, or none."""
-    named = (
-        {MODALITY_CONCEPTS[concept] for concept in MODALITY_CONCEPTS.keys() & concepts} for concepts in concept_lists
-    )
+    named = ({MODALITY_CONCEPTS[each] for each in concepts if each in MODALITY_CONCEPTS} for concepts in concept_lists)
     return [categories.pop() if len(categories) == 1 else None for categories in named]

@@ -1,10 +1,14 @@
 """Concept lists: where they are, what they say, and what is wrong with their lines."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import and_
 from pathlib import Path
 from typing import NamedTuple
+
+import pandas as pd
 
 from nblib.data.categories import CATEGORIES
 from nblib.data.folder import DataFolder, split_named
@@ -25,20 +29,12 @@ class ConceptList(NamedTuple):
     category: str | None = None
 
 
-class ListedImage(NamedTuple):
-    """An image as a line of a list names it; `path` and `number` are those of the line."""
-
-    image_id: str
-    split: str
-    category: str | None
-    concepts: tuple[str, ...]
-    path: Path
-    number: int
-
-    @property
-    def where(self) -> str:
-        """File and line."""
-        return f"{self.path}:{self.number}"
+def listed_images(
+    image_ids: Sequence[str], split: str, concepts: Sequence[tuple[str, ...]], where: Sequence[str], category=None
+) -> pd.DataFrame:
+    """A table of images as a list names them: image_id, split, category, concepts, where (file and line)."""
+    columns = {"image_id": image_ids, "split": split, "category": category, "concepts": concepts, "where": where}
+    return pd.DataFrame(columns, range(len(image_ids)), dtype=object)
 
 
 def find_lists(folder: DataFolder, wanted: Callable[[Path], bool]) -> list[ConceptList]:
@@ -57,24 +53,24 @@ def category_named(path: Path) -> str | None:
     return next((name for name in CATEGORIES if path.stem.startswith(name)), None)
 
 
-def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[list[ListedImage], list[Problem]]:
-    """The images that the lists name, and what is wrong with the lists.
+def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd.DataFrame, list[Problem]]:
+    """The images that the lists name, as `listed_images`, and what is wrong with the lists.
 
     Args:
         lists: the files to read.
         header: whether each begins with a header `ID,CUIs`; None where both occur.
     """
-    listed, problems = [], []
+    tables, problems = [listed_images([], "", [], [])], []
     for concept_list in lists:
         try:
-            lines, found = _read_list(concept_list, header)
+            table, found = _read_list(concept_list, header)
+            tables.append(table)
+            if table.empty and not found:
+                found = [Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}.")]
         except ValueError as error:
-            lines, found = [], [reading_problem(concept_list.path, error)]
-        if not lines and not found:
-            found = [Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}.")]
-        listed += lines
+            found = [reading_problem(concept_list.path, error)]
         problems += found
-    return listed, problems
+    return pd.concat(tables, ignore_index=True), problems
 
 
 def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
@@ -108,47 +104,47 @@ def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator
         yield Problem(where, what, False, image_id)
 
 
-def _read_list(source: ConceptList, header: bool | None) -> tuple[list[ListedImage], list[Problem]]:
-    """The images that the list names, and what is wrong with it: only lines that are not sound are examined."""
-    listed, problems, cuis = [], [], set()
-    for number, first, fields in read_lines(source.path):
-        line = ListedImage(without_suffix(first), source.split, source.category, fields, source.path, number)
-        if number > 1 and _is_sound(line, cuis):
-            listed.append(line)
-        elif is_header(fields):
-            problems += _header_problems(line, header)
-        elif _has_no_separator(first, fields):
-            what = f"no tab, comma, semicolon or | separates the fields of {first!r}; {EXPECTED_LINE}."
-            problems.append(Problem(line.where, what, image_id=first.split()[0]))
+def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, list[Problem]]:
+    """The images that the list names, and what is wrong with it."""
+    numbers, firsts, fields = read_lines(source.path)
+    image_ids = [without_suffix(first) for first in firsts]
+    path, problems, dropped = str(source.path), [], []
+    where = [f"{path}:{number}" for number in numbers]
+    for row in _rows_to_examine(image_ids, fields):
+        if is_header(fields[row]):
+            problems += _header_problems(numbers[row], where[row], header)
+            dropped.append(row)
+        elif _has_no_separator(firsts[row], fields[row]):
+            what = f"no tab, comma, semicolon or | separates the fields of {firsts[row]!r}; {EXPECTED_LINE}."
+            problems.append(Problem(where[row], what, image_id=firsts[row].split()[0]))
+            dropped.append(row)
         else:
-            problems += _line_problems(line, header)
-            listed.append(line._replace(concepts=tuple(dict.fromkeys(filter(None, fields)))))
-    return listed, problems
+            if header and numbers[row] == 1:
+                what = "no header; expected `ID,CUIs`. The line is read as an image."
+                problems.append(Problem(where[row], what, serious=False))
+            if "" in fields[row][1:-1]:
+                what = "there is nothing between two separators; ignored."
+                problems.append(Problem(where[row], what, False, image_ids[row]))
+            concepts = tuple(filter(None, fields[row]))
+            problems += check_line(where[row], image_ids[row], concepts)
+            fields[row] = tuple(dict.fromkeys(concepts))
+    return listed_images(image_ids, source.split, fields, where, source.category).drop(index=dropped), problems
 
 
-def _is_sound(line: ListedImage, cuis: set[str]) -> bool:
-    """Whether a line has an ordinary name and CUIs only, each once, at least one; `cuis` collects those seen so far."""
-    if not cuis.issuperset(line.concepts):
-        cuis.update(filter(CUI_FORM.fullmatch, line.concepts))
-    distinct = cuis.intersection(line.concepts)
-    return 0 < len(distinct) == len(line.concepts) and (
-        line.image_id.isidentifier() or not ODD_NAME.search(line.image_id)
-    )
+def _rows_to_examine(image_ids: list[str], fields: list[tuple[str, ...]]) -> list[int]:
+    """The first line, and those that do not have an ordinary name and CUIs only, each once, at least one."""
+    cuis = set(filter(CUI_FORM.fullmatch, set(chain.from_iterable(fields))))
+    cuis_once = (0 < len(cuis.intersection(concepts)) == len(concepts) for concepts in fields)
+    ordinary = (image_id.isidentifier() or not ODD_NAME.search(image_id) for image_id in image_ids)
+    sound = map(and_, cuis_once, ordinary)
+    return [row for row, is_sound in enumerate(sound) if row == 0 or not is_sound]
 
 
-def _line_problems(line: ListedImage, header: bool | None) -> Iterator[Problem]:
-    if header and line.number == 1:
-        yield Problem(line.where, "no header; expected `ID,CUIs`. The line is read as an image.", serious=False)
-    if "" in line.concepts[1:-1]:
-        yield Problem(line.where, "there is nothing between two separators; ignored.", False, line.image_id)
-    yield from check_line(line.where, line.image_id, tuple(filter(None, line.concepts)))
-
-
-def _header_problems(line: ListedImage, header: bool | None) -> Iterator[Problem]:
-    if line.number > 1:
-        yield Problem(line.where, "a header in the middle of the list; expected on line 1 only. Remove the line.")
+def _header_problems(number: int, where: str, header: bool | None) -> Iterator[Problem]:
+    if number > 1:
+        yield Problem(where, "a header in the middle of the list; expected on line 1 only. Remove the line.")
     elif header is False:
-        yield Problem(line.where, "a header; this layout has none. The line is ignored.", serious=False)
+        yield Problem(where, "a header; this layout has none. The line is ignored.", serious=False)
 
 
 def _has_no_separator(first: str, fields: tuple[str, ...]) -> bool:

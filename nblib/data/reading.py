@@ -93,13 +93,12 @@ def _garbage_collector_paused() -> Iterator[None]:
 
 def _without(contents: Contents, left_out: Collection[str]) -> Contents:
     """The contents without the images of these image_ids."""
-    images, listed = ([each for each in part if each.image_id not in left_out]
-                      for part in (contents.images, contents.listed))  # fmt: skip
-    return replace(contents, images=images, listed=listed)
+    images = [image for image in contents.images if image.image_id not in left_out]
+    return replace(contents, images=images, listed=contents.listed[~contents.listed["image_id"].isin(left_out)])
 
 
 def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Problem:
-    unknown = sorted(set(left_out) - {each.image_id for each in (*found.listed, *found.images)})
+    unknown = sorted(set(left_out) - {*found.listed["image_id"], *(image.image_id for image in found.images)})
     what = f"{len(left_out) - len(unknown):,} images are left out, as listed there"
     more = f"; {len(unknown):,} more are not in the data, such as {unknown[0]}" if unknown else ""
     return Problem(where, f"{what}{more}.", serious=False)
@@ -108,12 +107,12 @@ def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Pr
 def _missing_parts(folder: DataFolder, contents: Contents) -> list[Problem]:
     """Problems where there are no images, no lists, or neither."""
     where, problems = str(folder.path), []
-    if not contents.images and contents.listed:
+    if not contents.images and len(contents.listed):
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
         problems.append(Problem(where, what, serious=False))
     elif not contents.images:
         problems.append(Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/."))
-    if not contents.listed and not any(problem.serious for problem in contents.problems):
+    if contents.listed.empty and not any(problem.serious for problem in contents.problems):
         expected = "DRCT_CLEF_Train.csv (one per category) or train_concepts.csv"
         problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
     return problems

@@ -4,7 +4,7 @@ Paper: sections 3.1 and 3.3.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -15,7 +15,7 @@ import pandas as pd
 
 from nblib.data.categories import CATEGORIES, modality_categories
 from nblib.data.folder import SPLITS, ImageFile
-from nblib.data.lists import ListedImage
+from nblib.data.lists import listed_images
 from nblib.data.problems import Problem
 
 COLUMNS = ["image_id", "path", "split", "category", "concepts"]
@@ -100,29 +100,37 @@ def count_images(images: pd.DataFrame) -> pd.DataFrame:
     return table.loc[splits].assign(total=table.sum(axis=1)).rename_axis(columns=None)
 
 
-def match(images: list[ImageFile], listed: list[ListedImage]) -> tuple[pd.DataFrame, str | None, list[Problem]]:
+def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None, list[Problem]]:
     """The tidy table (listed images with their concepts, then test images), where its categories are from, problems.
 
     Where there is no image at all, that is not a problem of each line: labels alone can be explored.
     """
-    on_disk, labelled, problems = {}, {}, []
+    on_disk, problems = {}, []
     for image in images:
         if image is not (first := on_disk.setdefault(image.image_id, image)):
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
-    for line in listed:
-        if line is not (first := labelled.setdefault(line.image_id, line)):
-            what = f"{line.image_id} was listed before ({first.where}); keep one of the two lines."
-            problems.append(Problem(line.where, what, image_id=line.image_id))
+    again = listed["image_id"].duplicated()
+    if again.any():
+        problems += _listed_again(listed[~again], listed[again])
+        listed = listed[~again]
     if on_disk:
-        problems += [*_mismatches(on_disk, labelled.values()), *_unlisted(on_disk, labelled)]
-    table, category_from = _table(on_disk, labelled)
+        problems += [*_mismatches(on_disk, listed), *_unlisted(on_disk, set(listed["image_id"]))]
+    table, category_from = _table(on_disk, listed)
     return table, category_from, [*problems, *_never_trained(table)]
 
 
-def _mismatches(on_disk: dict[str, ImageFile], labelled: Iterable[ListedImage]) -> Iterator[Problem]:
+def _listed_again(first_lines: pd.DataFrame, others: pd.DataFrame) -> Iterator[Problem]:
+    """A problem for every line but the first of an image."""
+    first_places = dict(zip(first_lines["image_id"], first_lines["where"], strict=True))
+    for line in others.itertuples():
+        what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
+        yield Problem(line.where, what, image_id=line.image_id)
+
+
+def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
     """Listed images that do not exist, or are in the folder of another split or category."""
-    for line in labelled:
+    for line in listed.itertuples():
         image = on_disk.get(line.image_id)
         if image is None:
             yield Problem(line.where, f"{line.image_id} is listed, but there is no such image.", image_id=line.image_id)
@@ -135,25 +143,27 @@ def _mismatches(on_disk: dict[str, ImageFile], labelled: Iterable[ListedImage]) 
             yield Problem(line.where, what, serious=False, image_id=line.image_id)
 
 
-def _unlisted(on_disk: dict[str, ImageFile], labelled: Collection[str]) -> Iterator[Problem]:
+def _unlisted(on_disk: dict[str, ImageFile], labelled: set[str]) -> Iterator[Problem]:
     for image_id, image in on_disk.items():
         if image_id not in labelled and image.split != "test":
             what = "the image is in no concept list; it is left out."
             yield Problem(str(image.path), what, serious=False, image_id=image_id)
 
 
-def _table(on_disk: dict[str, ImageFile], labelled: dict[str, ListedImage]) -> tuple[pd.DataFrame, str | None]:
-    nowhere = ImageFile("", None, "", None)
-    matched = [(line, on_disk.get(line.image_id, nowhere)) for line in labelled.values()]
-    rows = [(line.image_id, image.path, line.split, line.category or image.category, line.concepts)
-            for line, image in matched]  # fmt: skip
-    rows += [(image.image_id, image.path, "test", image.category, ())
-             for image in on_disk.values() if image.split == "test" and image.image_id not in labelled]  # fmt: skip
-    table = pd.DataFrame(rows, columns=COLUMNS, dtype=object).astype({"image_id": str, "split": str})
-    if table["category"].notna().any():
-        return table, "folder"
-    table["category"] = pd.Series(modality_categories(table["concepts"]), dtype=object)
-    return table, "modality concept" if table["category"].notna().any() else None
+def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    labelled, nowhere = set(listed["image_id"]), ImageFile("", None, "", None)
+    test = [name for name, image in on_disk.items() if image.split == "test" and name not in labelled]
+    tests = listed_images(test, "test", [()] * len(test), [""] * len(test))
+    table = pd.concat([listed, tests], ignore_index=True)
+    images = [on_disk.get(image_id, nowhere) for image_id in table["image_id"]]
+    table["path"] = pd.Series([image.path for image in images], dtype=object)
+    folders = pd.Series([image.category for image in images], dtype=object)
+    table["category"] = table["category"].where(table["category"].notna(), folders)
+    category_from = "folder" if table["category"].notna().any() else None
+    if category_from is None:
+        table["category"] = pd.Series(modality_categories(table["concepts"]), dtype=object)
+        category_from = "modality concept" if table["category"].notna().any() else None
+    return table[COLUMNS].astype({"image_id": str, "split": str}), category_from
 
 
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:

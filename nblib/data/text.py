@@ -36,8 +36,8 @@ def read_text(path: str | Path) -> str:
         ) from None
 
 
-def read_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """Number, first field and other fields of each line that is not blank; fields are stripped, empty ones are kept.
+def read_lines(path: str | Path) -> tuple[list[int], list[str], list[tuple[str, ...]]]:
+    """Numbers, first fields and other fields of the lines that are not blank; fields are stripped, empty ones are kept.
 
     Raises:
         ValueError: the file is not UTF-8 text.
@@ -45,12 +45,13 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     text = read_text(path).translate(_TO_TABS).replace("\r\n", "\n").replace("\r", "\n")
     if " " in text:
         text = re.sub(r" *([\t\n]|\Z) *", r"\1", text).lstrip(" ")
-    fields = pc.split_pattern(pc.split_pattern(pa.array([text]), "\n").flatten(), "\t")
-    coded = fields.flatten().dictionary_encode()  # so that a concept is stored once, not once per image
+    lines = pc.split_pattern(pc.split_pattern(pa.array([text]), "\n").flatten(), "\t")
+    coded = lines.flatten().dictionary_encode()  # so that a concept is stored once, not once per image
     words = np.array(coded.dictionary.to_pylist(), dtype=object)[coded.indices].tolist()
-    for number, (start, end) in enumerate(pairwise(fields.offsets.to_pylist()), start=1):
-        if words[start] or any(words[start:end]):
-            yield number, words[start], tuple(words[start + 1 : end])
+    bounds = enumerate(pairwise(lines.offsets.to_pylist()), start=1)
+    filled = [(number, start, end) for number, (start, end) in bounds if words[start] or any(words[start:end])]
+    fields = [tuple(words[start + 1 : end]) for _, start, end in filled]
+    return [number for number, _, _ in filled], [words[start] for _, start, _ in filled], fields
 
 
 def is_header(fields: tuple[str, ...]) -> bool:
@@ -66,7 +67,7 @@ def read_concept_lines(path: str | Path, keep_suffix: bool = False) -> Iterator[
     Raises:
         ValueError: the file is not UTF-8 text.
     """
-    for number, first, fields in read_lines(path):
+    for number, first, fields in zip(*read_lines(path), strict=True):
         if number > 1 or not is_header(fields):
             yield number, first if keep_suffix else without_suffix(first), tuple(filter(None, fields))
 

@@ -4,20 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pandas as pd
+
 from nblib.data.folder import DataFolder, ImageFile
-from nblib.data.lists import ListedImage
 from nblib.data.problems import Problem
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a data folder contains, not yet matched: images, images that are listed, and what is wrong so far.
+    """What a data folder contains, not yet matched: images, `listed_images`, and what is wrong so far.
 
     `manual` is image_id -> manually curated concepts, where the layout has such lists.
     """
 
     images: list[ImageFile]
-    listed: list[ListedImage]
+    listed: pd.DataFrame
     problems: list[Problem]
     manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

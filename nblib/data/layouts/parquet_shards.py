@@ -4,13 +4,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
 from nblib.data.folder import DataFolder, ImageFile, split_named
 from nblib.data.images import ParquetImage
 from nblib.data.layouts.layout import Contents
-from nblib.data.lists import LIST_SUFFIXES, ListedImage, check_line
+from nblib.data.lists import LIST_SUFFIXES, check_line, listed_images
 from nblib.data.problems import Problem
 from nblib.data.text import without_suffix
 
@@ -25,7 +26,7 @@ def recognised(folder: DataFolder) -> bool:
 
 def read(folder: DataFolder) -> Contents:
     """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
-    images, listed, problems = [], [], []
+    images, tables, problems = [], [listed_images([], "", [], [])], []
     for shard in folder.having(".parquet"):
         split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
         if split is None:
@@ -40,11 +41,12 @@ def read(folder: DataFolder) -> Contents:
             problems.append(Problem(str(shard), what))
         images += [image for image, _ in rows if image.path]
         if split != "test":
-            for number, (image, concepts) in enumerate(rows, start=1):
-                line = ListedImage(image.image_id, split, None, tuple(dict.fromkeys(concepts)), shard, number)
-                problems.extend(check_line(line.where, line.image_id, concepts))
-                listed.append(line)
-    return Contents(images, listed, problems)
+            where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]
+            for place, (image, concepts) in zip(where, rows, strict=True):
+                problems.extend(check_line(place, image.image_id, concepts))
+            image_ids = [image.image_id for image, _ in rows]
+            tables.append(listed_images(image_ids, split, [tuple(dict.fromkeys(cuis)) for _, cuis in rows], where))
+    return Contents(images, pd.concat(tables, ignore_index=True), problems)
 
 
 def _has_columns(shard: Path) -> bool:
