@@ -16,13 +16,11 @@ from nblib.data.counting import (
     most_frequent,
 )
 from nblib.data.examples import Examples, concatenate, labelled_splits
-from nblib.data.images import cache_pixels, decode_image, image_sizes, pixel_key
+from nblib.data.images import ImageSource, cache_pixels, decode_image, image_sizes, pixel_key
 from nblib.data.layouts import LAYOUTS
 from nblib.data.pixels import Pixels
-from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems
-from nblib.data.quarantine import write_quarantine
+from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems, write_quarantine
 from nblib.data.reading import inspect_dataset, missing_splits, read_dataset
-from nblib.data.sources import ImageSource
 from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
 from nblib.data.text import CUI_FORM, read_concept_lines, read_text, without_suffix
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics

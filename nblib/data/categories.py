@@ -1,10 +1,6 @@
-"""The category of an image: that of its folder, or of the one modality that its concepts name."""
+"""The category of an image: the name of its folder, or the one modality that its concepts name."""
 
 from collections.abc import Iterable
-
-import numpy as np
-
-from nblib.data.concept_column import ConceptColumn
 
 # Table 5: abbreviation -> full form, without its leading "DR" and with "Magenetic" spelled right.
 CATEGORIES = {
@@ -33,12 +29,5 @@ MODALITY_CONCEPTS = {
 
 def modality_categories(concept_lists: Iterable[Iterable[str]]) -> list[str | None]:
     """For each image the category that its modality concepts agree on; None where there are two, or none."""
-    column, kinds = ConceptColumn.of(concept_lists), sorted(set(MODALITY_CONCEPTS.values()))
-    kind_of = np.array([kinds.index(MODALITY_CONCEPTS[name]) if name in MODALITY_CONCEPTS else -1
-                        for name in column.names], dtype=int)  # fmt: skip
-    named = kind_of[column.codes]
-    rows, named = column.rows[named >= 0], named[named >= 0]
-    lowest, highest = np.full(len(column), len(kinds)), np.full(len(column), -1)
-    np.minimum.at(lowest, rows, named)
-    np.maximum.at(highest, rows, named)
-    return np.array([*kinds, None], dtype=object)[np.where(lowest == highest, lowest, -1)].tolist()
+    named = ({MODALITY_CONCEPTS[each] for each in concepts if each in MODALITY_CONCEPTS} for concepts in concept_lists)
+    return [categories.pop() if len(categories) == 1 else None for categories in named]

@@ -1,4 +1,4 @@
-"""What is wrong with the image files themselves: looked into by `nblib check`, not each time a notebook reads."""
+"""What is wrong with the image files themselves: examined by `nblib check`, not each time a notebook reads."""
 
 import hashlib
 import warnings
@@ -10,8 +10,8 @@ from pathlib import PurePath
 import pandas as pd
 from PIL import Image
 
+from nblib.data.images import ParquetImage, open_source
 from nblib.data.problems import Problem
-from nblib.data.sources import ParquetImage, open_source
 from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
 
@@ -23,12 +23,12 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
     """What is wrong with the images of a tidy table: each header is read, and with `pixels` each image decoded.
 
-    With `pixels` also the images that are there twice, byte for byte. Terminals and notebooks show a progress bar.
+    With `pixels` also which images are duplicates, byte for byte. Terminals and notebooks show a progress bar.
     """
     there = images[images["path"].notna()]
     check = partial(_check_image, pixels=pixels)
     with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
-        warnings.simplefilter("ignore")  # what Pillow warns of is among the problems
+        warnings.simplefilter("ignore")  # what Pillow warns about is among the problems
         found = workers.map(check, there["image_id"], there["path"])
         found = ProgressBar(found, "check", len(there), unit="image")
         problems = [problem for each in found for problem in each]
@@ -36,9 +36,9 @@ def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
 
 
 def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
-    """A note on each image that is another one byte for byte; empty ones, and those in parquet shards, are passed over.
+    """A note on each image that equals another one byte for byte; empty ones, and those in parquet shards, are skipped.
 
-    Only images of one size are read: which bytes a shard has for an image is known only after reading them.
+    Only images of equal size are read; in a shard the size of an image is known only after reading it.
     """
     images = images[~images["path"].map(lambda path: isinstance(path, ParquetImage)).astype(bool)]
     sizes = images["path"].map(lambda path: path.stat().st_size)
@@ -48,7 +48,7 @@ def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
             with open_source(row.path) as stream:
                 digest = hashlib.file_digest(stream, "sha256").digest()
         except OSError:
-            continue  # which is a problem already
+            continue  # reported already
         first = first_with.setdefault(digest, row)
         if first is not row:
             what = f"the same image, byte for byte, as {first.path} ({first.image_id}, {first.split})."
@@ -69,17 +69,17 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
                     image.load()
                 return found
     except UNREADABLE as error:
-        what = f"can't be read as an image ({_said(error)}); repair it or leave it out."
+        what = f"can't be read as an image ({_message(error)}); repair it or leave it out."
         return [Problem(str(path), what, True, image_id)]
 
 
 def _oddities(image: Image.Image, name: str) -> Iterator[str]:
-    """What training passes over in an image that can be read."""
+    """What training ignores in an image that can be read."""
     suffix = PurePath(name).suffix.lower()
     if suffix in IMAGE_SUFFIXES and suffix not in SUFFIXES.get(image.format, ()):
         yield f"a {image.format} file by its content, whatever its name says; read as {image.format}."
     if image.mode.startswith("I;16"):
-        yield "16 bits a pixel; only the upper 8 are used."
+        yield "16 bits per pixel; only the upper 8 are used."
     if image.mode == "CMYK":
         yield "CMYK, made for print; converted to RGB, colours may differ."
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -87,8 +87,8 @@ def _oddities(image: Image.Image, name: str) -> Iterator[str]:
     if getattr(image, "n_frames", 1) > 1:
         yield f"animated, {image.n_frames} frames; only the first is used."
     if "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1:  # else getexif decodes a PNG
-        yield f"EXIF orientation {image.getexif()[ORIENTATION]} is not applied; turn the pixels themselves."
+        yield f"EXIF orientation {image.getexif()[ORIENTATION]} is not applied; rotate the pixels themselves."
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return str(error).rstrip(".") or type(error).__name__

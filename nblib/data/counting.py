@@ -1,6 +1,6 @@
-"""Concepts counted: how often, where, together with which others, and what leaving the rare ones out costs.
+"""Counting concepts: how often, where, together with which others, and what leaving out the rare ones costs.
 
-Images are encoded once; after that every count is a product of sparse matrices, never a walk over the images.
+Images are encoded once; after that every count is a product of sparse matrices, never a loop over the images.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from scipy import sparse
 
 from nblib.data.examples import Examples
 
-Z_95 = 1.96  # standard errors to either side that hold 95 % of what chance does
+Z_95 = 1.96  # standard errors to either side of the mean that contain 95 % of a normal distribution
 
 
 def concept_counts(examples: Examples) -> pd.Series:
-    """Images of each concept, in the vocabulary's order."""
+    """Number of images per concept, in the vocabulary's order."""
     counts = np.bincount(examples.labels.indices, minlength=len(examples.vocabulary))
     return pd.Series(counts, pd.Index(examples.vocabulary.concepts, name="concept", dtype=object), name="images")
 
 
 def most_frequent(examples: Examples, top: int | None = None) -> pd.Series:
-    """Images of the `top` most frequent concepts (None: of all that occur), ties by concept.
+    """Number of images of the `top` most frequent concepts (None: of all that occur), ties by concept.
 
     Paper: Figures 2 and 3.
     """
@@ -30,7 +30,7 @@ def most_frequent(examples: Examples, top: int | None = None) -> pd.Series:
 
 
 def concept_counts_by(examples: Examples, column: str) -> pd.DataFrame:
-    """Images of each concept (rows) with each value of a column of `images`; images without a value don't count."""
+    """Number of images per concept (rows) and value of a column of `images`; images without a value don't count."""
     values = pd.Categorical(examples.images[column])
     known = np.flatnonzero(values.codes >= 0)
     shape = (len(values.categories), len(examples))
@@ -41,7 +41,7 @@ def concept_counts_by(examples: Examples, column: str) -> pd.DataFrame:
 
 
 def co_occurrences(examples: Examples, concepts: Sequence[str] | None = None) -> sparse.csr_array:
-    """Images that have both of two concepts, (K, K) sparse, or of `concepts` alone; on the diagonal one's own."""
+    """Number of images with both of two concepts, (K, K) sparse, or of `concepts` only; the diagonal has the counts."""
     labels = examples.labels.astype(np.int32)
     if concepts is not None:
         labels = labels[:, [examples.vocabulary.index[concept] for concept in concepts]]
@@ -54,7 +54,7 @@ def images_with(examples: Examples, concept: str) -> pd.DataFrame:
 
 
 def co_occurring_concepts(examples: Examples, concept: str) -> pd.DataFrame:
-    """What the concept occurs with: images of both, share of its images and lift, most frequent first."""
+    """The concepts it occurs with: images with both, their share of its images, lift; most frequent first."""
     rows = _rows_with(examples, concept)
     both = np.bincount(examples.labels[rows].indices, minlength=len(examples.vocabulary))
     counts = concept_counts(examples)
@@ -66,9 +66,9 @@ def co_occurring_concepts(examples: Examples, concept: str) -> pd.DataFrame:
 
 
 def lift_table(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
-    """How much oftener two concepts share an image than if they were independent, (T, T): 1 is chance, 0 never.
+    """lift(a, b) = P(a and b) / (P(a) P(b)), (T, T): 1 if two concepts are independent, 0 if they never share an image.
 
-    lift(a, b) = P(a and b) / (P(a) P(b)). On the diagonal it is 1 / P(a).
+    On the diagonal it is 1 / P(a).
     """
     both = co_occurrences(examples, concepts).toarray()
     alone = both.diagonal()
@@ -76,7 +76,7 @@ def lift_table(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
 
 
 def concept_pairs(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
-    """Every pair of the concepts that share an image: one, other, images of both, lift; highest lift first."""
+    """Every pair of the concepts that share an image: concept, other, images with both, lift; highest lift first."""
     first, second = np.triu_indices(len(concepts), k=1)
     names = np.array(concepts, dtype=object)
     both = co_occurrences(examples, concepts).toarray()[first, second]
@@ -88,8 +88,8 @@ def concept_pairs(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
 def drift(examples: Examples, top: int = 30) -> pd.DataFrame:
     """How the `top` concepts differ between train and validation.
 
-    Columns: train and val, the share of images that have the concept; ratio, val over train; low and high, the ends
-    of the ratio's 95 % interval (Katz, on the log scale). NaN where a concept is missing on one side.
+    Columns: train and val, the share of images with the concept; ratio, val over train; low and high, the limits of
+    the ratio's 95 % confidence interval (Katz, on the log scale). NaN where one of the two lacks the concept.
     """
     counts = concept_counts_by(examples, "split").reindex(columns=["train", "val"], fill_value=0)
     counts = counts.loc[most_frequent(examples, top).index]
@@ -101,28 +101,28 @@ def drift(examples: Examples, top: int = 30) -> pd.DataFrame:
 
 
 def indicative_concepts(examples: Examples, each: int = 4) -> pd.DataFrame:
-    """The concepts that give a category away: share of each concept's images (rows) in each category (columns).
+    """The concepts that indicate a category: share of each concept's images (rows) in each category (columns).
 
-    For each category the `each` concepts with the highest F1 as its sign: on its images, and on no others.
+    For each category the `each` concepts with the highest F1 as a detector of it: on its images, and on no others.
     """
     counts = concept_counts_by(examples, "category")
     images = examples.images["category"].value_counts().reindex(counts.columns)
     f1 = 2 * counts / np.add.outer(counts.sum(axis=1).to_numpy(), images.to_numpy())
-    signs = [f1[category].sort_values(ascending=False, kind="stable").head(each) for category in counts]
-    chosen = dict.fromkeys(concept for sign in signs for concept in sign[sign > 0].index)
+    best = [f1[category].sort_values(ascending=False, kind="stable").head(each) for category in counts]
+    chosen = dict.fromkeys(concept for scores in best for concept in scores[scores > 0].index)
     return counts.loc[list(chosen)].div(counts.sum(axis=1).loc[list(chosen)], axis=0)
 
 
 def f1_ceiling(labels: sparse.csr_array, train_counts: np.ndarray, minimums: Sequence[int]) -> pd.DataFrame:
-    """The F1 that is left when concepts with fewer than `minimum` images can't be named, all others always right.
+    """The highest F1 that is possible without the concepts that have fewer than `minimum` train images.
 
     Args:
         labels: (N, K) sparse, of the images that are scored; those without a concept are left out, as in the score.
-        train_counts: (K,) how many images each concept has, where it is learned.
-        minimums: the cuts to try.
+        train_counts: (K,) number of train images per concept.
+        minimums: the thresholds to try.
 
     Returns:
-        One row a minimum: concepts kept, share of all occurrences they are, F1 (mean over images).
+        One row per minimum: number of concepts left, their share of all occurrences, F1 (mean over images).
     """
     labels = labels[np.diff(labels.indptr) > 0]
     kept = np.asarray(train_counts)[:, None] >= np.asarray(minimums)

@@ -1,11 +1,16 @@
-"""A data folder walked through once: its files, and links that lead out of it."""
+"""A data folder: its files, and the images in its subfolders and zip archives."""
 
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from zipfile import BadZipFile, ZipFile
 
+from nblib.data.categories import CATEGORIES
+from nblib.data.images import ImageSource, ZipMember
 from nblib.data.problems import Problem
 from nblib.data.text import IMAGE_SUFFIXES
 
@@ -14,11 +19,12 @@ SPLITS = {
     "val": ("val", "valid", "validation", "dev", "development"),
     "test": ("test", "testing"),
 }
+OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp", ".dcm")
 
 
 @dataclass(frozen=True)
 class DataFolder:
-    """A folder and all files in it, sorted; hidden ones (`.name`) are no data."""
+    """A folder and all files in it, sorted; hidden ones (`.name`) are ignored."""
 
     path: Path
     files: tuple[Path, ...]
@@ -27,6 +33,15 @@ class DataFolder:
     def having(self, *suffixes: str) -> list[Path]:
         """The files with one of these suffixes, in upper or lower case."""
         return [path for path in self.files if path.suffix.lower() in suffixes]
+
+
+class ImageFile(NamedTuple):
+    """An image, wherever its bytes are; `category` only where the folder's name says it."""
+
+    image_id: str
+    path: ImageSource | None
+    split: str
+    category: str | None
 
 
 def walk_folder(path: str | Path) -> DataFolder:
@@ -46,20 +61,39 @@ def walk_folder(path: str | Path) -> DataFolder:
     return DataFolder(path, files, tuple(entry for entry in found if isinstance(entry, Problem)))
 
 
+@lru_cache(maxsize=256)
 def split_named(*words: str) -> str | None:
     """The split that one of the words names, looking at whole words: `DRCT_CLEF_Train` -> `train`."""
     tokens = {token for word in words for token in re.split(r"[^a-z]+", word.lower())}
     return next((split for split, names in SPLITS.items() if tokens & set(names)), None)
 
 
+def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
+    """All images in folders or archives that name a split, and what is wrong with them."""
+    images, problems = _placed(_files(folder), folder)
+    problems += _of_other_formats(folder)
+    unpacked = {(image.split, image.image_id) for image in images}
+    for archive in folder.having(".zip"):
+        try:
+            members, found = _placed(_members(archive), folder)
+        except (BadZipFile, OSError) as error:
+            what = f"can't be read as a zip archive ({error}); download it again."
+            members, found = [], [Problem(str(archive), what)]
+        if members and unpacked.issuperset((image.split, image.image_id) for image in members):
+            what = "its images are also unpacked beside it; the unpacked ones are read."
+            members, found = [], [Problem(str(archive), what, serious=False)]
+        images += members
+        problems += found
+    return images, problems
+
+
 def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    for entry in entries:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and not path.resolve().is_relative_to(top):
-            what = "a link that leaves the data folder; copy what it leads to into the folder."
+            what = "a link that leads out of the data folder; copy its target into the folder."
             yield Problem(str(path), what, image_id=path.stem if path.suffix.lower() in IMAGE_SUFFIXES else None)
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(path, top)
@@ -67,3 +101,50 @@ def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
             yield path
         elif entry.is_symlink():
             yield Problem(str(path), "a link to a folder, or to nothing; it is not followed.", serious=False)
+
+
+def _of_other_formats(folder: DataFolder) -> Iterator[Problem]:
+    """One note on the image files in formats that are not read."""
+    others = folder.having(*OTHER_SUFFIXES)
+    if others:
+        what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
+        yield Problem(str(folder.path), what, serious=False)
+
+
+def _files(folder: DataFolder) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
+    """Each image file, its name and the folders it is in, counted from the data folder."""
+    top = len(folder.path.parts)
+    for path in folder.having(*IMAGE_SUFFIXES):
+        yield path, path.name, path.parts[top:-1]
+
+
+def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[str, ...]]]:
+    """Each image of the archive, its name and its folders; the archive's own name counts as a folder."""
+    with ZipFile(archive) as content:
+        entries = content.infolist()
+    for entry in entries:
+        inside = PurePosixPath(entry.filename)
+        if inside.suffix.lower() not in IMAGE_SUFFIXES or inside.name.startswith("."):
+            continue
+        if inside.is_absolute() or ".." in inside.parts or "\\" in entry.filename:
+            what = f"{entry.filename!r} leads out of the archive; it is not read. Pack the archive without such names."
+            yield Problem(str(archive), what, image_id=inside.stem), inside.name, ()
+        else:
+            yield ZipMember(archive, entry.filename, entry.file_size), inside.name, (*inside.parts[:-1], archive.stem)
+
+
+def _placed(found: Iterator, folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
+    """The images whose folders name a split; how many have none is a problem of the data folder."""
+    images, problems, unplaced = [], [], []
+    for path, name, folders in found:
+        if isinstance(path, Problem):
+            problems.append(path)
+        elif (split := next(filter(None, map(split_named, folders)), None)) is None:
+            unplaced.append(path)
+        else:
+            category = folders[-1] if folders[-1] in CATEGORIES else None
+            images.append(ImageFile(name.rpartition(".")[0], path, split, category))
+    if unplaced:
+        what = f"{len(unplaced):,} images, such as {unplaced[0]}, are in no folder named train, val or test; left out."
+        problems.append(Problem(str(folder.path), what, serious=False))
+    return images, problems

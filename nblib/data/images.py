@@ -1,23 +1,87 @@
-"""Pixels: decode, resize by nearest neighbour, keep, and serve in batches with flipped copies."""
+"""Images: where their bytes are, decoding, resizing by nearest neighbour, and caching.
+
+An image is a file, a member of a zip archive or a row of a parquet shard; all of them open as a `Path` does and report
+their size as a `Path` does, so that a table of images may hold any of them.
+"""
 
 import hashlib
+import io
+import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
+from types import SimpleNamespace
+from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from PIL import Image
-from simplejpeg import decode_jpeg, decode_jpeg_header
+from pyarrow import parquet
 
 from nblib.data.pixel_store import PixelStore
 from nblib.data.pixels import Pixels
-from nblib.data.sources import ImageSource, open_source
 
-# JPEGs that libjpeg-turbo decodes for us without Pillow, by colours and sampling of their channels, and in which mode.
-# Others (CMYK, RGB without YCbCr, rare samplings) go through Pillow.
-PLAIN_JPEGS = {("Gray", "Gray"): "L", ("YCbCr", "444"): "RGBX", ("YCbCr", "422"): "RGBX", ("YCbCr", "420"): "RGBX"}
-TURBO_MODES = {"L": "GRAY", "RGBX": "RGBX"}
+_ONE_AT_A_TIME = Lock()
+
+
+@dataclass(frozen=True)
+class ZipMember:
+    """An image in a zip archive; `size` in bytes as the archive states it."""
+
+    archive: Path
+    name: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.archive}:{self.name}"
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Its bytes as a stream. Raises OSError where the archive is damaged."""
+        try:
+            return io.BytesIO(_archive(self.archive, _version(self.archive)).read(self.name))
+        except (BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise OSError(f"{self.archive} is damaged: {error}") from None
+
+    def stat(self) -> SimpleNamespace:
+        """`st_size`, as of a file, and `st_mtime_ns` of the archive."""
+        return SimpleNamespace(st_size=self.size, st_mtime_ns=self.archive.stat().st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class ParquetImage:
+    """An image in a row of a parquet shard: row `row` of row group `group`, column `image` (bytes, path)."""
+
+    shard: Path
+    group: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}:{self.group}.{self.row}"
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Its bytes as a stream. Raises OSError where the shard is damaged or the row has no image."""
+        with _ONE_AT_A_TIME:
+            content = _row_group(self.shard, _version(self.shard), self.group)[self.row].as_py()
+        if not content:
+            raise OSError("the row has no image")
+        return io.BytesIO(content)
+
+    def stat(self) -> os.stat_result:
+        """That of the whole shard: the size of one image is known only after reading it."""
+        return self.shard.stat()
+
+
+ImageSource = Path | ZipMember | ParquetImage
+
+
+def open_source(source: str | ImageSource) -> BinaryIO:
+    """The bytes of an image as a stream, wherever they are stored."""
+    return (Path(source) if isinstance(source, str) else source).open("rb")
 
 
 def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
@@ -26,42 +90,31 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     Paper: section 4, "scaled to the input resolution of the CNN using nearest filtering, without any cropping".
 
     Raises:
-        ValueError: the file is no image that Pillow can read.
+        ValueError: Pillow can't read the file as an image.
     """
-    try:
-        with open_source(path) as stream, Image.open(stream) as image:
-            resized = _eight_bits(image).resize((size, size), Image.Resampling.NEAREST)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path} can't be read as an image ({error}); repair it or leave it out: `nblib check DATA "
-            f"--quarantine FILE` lists all such images, and the parameter `quarantine` takes that FILE."
-        ) from None
-    resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
-    return np.asarray(resized.convert("RGB"))
+    return np.asarray(_resized(path, size).convert("RGB"))
 
 
 def decode_compactly(path: str | ImageSource, size: int) -> np.ndarray:
     """The same pixels as `decode_image`, as (size, size) uint8 where all of them are grey, else (size, size, 3).
 
-    Plain JPEGs are decoded by libjpeg-turbo as Pillow does, without Pillow's way there; all else by Pillow.
-
     Raises:
-        ValueError: the file is no image that Pillow can read.
+        ValueError: Pillow can't read the file as an image.
     """
-    image = _plain_jpeg(path)
-    image = image.resize((size, size), Image.Resampling.NEAREST) if image else Image.fromarray(decode_image(path, size))
+    image = _resized(path, size)
     if image.mode == "L":
         return np.asarray(image)
-    red, green, blue = (image.getchannel(channel).tobytes() for channel in "RGB")
+    image = image.convert("RGB")
+    red, green, blue = (channel.tobytes() for channel in image.split())
     if red == green == blue:
         return np.frombuffer(red, np.uint8).reshape(size, size)
-    return np.asarray(image)[..., :3]
+    return np.asarray(image)
 
 
 def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `images` with width and height in pixels added; NaN where there is no picture or it can't be read.
+    """The rows of `images` with width and height in pixels added; NaN where there is no image or it can't be read.
 
-    Reads the head of each file only.
+    Reads only the header of each file.
     """
     with ThreadPoolExecutor() as workers:
         sizes = list(workers.map(_size, images["path"]))
@@ -70,16 +123,16 @@ def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
-    """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, kept in `folder`, mapped from there ever after.
+    """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, cached in `folder`, memory-mapped from then on.
 
     Args:
-        images: a tidy table with image_id and path, one row an image; a change of names, order, sizes or
-            dates of the files makes them others.
-        size: pixels a side.
-        folder: where pixels are kept (`nblib.data.pixel_store`).
+        images: a tidy table with image_id and path, one row per image; after a change of names, order, sizes or
+            dates of the files they are decoded again.
+        size: pixels per side.
+        folder: where pixels are cached (`nblib.data.pixel_store`).
 
-    Kept pixels that were lost or cut short are made anew. Where the disk has no room, images are decoded whenever they
-    are needed, and a warning says so.
+    Cached pixels that were lost or truncated are decoded again. Where the disk has no room, images are decoded
+    whenever they are needed, and a warning says so.
 
     Raises:
         FileNotFoundError: images are listed that are not on disk.
@@ -93,7 +146,7 @@ def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
         )
     key = pixel_key(images)
     decode = partial(decode_compactly, size=size)
-    return PixelStore(Path(folder) / f"{key}_{size}px", key, size, images["path"].tolist(), decode).keep()
+    return PixelStore(Path(folder) / f"{key}_{size}px", key, size, images["path"].tolist(), decode).load()
 
 
 def pixel_key(images: pd.DataFrame) -> str:
@@ -103,29 +156,24 @@ def pixel_key(images: pd.DataFrame) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The upper eight bits of an image of 16, any other as it is.
+def _resized(path: str | ImageSource, size: int) -> Image.Image:
+    """The image, (size, size) in its own mode, but for one of 16 bits, of which the upper eight are taken.
 
-    Before it is resized: where a middle falls between two pixels, Pillow takes another one in 16 bits than in 8.
+    They are taken before it is resized: where a centre falls between two pixels, Pillow picks another one in 16 bits
+    than in 8.
     """
-    if not image.mode.startswith("I;16"):
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def _plain_jpeg(path: str | ImageSource) -> Image.Image | None:
-    """The image, L or RGBX, if it is a JPEG without anything unusual, and None otherwise."""
     try:
-        with open_source(path) as stream:
-            content = stream.read()
-        height, width, *colours = decode_jpeg_header(content)
-        mode = PLAIN_JPEGS.get(tuple(colours))
-        if mode is None or height * width > Image.MAX_IMAGE_PIXELS:
-            return None
-        pixels = decode_jpeg(content, TURBO_MODES[mode])
-    except (OSError, ValueError):
-        return None
-    return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
+        with open_source(path) as stream, Image.open(stream) as image:
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            resized = image.resize((size, size), Image.Resampling.NEAREST)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} can't be read as an image ({error}); repair it or leave it out: `nblib check DATA "
+            f"--quarantine FILE` lists all such images, and the parameter `quarantine` takes that FILE."
+        ) from None
+    resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
+    return resized
 
 
 def _size(path: str | ImageSource | None) -> tuple[float, float]:
@@ -136,3 +184,24 @@ def _size(path: str | ImageSource | None) -> tuple[float, float]:
             return image.size
     except (OSError, SyntaxError, Image.DecompressionBombError):
         return np.nan, np.nan
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Distinguishes a file from one that replaced it."""
+    facts = os.stat(path)  # noqa: PTH116 - called for each image
+    return facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=8)
+def _archive(path: Path, version: tuple[int, int]) -> ZipFile:
+    return ZipFile(path)
+
+
+@lru_cache(maxsize=2)  # neighbours are asked for one after the other
+def _row_group(shard: Path, version: tuple[int, int], group: int) -> pa.ChunkedArray:
+    try:
+        with parquet.ParquetFile(shard) as file:
+            column = file.read_row_group(group, columns=["image"]).column("image")
+    except pa.ArrowException as error:
+        raise OSError(f"{shard} is damaged: {error}") from None
+    return pa.compute.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column

@@ -1,105 +1,66 @@
 """Concept lists: where they are, what they say, and what is wrong with their lines."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import and_
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from nblib.data.categories import CATEGORIES
-from nblib.data.concept_column import ConceptColumn
 from nblib.data.folder import DataFolder, split_named
 from nblib.data.problems import Problem, reading_problem
-from nblib.data.text import CUI_FORM, concepts_in, is_header, read_concept_lines, read_lines, without_suffixes
+from nblib.data.text import CUI_FORM, is_header, read_concept_lines, read_lines, without_suffix
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
 NOT_IN_A_NAME = ("/", "\\", "..")
-ODD_NAME = r"[/\\ :]|\.\.|^$"  # those, none at all, and what some would take for a separator
+ODD_NAME = re.compile(r"[/\\ :]|\.\.|^$")  # those, an empty name, and what some might use as a separator
 EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
 class ConceptList(NamedTuple):
-    """A file of image names and concepts; `category` only where there is one list a category."""
+    """A file of image names and concepts; `category` only where there is one list per category."""
 
     path: Path
     split: str
     category: str | None = None
 
 
-class Line(NamedTuple):
-    """A line of a concept list that is to be looked at."""
-
-    path: Path
-    number: int
-    image_id: str
-    fields: tuple[str, ...]  # all but the first
-
-    @property
-    def where(self) -> str:
-        """File and line."""
-        return f"{self.path}:{self.number}"
-
-
-def listed_table(
-    image_ids: Sequence[str] | pa.StringArray,
-    split: str,
-    concepts: ConceptColumn,
-    category: str | None = None,
-    path: Path | None = None,
-    numbers: Sequence[int] | int = 0,
+def listed_images(
+    image_ids: Sequence[str], split: str, concepts: Sequence[tuple[str, ...]], where: Sequence[str], category=None
 ) -> pd.DataFrame:
-    """What a list says, one row an image, and where it says so: image_id, split, category, concepts, path, number."""
-    rows = pd.RangeIndex(len(image_ids))
-    columns = {
-        "image_id": pd.Series(image_ids, rows, dtype=str),
-        "split": pd.Series(split, rows, dtype=str),
-        "category": np.full(len(rows), category, dtype=object),
-        "concepts": concepts,
-        "path": np.full(len(rows), path, dtype=object),
-        "number": numbers,
-    }
-    return pd.DataFrame(columns, rows)
+    """A table of images as a list names them: image_id, split, category, concepts, where (file and line)."""
+    columns = {"image_id": image_ids, "split": split, "category": category, "concepts": concepts, "where": where}
+    return pd.DataFrame(columns, range(len(image_ids)), dtype=object)
 
 
-def joined_tables(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """All rows of such tables; a table without rows where there are none."""
-    return pd.concat(tables, ignore_index=True) if tables else listed_table([], "", ConceptColumn.of([]))
-
-
-def lists_by_category(folder: DataFolder) -> list[ConceptList]:
-    """The lists `DRCT_CLEF_Train.csv` of train and validation."""
+def find_lists(folder: DataFolder, wanted: Callable[[Path], bool]) -> list[ConceptList]:
+    """The wanted lists of train and validation; the file's name, or else its folders', says which split it is."""
     lists = []
-    for path in folder.having(*LIST_SUFFIXES):
-        category = next((name for name in CATEGORIES if path.stem.startswith(name)), None)
-        if category and (split := split_of_list(path, folder)):
-            lists.append(ConceptList(path, split, category))
+    for path in filter(wanted, folder.having(*LIST_SUFFIXES)):
+        inside = path.relative_to(folder.path)
+        split = split_named(inside.stem) or split_named(*inside.parts[:-1])
+        if split in ("train", "val"):
+            lists.append(ConceptList(path, split, category_named(path)))
     return lists
 
 
-def lists_by_split(folder: DataFolder, manual: bool = False) -> list[ConceptList]:
-    """The lists `train_concepts.csv` of train and validation, or those `train_concepts_manual.csv`."""
-    lists = []
-    for path in folder.having(*LIST_SUFFIXES):
-        stem = path.stem.lower()
-        kind = "concept" in stem and stem.endswith("manual") == manual and not stem.startswith("string_")
-        if kind and path.stem[:4] not in CATEGORIES and (split := split_of_list(path, folder)):
-            lists.append(ConceptList(path, split))
-    return lists
+def category_named(path: Path) -> str | None:
+    """The category that the name of a list begins with: `DRCT_CLEF_Train.csv` -> `DRCT`."""
+    return next((name for name in CATEGORIES if path.stem.startswith(name)), None)
 
 
 def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd.DataFrame, list[Problem]]:
-    """What the lists say, as of `listed_table`, and what is wrong with them.
+    """The images that the lists name, as `listed_images`, and what is wrong with the lists.
 
     Args:
         lists: the files to read.
         header: whether each begins with a header `ID,CUIs`; None where both occur.
     """
-    tables, problems = [], []
+    tables, problems = [listed_images([], "", [], [])], []
     for concept_list in lists:
         try:
             table, found = _read_list(concept_list, header)
@@ -109,7 +70,7 @@ def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd
         except ValueError as error:
             found = [reading_problem(concept_list.path, error)]
         problems += found
-    return joined_tables(tables), problems
+    return pd.concat(tables, ignore_index=True), problems
 
 
 def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
@@ -129,7 +90,7 @@ def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], l
 def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator[Problem]:
     """What is wrong with an image's name and concepts."""
     if not image_id or any(mark in image_id for mark in NOT_IN_A_NAME):
-        what = f"{image_id!r} is no image name; expected a file name without folders."
+        what = f"{image_id!r} is not an image name; expected a file name without folders."
         yield Problem(where, what, image_id=image_id)
     for concept in concepts:
         if not CUI_FORM.fullmatch(concept):
@@ -137,59 +98,55 @@ def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator
             yield Problem(where, what, image_id=image_id)
     if len(set(concepts)) < len(concepts):
         twice = sorted({concept for concept in concepts if concepts.count(concept) > 1})
-        yield Problem(where, f"{', '.join(twice)} stands there more than once; counted once.", False, image_id)
+        yield Problem(where, f"{', '.join(twice)} is listed more than once; counted once.", False, image_id)
     if not concepts:
         what = f"{image_id} has no concept; it is left out of training and of the score."
         yield Problem(where, what, False, image_id)
 
 
-def split_of_list(path: Path, folder: DataFolder) -> str | None:
-    """`train` or `val`, as the file's name says or else its folders'; None for a list of the test split."""
-    inside = path.relative_to(folder.path)
-    split = split_named(inside.stem) or split_named(*inside.parts[:-1])
-    return split if split in ("train", "val") else None
-
-
 def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, list[Problem]]:
-    """What the list says, and what is wrong with it: most lines are plain, only the others are looked at."""
-    numbers, firsts, fields, plain = read_lines(source.path)
-    image_ids = without_suffixes(firsts)
-    plain &= ~pc.match_substring_regex(firsts, ODD_NAME).to_numpy(zero_copy_only=False)
-    kept, cured, problems = np.ones(len(firsts), dtype=bool), {}, []
-    for position in sorted({*np.flatnonzero(~plain).tolist(), *range(len(firsts[:1]))}):
-        first = firsts[position].as_py()
-        line = Line(source.path, int(numbers[position]), image_ids[position].as_py(), fields[position])
-        if is_header(line.fields):
-            problems += _header_problems(line, header)
-            kept[position] = False
-        elif _unparted(first, line.fields):
-            what = f"no tab, comma, semicolon or | parts {first!r}; {EXPECTED_LINE}."
-            problems.append(Problem(line.where, what, image_id=first.split()[0]))
-            kept[position] = False
+    """The images that the list names, and what is wrong with it."""
+    numbers, firsts, fields = read_lines(source.path)
+    image_ids = [without_suffix(first) for first in firsts]
+    path, problems, dropped = str(source.path), [], []
+    where = [f"{path}:{number}" for number in numbers]
+    for row in _rows_to_examine(image_ids, fields):
+        if is_header(fields[row]):
+            problems += _header_problems(numbers[row], where[row], header)
+            dropped.append(row)
+        elif _has_no_separator(firsts[row], fields[row]):
+            what = f"no tab, comma, semicolon or | separates the fields of {firsts[row]!r}; {EXPECTED_LINE}."
+            problems.append(Problem(where[row], what, image_id=firsts[row].split()[0]))
+            dropped.append(row)
         else:
-            problems += _line_problems(line, header)
-            if not plain[position]:
-                cured[position] = tuple(dict.fromkeys(filter(None, line.fields)))
-    concepts = fields.replaced(cured)
-    table = listed_table(image_ids, source.split, concepts, source.category, source.path, numbers)
-    return table if kept.all() else table[kept], problems
+            if header and numbers[row] == 1:
+                what = "no header; expected `ID,CUIs`. The line is read as an image."
+                problems.append(Problem(where[row], what, serious=False))
+            if "" in fields[row][1:-1]:
+                what = "there is nothing between two separators; ignored."
+                problems.append(Problem(where[row], what, False, image_ids[row]))
+            concepts = tuple(filter(None, fields[row]))
+            problems += check_line(where[row], image_ids[row], concepts)
+            fields[row] = tuple(dict.fromkeys(concepts))
+    return listed_images(image_ids, source.split, fields, where, source.category).drop(index=dropped), problems
 
 
-def _line_problems(line: Line, header: bool | None) -> Iterator[Problem]:
-    if header and line.number == 1:
-        yield Problem(line.where, "no header; expected `ID,CUIs`. The line is read as an image.", serious=False)
-    if "" in line.fields[1:-1]:
-        yield Problem(line.where, "nothing stands between two separators; passed over.", False, line.image_id)
-    yield from check_line(line.where, line.image_id, concepts_in(line.fields))
+def _rows_to_examine(image_ids: list[str], fields: list[tuple[str, ...]]) -> list[int]:
+    """The first line, and those that do not have an ordinary name and CUIs only, each once, at least one."""
+    cuis = set(filter(CUI_FORM.fullmatch, set(chain.from_iterable(fields))))
+    cuis_once = (0 < len(cuis.intersection(concepts)) == len(concepts) for concepts in fields)
+    ordinary = (image_id.isidentifier() or not ODD_NAME.search(image_id) for image_id in image_ids)
+    sound = map(and_, cuis_once, ordinary)
+    return [row for row, is_sound in enumerate(sound) if row == 0 or not is_sound]
 
 
-def _header_problems(line: Line, header: bool | None) -> Iterator[Problem]:
-    if line.number > 1:
-        yield Problem(line.where, "a header amid the list; expected it on line 1 only. Take the line out.")
+def _header_problems(number: int, where: str, header: bool | None) -> Iterator[Problem]:
+    if number > 1:
+        yield Problem(where, "a header in the middle of the list; expected on line 1 only. Remove the line.")
     elif header is False:
-        yield Problem(line.where, "a header; this layout has none. The line is passed over.", serious=False)
+        yield Problem(where, "a header; this layout has none. The line is ignored.", serious=False)
 
 
-def _unparted(first: str, fields: tuple[str, ...]) -> bool:
-    """Whether CUIs stand in the first field, so that no separator we know parts them from the image's name."""
+def _has_no_separator(first: str, fields: tuple[str, ...]) -> bool:
+    """Whether the first field contains CUIs, so that no separator we know stands between them and the image's name."""
     return bool(re.search(r"[ :]C\d{7}\b" if fields else r"\bC\d{7}\b", first))

@@ -1,11 +1,11 @@
-"""What concepts are called: `string_concepts.csv`, any file of two columns, or the UMLS file `MRCONSO.RRF`."""
+"""Names of concepts: from `string_concepts.csv`, any file of two columns, or the UMLS file `MRCONSO.RRF`."""
 
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
-from nblib.data.concept_column import ConceptColumn
 from nblib.data.folder import DataFolder
 from nblib.data.problems import Problem, reading_problem
 from nblib.data.text import CUI_FORM, read_text
@@ -17,11 +17,11 @@ _FIRST_CUI = re.compile(r'^\ufeff?"?C\d{7}"?([\t,;|])', re.MULTILINE)
 
 
 def read_names(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, str]:
-    """CUI -> name, from lines `CUI<TAB>name` (or comma, semicolon, `|`; with or without a header) or MRCONSO.RRF.
+    """CUI -> name, from lines `CUI<TAB>name` (or comma, semicolon, `|`; with or without a header) or from MRCONSO.RRF.
 
     Args:
         path: the file; more columns than two are taken as CUI, name and the rest where there is a header.
-        wanted: the CUIs to keep, all by default. MRCONSO.RRF is streamed: only these are held.
+        wanted: the CUIs to keep, all by default. MRCONSO.RRF is streamed: only these are held in memory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -37,14 +37,14 @@ def read_names(path: str | Path, wanted: Collection[str] | None = None) -> dict[
 def find_names(
     folder: DataFolder, concept_lists: Iterable[Iterable[str]], given: str | Path | None = None
 ) -> tuple[dict[str, str], list[Problem]]:
-    """The names in `given` or else in a file of the folder itself; what can't be read there is not serious."""
+    """The names in `given`, or else in a file of the folder itself; what can't be read there is not serious."""
     if given is not None:
-        return read_names(given, ConceptColumn.of(concept_lists).occurring()), []
+        return read_names(given, set(chain.from_iterable(concept_lists))), []
     path = next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
     if path is None:
         return {}, []
     if path.suffix.lower() == UMLS_SUFFIX:
-        return read_names(path, ConceptColumn.of(concept_lists).occurring()), []
+        return read_names(path, set(chain.from_iterable(concept_lists))), []
     try:
         pairs = list(_pairs(path))
         return dict(pairs), list(_passed_over(path, pairs))
@@ -53,15 +53,15 @@ def find_names(
 
 
 def _passed_over(path: Path, pairs: list[tuple[str, str]]) -> Iterator[Problem]:
-    """Notes on the lines of a file of names that are none of the `pairs`, and on the CUIs that have two names."""
+    """Notes on the lines of a file of names that gave none of the `pairs`, and on the CUIs that have two names."""
     lines = [line for line in read_text(path).splitlines() if line.strip()]
     headed = 0 if CUI_FORM.match(lines[0].lstrip('"')) else 1
     if unnamed := len(lines) - headed - len(pairs):
-        yield Problem(str(path), f"{unnamed:,} lines are no `CUI<TAB>name`; passed over.", serious=False)
+        yield Problem(str(path), f"{unnamed:,} lines are not of the form `CUI<TAB>name`; ignored.", serious=False)
     names = {}
     twice = sorted({cui for cui, name in pairs if names.setdefault(cui, name) != name})
     if twice:
-        what = f"{len(twice):,} CUIs have more than one name, such as {twice[0]}; the last is taken."
+        what = f"{len(twice):,} CUIs have more than one name, such as {twice[0]}; the last is used."
         yield Problem(str(path), what, serious=False)
 
 

@@ -1,15 +1,15 @@
-"""Where pixels are kept: images decoded once on all cores, grey where an image is grey, for all runs and processes.
+"""The cache of pixels on disk: images decoded once on all cores, stored in grey where they are grey, for all processes.
 
 <runs>/pixels/
     lock                  held by the process that decodes; another one waits for it
     <key>_227px/
-        facts.json        what the pixels are of
+        facts.json        which images, at which size
         grey              (G, size, size) uint8: the images whose pixels are all grey, one after the other
-        colour            (C, size, size, 3) uint8, RGB: the images that are not
+        colour            (C, size, size, 3) uint8, RGB: the others
         channels          (N,) uint8, 1 or 3: which of the two files each image is in
-    <key>_227px.part/     the same while it is made: a killed process goes on from there
+    <key>_227px.part/     the same while it is written: after a kill the next process resumes there
 
-Any of it may be deleted; it is decoded anew when it is needed.
+Any of it may be deleted; it is decoded again when it is needed.
 """
 
 import errno
@@ -17,10 +17,9 @@ import json
 import logging
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,8 @@ import numpy as np
 from nblib.data.pixels import FILES, CachedPixels, DecodedPixels, Pixels
 from nblib.system import NO_ROOM, ProgressBar, cores, take_lock, write_json
 
-AT_ONCE = 16  # images that a thread decodes before it hands them over
-TRIED = 64  # images that tell how much room all of them need, where it may not suffice
+AT_ONCE = 128  # images that are decoded before they are written
+SAMPLED = 64  # images whose size on disk is extrapolated to all, where the disk may be too full
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +41,11 @@ class PixelStore:
     """A folder for the pixels of certain images.
 
     Attributes:
-        folder: where they are kept.
+        folder: where they are stored.
         key: changes whenever the images do.
-        size: pixels a side.
-        sources: what `decode` is given, image by image.
-        decode: gives an image, (size, size) uint8 if all of it is grey, else (size, size, 3).
+        size: pixels per side.
+        sources: what `decode` takes, one per image.
+        decode: returns an image, (size, size) uint8 if all of it is grey, else (size, size, 3).
     """
 
     folder: Path
@@ -56,20 +55,20 @@ class PixelStore:
     decode: Callable[[Any], np.ndarray]
 
     def open(self) -> CachedPixels | None:
-        """The kept pixels; None where there are none, where some are missing, or where they are of something else."""
-        if not self._is_begun(self.folder) or self._whole_images(self.folder) != len(self.sources):
+        """The stored pixels; None where there are none, where some are missing, or where they are of other images."""
+        if self._complete_images(self.folder) != len(self.sources):
             return None
         return CachedPixels(self.folder, len(self.sources), self.size)
 
-    def keep(self) -> Pixels:
-        """The kept pixels, decoded before if need be; where the disk has no room, pixels that are decoded as they go.
+    def load(self) -> Pixels:
+        """The stored pixels, decoded first if need be; where the disk has no room, pixels that are decoded on access.
 
         Raises:
-            ValueError: an image can't be read; nothing is kept then.
+            ValueError: an image can't be read; nothing is stored then.
         """
         try:
-            kept = self.open()
-            return self._make() if kept is None else kept
+            stored = self.open()
+            return self._build() if stored is None else stored
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
@@ -80,10 +79,10 @@ class PixelStore:
             )
             return DecodedPixels(self.sources, self.size, self.decode)
 
-    def _make(self) -> CachedPixels:
-        with _alone(self.folder) as part:
-            if (kept := self.open()) is not None:  # made by another process while this one waited
-                return kept
+    def _build(self) -> CachedPixels:
+        with _locked(self.folder) as part:
+            if (stored := self.open()) is not None:  # built by another process while this one waited
+                return stored
             self._require_room(part)
             self._decode_into(part)
             shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
@@ -91,77 +90,75 @@ class PixelStore:
             return self.open()
 
     def _require_room(self, part: Path) -> None:
-        """Raises OSError where the disk can't hold the images; where it could not if all had colour, some are tried."""
+        """Raises OSError if the disk can't hold the images; if it could not in colour, some are decoded to estimate."""
         begun = sum(path.stat().st_size for path in part.glob("*"))
         free = begun + shutil.disk_usage(self.folder.parent).free
         if len(self.sources) * 3 * self.size**2 <= free:
             return
         with ThreadPoolExecutor(cores()) as workers:
-            tried = list(workers.map(self.decode, self.sources[:: len(self.sources) // TRIED or 1]))
-        needed = sum(image.size for image in tried) * len(self.sources) // len(tried)
+            sampled = list(workers.map(self.decode, self.sources[:: len(self.sources) // SAMPLED or 1]))
+        needed = sum(image.size for image in sampled) * len(self.sources) // len(sampled)
         if needed > free:
             raise OSError(errno.ENOSPC, f"about {needed:,} bytes are needed, {free:,} are free")
 
     def _decode_into(self, part: Path) -> None:
-        """Decodes what the folder does not have yet."""
-        done = self._take_up(part)
-        groups = (self.sources[start : start + AT_ONCE] for start in range(done, len(self.sources), AT_ONCE))
-        with ExitStack() as stack:
-            files = {name: stack.enter_context((part / name).open("ab")) for name in (*FILES.values(), "channels")}
-            workers = stack.enter_context(ThreadPoolExecutor(cores()))
-            bar = ProgressBar(desc="decode", total=len(self.sources), initial=done, unit="image")
-            stack.enter_context(bar)
-            for images in _in_order(workers, self._decode_group, groups):
-                _append(images, files)
+        """Decodes the images that the folder does not have yet."""
+        done = self._resume(part)
+        with (
+            ThreadPoolExecutor(cores()) as workers,
+            ProgressBar(desc="decode", total=len(self.sources), initial=done, unit="image") as bar,
+            (part / "grey").open("ab") as grey,
+            (part / "colour").open("ab") as colour,
+            (part / "channels").open("ab") as channels,
+        ):
+            for start in range(done, len(self.sources), AT_ONCE):
+                images = list(workers.map(self.decode, self.sources[start : start + AT_ONCE]))
+                for image in images:
+                    (grey if image.ndim == 2 else colour).write(image.tobytes())
+                channels.write(bytes(1 if image.ndim == 2 else 3 for image in images))
+                for file in (grey, colour, channels):  # last which images there are
+                    file.flush()
                 bar.update(len(images))
-            for file in files.values():
+            for file in (grey, colour, channels):
                 os.fsync(file.fileno())
 
-    def _decode_group(self, sources: Sequence) -> list[np.ndarray]:
-        return [self.decode(source) for source in sources]
-
-    def _take_up(self, part: Path) -> int:
-        """How many images the folder has already, cut to whole ones; it is made if it is not there."""
-        if not self._is_begun(part):
+    def _resume(self, part: Path) -> int:
+        """How many images the folder has already, truncated to complete ones; it is created if need be."""
+        done = self._complete_images(part)
+        if done is None:
             shutil.rmtree(part, ignore_errors=True)
             write_json(part / "facts.json", self._facts)
-        done = self._whole_images(part)
-        for name, size in self._sizes(part, done).items():
+        for name, ends in self._ends(part).items():
             with (part / name).open("ab") as file:
-                file.truncate(size)
-        return done
+                file.truncate(ends[done - 1] if done else 0)
+        return done or 0
 
     @property
     def _facts(self) -> dict[str, Any]:
         return {"key": self.key, "images": len(self.sources), "size": self.size, "filter": "nearest"}
 
-    def _is_begun(self, folder: Path) -> bool:
-        """Whether the folder is for these pixels."""
+    def _complete_images(self, folder: Path) -> int | None:
+        """How many images, from the first on, are complete in the folder; None if it is not for these images."""
         try:
-            return json.loads((folder / "facts.json").read_text(encoding="utf-8")) == self._facts
+            if json.loads((folder / "facts.json").read_text(encoding="utf-8")) != self._facts:
+                return None
         except (FileNotFoundError, ValueError):
-            return False
+            return None
+        complete = np.isin(_channels(folder), list(FILES))
+        for name, ends in self._ends(folder).items():
+            complete &= ends <= ((folder / name).stat().st_size if (folder / name).exists() else 0)
+        return int(np.logical_and.accumulate(complete).sum())
 
-    def _whole_images(self, folder: Path) -> int:
-        """How many images, from the first on, are whole in the folder's files."""
+    def _ends(self, folder: Path) -> dict[str, np.ndarray]:
+        """For each file of the folder the bytes it has up to each image, (N,)."""
         channels = _channels(folder)
-        whole = np.logical_and.accumulate(np.isin(channels, list(FILES)))
-        for kind, name in FILES.items():
-            there = (folder / name).stat().st_size if (folder / name).exists() else 0
-            whole &= np.cumsum(channels == kind) * kind * self.size**2 <= there
-        return int(whole.sum())
-
-    def _sizes(self, folder: Path, images: int) -> dict[str, int]:
-        """Bytes that each file of the folder has for the first so many images."""
-        channels = _channels(folder)[:images]
-        return {"channels": images} | {
-            name: int((channels == kind).sum()) * kind * self.size**2 for kind, name in FILES.items()
-        }
+        pixels = {name: np.cumsum(channels == kind) * kind * self.size**2 for kind, name in FILES.items()}
+        return {**pixels, "channels": np.arange(len(channels)) + 1}
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """The folder to make this one in, while no other process makes one; kept by a kill, removed by an error."""
+def _locked(folder: Path) -> Iterator[Path]:
+    """The folder to build this one in, while no other process builds one; left by a kill, removed by an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f"{folder.name}.part")
     with (folder.parent / "lock").open("ab") as file:
@@ -178,28 +175,5 @@ def _alone(folder: Path) -> Iterator[Path]:
             raise
 
 
-def _append(images: list[np.ndarray], files: dict[str, Any]) -> None:
-    """Writes images to the files of a store, and last that they are there."""
-    for image in images:
-        files["grey" if image.ndim == 2 else "colour"].write(image.tobytes())
-    files["channels"].write(bytes(1 if image.ndim == 2 else 3 for image in images))
-    for file in files.values():
-        file.flush()
-
-
 def _channels(folder: Path) -> np.ndarray:
-    try:
-        return np.fromfile(folder / "channels", np.uint8)
-    except FileNotFoundError:
-        return np.empty(0, np.uint8)
-
-
-def _in_order(workers: Executor, work: Callable, groups: Iterable) -> Iterator:
-    """Results of `work` in the order of the groups, of which few are under way at a time: memory stays small."""
-    waiting = deque()
-    for group in groups:
-        waiting.append(workers.submit(work, group))
-        if len(waiting) > 4 * cores():
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    return np.fromfile(folder / "channels", np.uint8) if (folder / "channels").exists() else np.empty(0, np.uint8)

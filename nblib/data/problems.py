@@ -1,15 +1,18 @@
-"""What is wrong with a data set: where, what, what to do."""
+"""What is wrong with a data set, and the list of images to leave out because of it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from nblib.data.text import read_text
+from nblib.system import replacing
 
 
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a data set: where, what, what to do; `serious` if training would be wrong.
 
-    `image_id` names the image that is to be left out where leaving it out is a cure.
+    `image_id` names the image that is to be left out where leaving it out is a remedy.
     """
 
     where: str
@@ -22,7 +25,7 @@ class Problem:
 
 
 def format_problems(problems: list[Problem], longest: int = 20) -> str:
-    """The problems as text, one a line: the first `longest`, then how many more there are."""
+    """The problems as text, one per line: the first `longest`, then how many more there are."""
     lines = [f"- {problem}" for problem in problems[:longest]]
     if len(problems) > longest:
         lines.append(f"- and {len(problems) - longest:,} more")
@@ -30,7 +33,7 @@ def format_problems(problems: list[Problem], longest: int = 20) -> str:
 
 
 def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Problem:
-    """The error of reading `path`, which begins with `path:` or `path:line:`, as a problem of that place."""
+    """The error of reading `path`, which begins with `path:` or `path:line:`, as a problem at that place."""
     line, _, what = str(error).removeprefix(str(path)).partition(": ")
     return Problem(f"{path}{line}", what, serious)
 
@@ -38,3 +41,31 @@ def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Prob
 def serious_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Those of the problems that would make training wrong."""
     return [problem for problem in problems if problem.serious]
+
+
+def write_quarantine(path: str | Path, problems: list[Problem]) -> int:
+    """Writes the images to leave out, each with its first serious problem after a tab; returns how many there are.
+
+    The file is written whole or not at all.
+    """
+    reasons = {}
+    for problem in serious_problems(problems):
+        if problem.image_id:
+            reasons.setdefault(problem.image_id, str(problem).replace("\t", " ").replace("\n", " "))
+    with replacing(path) as beside:
+        beside.write_text("".join(f"{image}\t{why}\n" for image, why in sorted(reasons.items())), encoding="utf-8")
+    return len(reasons)
+
+
+def read_quarantine(path: str | Path) -> dict[str, str]:
+    """image_id -> why it is left out.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not UTF-8 text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; `nblib check DATA --quarantine {path}` writes it.")
+    lines = [line.partition("\t") for line in read_text(path).splitlines() if line.strip()]
+    return {image_id: reason for image_id, _, reason in lines}

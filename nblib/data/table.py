@@ -1,37 +1,45 @@
-"""A data set as one tidy table, and what the notebooks ask of it first. Paper: sections 3.1 and 3.3."""
+"""A data set as one tidy table: how images and lists are matched, and how the table is split.
+
+Paper: sections 3.1 and 3.3.
+"""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nblib.data.categories import CATEGORIES
-from nblib.data.folder import SPLITS
+from nblib.data.categories import CATEGORIES, modality_categories
+from nblib.data.folder import SPLITS, ImageFile
+from nblib.data.lists import listed_images
 from nblib.data.problems import Problem
 
-# How data that were drawn are called wherever they are shown; the sample's README.txt begins with the word.
+COLUMNS = ["image_id", "path", "split", "category", "concepts"]
+
+# What synthetic data are called wherever they are shown; the sample's README.txt begins with the word.
 SYNTHETIC_MARK = "synthetic phantoms"
 
-# val1 and val2 are the same for every run of every experiment, so this seed is nobody's parameter.
+# val1 and val2 are the same for every run of every experiment, so this seed is not a parameter.
 VALIDATION_SPLIT_SEED = 2020
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a data folder holds.
+    """What a data folder contains.
 
     Attributes:
-        folder: where it lies.
-        layout: how it is laid out, one of `LAYOUTS`.
-        images: one row an image: image_id (no extension), path (a file, or a place in an archive that opens like one;
-            None where there is no image), split (train, val, test), category (of Table 5, or None where it is not
+        folder: its path.
+        layout: one of `LAYOUTS`.
+        images: one row per image: image_id (no extension), path (a file, or an image in an archive that opens like
+            one; None where there is no image), split (train, val, test), category (of Table 5, or None where it is not
             known), concepts (tuple of CUIs, empty for the test split).
-        category_from: what said the categories: "folder", "modality concept", or None.
+        category_from: where the categories come from: "folder", "modality concept", or None.
         names: CUI -> UMLS term, empty where the folder has no names.
-        manual_concepts: image_id -> concepts that were curated by hand, empty where there are no such lists.
+        manual_concepts: image_id -> manually curated concepts, empty where there are no such lists.
         problems: what is wrong with it, serious or not.
     """
 
@@ -53,7 +61,7 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """How figures and reports call the data: the folder's name, or "synthetic phantoms" for a drawn sample."""
+        """What figures and reports call the data: the folder's name, or "synthetic phantoms" for a drawn sample."""
         note = self.folder / "README.txt"
         drawn = note.is_file() and note.read_text(encoding="utf-8", errors="replace").upper().startswith("SYNTHETIC")
         return SYNTHETIC_MARK if drawn else self.folder.resolve().name
@@ -90,3 +98,80 @@ def count_images(images: pd.DataFrame) -> pd.DataFrame:
     table = table.loc[:, (table > 0).any() | table.columns.isin(list(CATEGORIES))]
     splits = [split for split in SPLITS if split in table.index]
     return table.loc[splits].assign(total=table.sum(axis=1)).rename_axis(columns=None)
+
+
+def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None, list[Problem]]:
+    """The tidy table (listed images with their concepts, then test images), where its categories are from, problems.
+
+    Where there is no image at all, that is not a problem of each line: labels alone can be explored.
+    """
+    on_disk, problems = {}, []
+    for image in images:
+        if image is not (first := on_disk.setdefault(image.image_id, image)):
+            what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
+            problems.append(Problem(str(image.path), what, image_id=image.image_id))
+    again = listed["image_id"].duplicated()
+    if again.any():
+        problems += _listed_again(listed[~again], listed[again])
+        listed = listed[~again]
+    if on_disk:
+        problems += [*_mismatches(on_disk, listed), *_unlisted(on_disk, set(listed["image_id"]))]
+    table, category_from = _table(on_disk, listed)
+    return table, category_from, [*problems, *_never_trained(table)]
+
+
+def _listed_again(first_lines: pd.DataFrame, others: pd.DataFrame) -> Iterator[Problem]:
+    """A problem for every line but the first of an image."""
+    first_places = dict(zip(first_lines["image_id"], first_lines["where"], strict=True))
+    for line in others.itertuples():
+        what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
+        yield Problem(line.where, what, image_id=line.image_id)
+
+
+def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
+    """Listed images that do not exist, or are in the folder of another split or category."""
+    for line in listed.itertuples():
+        image = on_disk.get(line.image_id)
+        if image is None:
+            yield Problem(line.where, f"{line.image_id} is listed, but there is no such image.", image_id=line.image_id)
+            continue
+        if image.split != line.split:
+            what = f"{line.image_id} is in the {line.split} list, but its image is in the {image.split} folder."
+            yield Problem(line.where, what, image_id=line.image_id)
+        if image.category and line.category and image.category != line.category:
+            what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
+            yield Problem(line.where, what, serious=False, image_id=line.image_id)
+
+
+def _unlisted(on_disk: dict[str, ImageFile], labelled: set[str]) -> Iterator[Problem]:
+    for image_id, image in on_disk.items():
+        if image_id not in labelled and image.split != "test":
+            what = "the image is in no concept list; it is left out."
+            yield Problem(str(image.path), what, serious=False, image_id=image_id)
+
+
+def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    labelled, nowhere = set(listed["image_id"]), ImageFile("", None, "", None)
+    test = [name for name, image in on_disk.items() if image.split == "test" and name not in labelled]
+    tests = listed_images(test, "test", [()] * len(test), [""] * len(test))
+    table = pd.concat([listed, tests], ignore_index=True)
+    images = [on_disk.get(image_id, nowhere) for image_id in table["image_id"]]
+    table["path"] = pd.Series([image.path for image in images], dtype=object)
+    folders = pd.Series([image.category for image in images], dtype=object)
+    table["category"] = table["category"].where(table["category"].notna(), folders)
+    category_from = "folder" if table["category"].notna().any() else None
+    if category_from is None:
+        table["category"] = pd.Series(modality_categories(table["concepts"]), dtype=object)
+        category_from = "modality concept" if table["category"].notna().any() else None
+    return table[COLUMNS].astype({"image_id": str, "split": str}), category_from
+
+
+def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:
+    """One note on the validation concepts that no training image has."""
+    train, val = (
+        set(chain.from_iterable(table.loc[table["split"] == split, "concepts"])) for split in ("train", "val")
+    )
+    unseen = sorted(val - train)
+    if train and unseen:
+        what = f"concepts that no training image has: {len(unseen):,}, such as {unseen[0]}; they can't be learnt."
+        yield Problem("validation", what, serious=False)

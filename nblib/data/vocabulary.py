@@ -1,15 +1,13 @@
-"""The label space: a sorted list of concepts, and the way from concepts to labels (multi one-hot) and back."""
+"""The label space: a sorted list of concepts, and the encoding of concepts as labels (multi-hot) and back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-
-from nblib.data.concept_column import ConceptColumn
 
 
 @dataclass(frozen=True)
@@ -26,18 +24,18 @@ class ConceptVocabulary:
 
     def __post_init__(self):
         if list(self.concepts) != sorted(set(self.concepts)):
-            raise ValueError("a vocabulary holds each concept once, sorted; ConceptVocabulary.of(...) makes it so.")
+            raise ValueError("a vocabulary contains each concept once, sorted; ConceptVocabulary.of(...) builds one.")
 
     @classmethod
     def of(cls, concept_lists: Iterable[Iterable[str]]) -> "ConceptVocabulary":
         """The vocabulary of all concepts in the lists; the paper takes those of train and validation together."""
-        return cls(tuple(sorted(ConceptColumn.of(concept_lists).occurring())))
+        return cls(tuple(sorted(set(chain.from_iterable(concept_lists)))))
 
     def padded(self, size: int | None) -> "ConceptVocabulary":
-        """This vocabulary with sigmoids added that no image ever has, `size` in all; unchanged for None.
+        """This vocabulary with concepts added that no image has, `size` in all; unchanged for None.
 
-        The paper's 3,047 sigmoids make the truth very sparse, and that decides how the losses behave: a small data set
-        in a label space of that size behaves alike.
+        The paper's 3,047 sigmoids make the labels very sparse, which decides how the losses behave: a small data set
+        behaves alike in a label space of that size.
 
         Raises:
             ValueError: `size` is less than the number of concepts.
@@ -57,17 +55,19 @@ class ConceptVocabulary:
         """Concept -> its position."""
         return {concept: position for position, concept in enumerate(self.concepts)}
 
-    def encode(self, concept_lists: Sequence[Iterable[str]]) -> sparse.csr_array:
+    def encode(self, concept_lists: Collection[Collection[str]]) -> sparse.csr_array:
         """Labels of N images as a sparse (N, K) matrix of 0 and 1 (uint8). Paper: Table 2.
 
         Raises:
             ValueError: a concept is not in the vocabulary.
         """
-        column = ConceptColumn.of(concept_lists)
-        if unknown := column.occurring() - self.index.keys():
-            raise ValueError(f"concept {min(unknown)!r} is not in this vocabulary of {len(self)} concepts.")
-        positions = [self.index.get(name, -1) for name in column.names]
-        labels = column.matrix(positions, len(self))
+        ends = np.cumsum([0, *map(len, concept_lists)])
+        occurrences = map(self.index.__getitem__, chain.from_iterable(concept_lists))
+        try:
+            positions = np.fromiter(occurrences, np.int32, ends[-1])
+        except KeyError as error:
+            raise ValueError(f"concept {error.args[0]!r} is not in this vocabulary of {len(self)} concepts.") from None
+        labels = sparse.csr_array((np.ones(ends[-1], np.uint8), positions, ends), shape=(len(ends) - 1, len(self)))
         labels.sum_duplicates()
         labels.data[:] = 1
         return labels
@@ -82,7 +82,7 @@ class ConceptVocabulary:
 
 
 def label_cardinality(labels: sparse.csr_array) -> float:
-    """Mean number of concepts an image. Paper: section 3.2, 11.24."""
+    """Mean number of concepts per image. Paper: section 3.2, 11.24."""
     return labels.sum() / labels.shape[0]
 
 
@@ -91,19 +91,18 @@ def label_density(labels: sparse.csr_array) -> float:
     return label_cardinality(labels) / labels.shape[1]
 
 
-def label_statistics(concept_lists: Iterable[Iterable[str]]) -> pd.Series:
-    """Images, concept occurrences, unique concepts, label cardinality and density, by these names.
+def label_statistics(concept_lists: Iterable[Collection[str]]) -> pd.Series:
+    """Images, concept occurrences, unique concepts, label cardinality and label density, by these names.
 
-    Paper: section 3.2, for train and validation together. Images without any concept do not count.
+    Paper: section 3.2, for train and validation together. Images without a concept don't count.
 
     Raises:
         ValueError: no image has a concept.
     """
-    column = ConceptColumn.of(concept_lists)
-    column = column[column.lengths > 0]
-    if not len(column):
+    labelled = [concepts for concepts in concept_lists if len(concepts)]
+    if not labelled:
         raise ValueError("no image has a concept, so there is nothing to count; `nblib check` says what was found.")
-    labels = ConceptVocabulary.of(column).encode(column)
+    labels = ConceptVocabulary.of(labelled).encode(labelled)
     return pd.Series(
         {
             "images": labels.shape[0],

@@ -1,26 +1,26 @@
-"""Counting at the paper's size beside the usual pandas way: `python tests/benchmarks/bench_counting.py`.
+"""Counting at the paper's size, compared with pandas: PYTHONPATH=tests python tests/benchmarks/bench_counting.py
 
-Prints one row a count: seconds here, seconds with explode, groupby, merge or crosstab, and their ratio, all in one run
-on a generated, long-tailed label set of 80,723 images, 3,047 concepts and 907,718 occurrences.
+Prints one row per count: seconds with nblib, seconds with explode, groupby, merge or crosstab, and their ratio, all in
+one run on a generated, long-tailed label set of 80,723 images, 3,047 concepts and 907,718 occurrences.
 """
 
 import time
 
 import pandas as pd
-from label_sets import long_tailed_images
+from benchmarks.label_sets import long_tailed_images
 
 from nblib.data import Examples, concept_counts, concept_counts_by, label_cardinality, label_density
 from nblib.data.counting import co_occurrences
 
 
 def seconds(function, times=3):
-    """The shortest of `times` runs on the processor, so that a busy machine does not count, and what came back."""
+    """The fewest CPU seconds of `times` runs, so that other processes don't count, and the result."""
     taken = []
     for _ in range(times):
         began = time.process_time()
-        answer = function()
+        result = function()
         taken.append(time.process_time() - began)
-    return min(taken), answer
+    return min(taken), result
 
 
 def together_by_merge(exploded):

@@ -1,7 +1,7 @@
 """Seconds from starting a kernel to the first figure of notebook 01, on labels of the paper's size.
 
-Run: python tests/benchmarks/bench_first_figure.py [rounds]
-Prints for each round what each cell took; the rest, up to the total, is the start of the kernel.
+Run: PYTHONPATH=tests python tests/benchmarks/bench_first_figure.py [rounds]
+Prints the seconds of each cell in each round; the rest, up to the total, is the start of the kernel.
 """
 
 import json
@@ -21,7 +21,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_data_analysis.ipynb"
 
 
 def up_to_the_first_figure(data):
-    """Notebook 01 up to its first figure, with `data` for its folder; cells of code only."""
+    """The code cells of notebook 01 up to its first figure, with `data` as its folder."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     first = next(number for number, cell in enumerate(code) if "figures.draw_" in cell.source)
@@ -50,7 +50,7 @@ def main():
     with TemporaryDirectory() as data:
         write_labels(data, by_category=False)
         rounds = [measure(data) for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3)]
-    print(f"seconds, {os.getloadavg()[0]:.1f} processes at work on {os.cpu_count()} cores")
+    print(f"seconds, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(pd.DataFrame(rounds).T.assign(median=lambda table: table.median(axis=1)).round(2).to_string())
 
 

@@ -1,17 +1,17 @@
-"""How seconds grow with the number of images: python tests/benchmarks/bench_growth.py
+"""How time grows with the number of images: PYTHONPATH=tests python tests/benchmarks/bench_growth.py
 
-A row a step, CPU milliseconds for 1,000 images at each size, and by how much an image costs more at the largest size
-than at the one before: 0 % is linear. A step is a function from (folder of lists, tidy table) to what is to be
-measured; another one is another entry of `STEPS`.
+One row per step: CPU milliseconds per 1,000 images at each size, and how much more an image costs at the largest size
+than at the second largest: 0 % is linear. A step is a function of (folder of lists, tidy table) that returns the
+function to be measured; add one to `STEPS`.
 """
 
 import os
 import time
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from label_sets import long_tailed_images
+from benchmarks.label_sets import long_tailed_images
+from benchmarks.paper_labels import write_labels
 
 from nblib.data import ConceptVocabulary, Examples, concept_counts_by, label_statistics, read_dataset
 from nblib.data.counting import co_occurrences
@@ -44,7 +44,7 @@ STEPS = {
 
 
 def seconds(step):
-    """The fewest CPU seconds of several rounds: a busy machine is not what is measured."""
+    """The fewest CPU seconds of several rounds, so that other processes don't count."""
     taken = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -53,22 +53,17 @@ def seconds(step):
     return min(taken)
 
 
-def write_lists(images, folder):
-    for split, part in images.groupby("split"):
-        lines = [f"{row.image_id}\t{';'.join(row.concepts)}\n" for row in part.itertuples()]
-        (Path(folder) / f"{split}_concepts.csv").write_text("".join(lines))
-
-
 def main():
     table = pd.DataFrame(index=list(STEPS), columns=list(SIZES), dtype=float)
     for size in SIZES:
-        images = long_tailed_images(size, occurrences=round(CARDINALITY * size))
+        drawn = {"images": size, "occurrences": round(CARDINALITY * size)}
+        images = long_tailed_images(**drawn)
         with TemporaryDirectory() as folder:
-            write_lists(images, folder)
+            write_labels(folder, by_category=False, **drawn)
             for name, step in STEPS.items():
                 table.loc[name, size] = 1e6 * seconds(step(folder, images)) / size
     growth = table[SIZES[-1]] / table[SIZES[-2]] - 1
-    print(f"CPU ms for 1,000 images; {os.getloadavg()[0]:.1f} processes at work on {os.cpu_count()} cores")
+    print(f"CPU ms per 1,000 images; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(table.round(2).assign(growth=growth.map("{:+.0%}".format)).to_string())
 
 

@@ -1,8 +1,8 @@
-"""Read + encode at the paper's size, against pandas and scikit-learn's MultiLabelBinarizer, dense and sparse.
+"""Reading and encoding at the paper's size, compared with pandas and scikit-learn's MultiLabelBinarizer.
 
-Run: python tests/benchmarks/bench_labels.py
-Each way runs in processes of its own, by turns, five times; the medians count. Memory is the peak while it runs, over
-what the imports took (Linux). The digests are of the labels, so equal ones say that the labels are.
+Run: PYTHONPATH=tests python tests/benchmarks/bench_labels.py
+Each way runs five times, alternating, each time in a process of its own; medians are reported. Memory is the peak
+above what the imports took (Linux). Equal digests say that the labels are equal.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ ROUNDS = 5
 
 
 def with_pandas(folder, sparse_output):
-    """Labels, (N, K), and the image_ids of their rows; nothing is checked."""
+    """Labels, (N, K), and the image_ids of their rows, without any checks."""
     paths = [folder / "train_concepts.csv", folder / "val_concepts.csv"]
     table = pd.concat([pd.read_csv(path, sep="\t", names=["id", "cuis"]) for path in paths])
     return MultiLabelBinarizer(sparse_output=sparse_output).fit_transform(table["cuis"].str.split(";")), table["id"]
 
 
 def with_nblib(folder):
-    """Labels, (N, K) sparse, and the image_ids of their rows; read with every check that `read_dataset` makes."""
+    """Labels, (N, K) sparse, and the image_ids of their rows, with every check that `read_dataset` makes."""
     images = read_dataset(folder).split("train", "val")
     return ConceptVocabulary.of(images["concepts"]).encode(images["concepts"]), images["image_id"]
 
@@ -47,7 +47,7 @@ WAYS = {
 
 
 def peak():
-    """The most memory that this process has held, MB; `ru_maxrss` would begin with the parent's."""
+    """The peak memory of this process, MB; `ru_maxrss` would start from the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
@@ -76,8 +76,8 @@ def main():
         for _ in range(ROUNDS):
             for way, done in runs.items():
                 command = [sys.executable, __file__, way, folder]
-                told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                done.append(json.loads(told))
+                printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                done.append(json.loads(printed))
     figures = ["seconds", "CPU seconds", "MB"]
     table = pd.DataFrame({way: pd.DataFrame(done)[figures].median() for way, done in runs.items()}).T
     ratios = (table / table.loc["nblib"]).add_prefix("x ")

@@ -1,4 +1,4 @@
-"""Label sets of the paper's size, generated: the same ones every time."""
+"""Generated label sets, by default of the paper's size; equal arguments give equal labels."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ CATEGORY_SHARES = {
 
 
 def long_tailed_images(images=80_723, concepts=3_047, occurrences=907_718, seed=2020) -> pd.DataFrame:
-    """A tidy table without pixels: every image and every concept at least once, popularity falling like a power."""
+    """A tidy table without pixels; each image has a concept, each concept an image, frequencies follow a power law."""
     rng = np.random.default_rng(seed)
     popularity = np.arange(1, concepts + 1) ** -1.1
     length = np.minimum(rng.lognormal(2.3, 0.9, images) + 1, 140)
@@ -23,8 +23,8 @@ def long_tailed_images(images=80_723, concepts=3_047, occurrences=907_718, seed=
     owner = rng.choice(images, 3 * occurrences, p=length / length.sum())
     needed = np.concatenate([np.arange(images) * concepts + drawn[:images],
                              rng.integers(images, size=concepts) * concepts + np.arange(concepts)])  # fmt: skip
-    needed = np.unique(needed)
-    others = np.setdiff1d(np.unique(owner * concepts + drawn), needed)
+    needed = pd.unique(needed)
+    others = pd.unique(np.concatenate([needed, owner * concepts + drawn]))[len(needed) :]
     pairs = np.sort(np.concatenate([needed, rng.choice(others, occurrences - len(needed), replace=False)]))
     names = np.array([f"C{number:07}" for number in rng.permutation(concepts)], dtype=object)
     starts = np.searchsorted(pairs // concepts, np.arange(images))

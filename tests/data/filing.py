@@ -1,4 +1,4 @@
-"""What the tests of this folder write into data folders, and how they look at what is read from them."""
+"""Writes data folders for the tests of this folder, and shows what is read from them."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ def write(path, content):
     return path
 
 
-def one_list_a_split(source, target):
+def one_list_per_split(source, target):
     """A copy of `source` in the layout of other years: one `<split>_concepts.csv`, tab and semicolons, no extension."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("concepts"))
     for split in ("train", "val"):

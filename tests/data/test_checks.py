@@ -1,4 +1,4 @@
-"""What `check_images` finds in image files, and what it makes of it."""
+"""What `check_images` finds in image files, and how serious it is."""
 
 import io
 
@@ -48,22 +48,22 @@ def checked(tmp_path):
 ODD = {
     "renamed": ("A.jpg", lambda: encoded(picture(), "PNG"),
                 "a PNG file by its content, whatever its name says; read as PNG."),
-    "16-bit": ("A.png", lambda: encoded(deep(), "PNG"), "16 bits a pixel; only the upper 8 are used."),
+    "16-bit": ("A.png", lambda: encoded(deep(), "PNG"), "16 bits per pixel; only the upper 8 are used."),
     "CMYK": ("A.jpg", lambda: encoded(picture("CMYK"), "JPEG"),
              "CMYK, made for print; converted to RGB, colours may differ."),
     "RGBA": ("A.png", lambda: encoded(picture("RGBA"), "PNG"), "has transparency; it is dropped."),
     "animated": ("A.png", lambda: encoded(picture(), "PNG", save_all=True, append_images=[picture("L").convert("RGB")]),
                  "animated, 2 frames; only the first is used."),
     "EXIF-rotated": ("A.jpg", lambda: encoded(picture(), "JPEG", exif=rotated()),
-                     "EXIF orientation 6 is not applied; turn the pixels themselves."),
+                     "EXIF orientation 6 is not applied; rotate the pixels themselves."),
     "EXIF-rotated PNG": ("A.png", lambda: encoded(picture(), "PNG", exif=rotated()),
-                         "EXIF orientation 6 is not applied; turn the pixels themselves."),
+                         "EXIF orientation 6 is not applied; rotate the pixels themselves."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("pixels", [False, True])
 @pytest.mark.parametrize("kind", ODD)
-def test_an_odd_image_is_told_and_does_not_stop_training(checked, kind, pixels):
+def test_an_odd_image_is_reported_and_does_not_stop_training(checked, kind, pixels):
     name, content, what = ODD[kind]
     assert checked(content(), name, pixels) == [(what, False)]
 
@@ -100,7 +100,7 @@ def test_an_absurdly_large_image_is_found_before_it_is_decoded(checked, monkeypa
     assert serious and what.startswith("can't be read as an image (") and "pixels" in what
 
 
-def test_images_that_are_not_there_are_not_looked_for():
+def test_images_without_a_file_are_skipped():
     assert check_images(pd.DataFrame({"image_id": ["A"], "path": [None]})) == []
 
 
@@ -108,15 +108,15 @@ def test_the_images_of_the_sample_are_sound(sample_dataset):
     assert check_images(sample_dataset.images, pixels=True) == []
 
 
-def test_an_image_that_is_another_one_byte_for_byte_is_told(tmp_path):
+def test_duplicates_byte_for_byte_are_reported(tmp_path):
     names = ["A", "B", "C", "D"]
     for name, content in zip(names, (picture(), picture("L"), picture(), picture("L")), strict=True):
         (tmp_path / f"{name}.png").write_bytes(encoded(content, "PNG"))
     (tmp_path / "E.png").write_bytes((tmp_path / "A.png").read_bytes()[:-1] + b"!")  # of the same size, but another one
     paths = [tmp_path / f"{name}.png" for name in [*names, "E"]]
     images = pd.DataFrame({"image_id": [*names, "E"], "path": paths, "split": ["train"] * 2 + ["val"] * 3})
-    told = [(problem.where, problem.what, problem.serious) for problem in check_images(images, pixels=True)]
-    assert told == [
+    reported = [(problem.where, problem.what, problem.serious) for problem in check_images(images, pixels=True)]
+    assert reported == [
         (str(paths[2]), f"the same image, byte for byte, as {paths[0]} (A, train).", False),
         (str(paths[3]), f"the same image, byte for byte, as {paths[1]} (B, train).", False),
     ]

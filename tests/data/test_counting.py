@@ -58,7 +58,7 @@ def test_the_most_frequent_come_first_ties_by_concept_and_absent_ones_not_at_all
     assert list(most_frequent(six.where(split="train")).index) == [A, B, C]
 
 
-def test_choosing_keeps_the_vocabulary(six):
+def test_counting_in_a_subset_keeps_the_vocabulary(six):
     chosen = six.where(split="train", category="DRCT")
     assert chosen.images["image_id"].tolist() == ["u", "v"]
     assert concept_counts(chosen).to_dict() == {A: 2, B: 1, C: 0, D: 0}
@@ -77,29 +77,29 @@ def test_counts_equal_crosstab(generated, exploded, column):
     assert (concept_counts(generated) == exploded.groupby("concepts").size()).all()
 
 
-def test_together_worked_out_by_hand(six):
+def test_co_occurrences_worked_out_by_hand(six):
     assert co_occurrences(six).toarray().tolist() == [[3, 2, 0, 1], [2, 3, 1, 1], [0, 1, 2, 0], [1, 1, 0, 1]]
     assert co_occurrences(six, [C, B]).toarray().tolist() == [[2, 1], [1, 3]]
 
 
-def test_together_equals_a_merge_of_all_pairs(generated, exploded):
+def test_co_occurrences_equal_a_merge_of_all_pairs(generated, exploded):
     pairs = exploded[["image_id", "concepts"]].merge(exploded[["image_id", "concepts"]], on="image_id")
     expected = pairs.groupby(["concepts_x", "concepts_y"]).size().unstack(fill_value=0)
     assert (co_occurrences(generated).toarray() == expected.to_numpy()).all()
 
 
-def test_together_does_not_overflow_a_byte():
+def test_co_occurrences_do_not_overflow_a_byte():
     many = Examples.of(pd.DataFrame({"concepts": [(A, B)] * 300}))
     assert co_occurrences(many).toarray().tolist() == [[300, 300], [300, 300]]
 
 
-def test_carriers_are_the_images_that_have_the_concept(six):
+def test_images_with_a_concept_are_those_that_have_it(six):
     assert images_with(six, B)["image_id"].tolist() == ["u", "w", "y"]
     assert images_with(six.where(split="val"), D)["image_id"].tolist() == ["y"]
     assert images_with(six.where(split="train"), D).empty
 
 
-def test_companions_worked_out_by_hand(six):
+def test_co_occurring_concepts_worked_out_by_hand(six):
     """B is on 3 of 6 images, 2 of them with A (on 3): lift 2/3 * 6/3; one with C (on 2), one with D (on 1)."""
     table = co_occurring_concepts(six, B)
     assert table["images"].to_dict() == {A: 2, C: 1, D: 1}
@@ -107,7 +107,7 @@ def test_companions_worked_out_by_hand(six):
     assert table["lift"].to_dict() == {A: pytest.approx(4 / 3), C: pytest.approx(1), D: pytest.approx(2)}
 
 
-def test_a_concept_without_images_has_no_companions(six):
+def test_nothing_co_occurs_with_a_concept_without_images(six):
     assert co_occurring_concepts(six.where(split="train"), D).empty
 
 
@@ -140,14 +140,14 @@ def test_without_validation_nothing_drifts(six):
     assert drift(six.where(split="train"))["ratio"].isna().all()
 
 
-def test_signs_of_a_category_worked_out_by_hand(six):
+def test_indicative_concepts_worked_out_by_hand(six):
     """DRCT (3 images): A is on all three and nowhere else. DRXR (2 images): C is on both and nowhere else."""
     table = indicative_concepts(six, each=1)
     assert table.T.to_dict() == {A: {"DRCT": 1, "DRXR": 0}, C: {"DRCT": 0, "DRXR": 1}}
     assert indicative_concepts(six, each=2).loc[B].tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_signs_are_the_concepts_with_the_highest_f1_as_a_detector(generated):
+def test_indicative_concepts_have_the_highest_f1_as_a_detector(generated):
     dense = generated.labels.toarray()
     for category in ("DRCT", "DRPE"):
         belongs = generated.images["category"] == category
@@ -159,22 +159,22 @@ def test_signs_are_the_concepts_with_the_highest_f1_as_a_detector(generated):
 def test_the_ceiling_worked_out_by_hand(six):
     """Train has A 2, B 2, C 1, D 0. Validation: y = {A, B, D}, z = {C}; with A and B alone y scores 4/5, z 0."""
     train, validation = six.where(split="train"), six.where(split="val")
-    table = f1_ceiling(validation.labels, train.counts, [0, 1, 2, 3])
+    table = f1_ceiling(validation.labels, concept_counts(train), [0, 1, 2, 3])
     assert table["concepts"].tolist() == [4, 3, 2, 0]
     assert table["occurrences"].tolist() == [1, 0.75, 0.5, 0]
     assert table["f1"].tolist() == pytest.approx([1, (0.8 + 1) / 2, 0.8 / 2, 0])
 
 
-def test_the_ceiling_is_the_score_of_a_perfect_answer_from_what_is_kept(generated):
+def test_the_ceiling_is_the_score_of_perfect_predictions_without_the_rare_concepts(generated):
     dense = generated.labels.toarray()
     for minimum, row in f1_ceiling(generated.labels, concept_counts(generated), [1, 20, 60, 200]).iterrows():
-        answer = dense * (concept_counts(generated).to_numpy() >= minimum)
-        assert row["f1"] == pytest.approx(f1_score(dense, answer, average="samples", zero_division=0))
+        predicted = dense * (concept_counts(generated).to_numpy() >= minimum)
+        assert row["f1"] == pytest.approx(f1_score(dense, predicted, average="samples", zero_division=0))
 
 
 def test_images_without_a_concept_are_left_out_of_the_ceiling(six):
     assert f1_ceiling(six.labels, concept_counts(six), [1]).loc[1, "f1"] == 1
 
 
-def test_a_generated_label_set_has_the_size_that_was_asked(generated):
+def test_a_generated_label_set_has_the_requested_size(generated):
     assert (len(generated), len(generated.vocabulary), generated.labels.nnz) == (600, 80, 4_000)

@@ -6,14 +6,12 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow as pa
 import pytest
-from data.filing import one_list_a_split, problems_of, rows_of, write
+from data.filing import one_list_per_split, problems_of, rows_of, write
 from pyarrow import parquet
 
 from nblib.data.categories import CATEGORIES
-from nblib.data.images import cache_pixels, decode_image, image_sizes
-from nblib.data.layouts import LAYOUTS
+from nblib.data.images import ParquetImage, ZipMember, cache_pixels, decode_image, image_sizes
 from nblib.data.reading import inspect_dataset, read_dataset
-from nblib.data.sources import ParquetImage, ZipMember
 from nblib.data.table import count_images
 from nblib.data.text import read_concept_lines
 
@@ -33,7 +31,7 @@ def rocov2_lists(sample_dataset, folder):
 
 @pytest.fixture
 def zipped(sample_dataset, tmp_path):
-    """The sample as ROCOv2 lies on Zenodo: lists, and the images of each split in a zip."""
+    """The sample as ROCOv2 is on Zenodo: lists, and the images of each split in a zip."""
     folder = rocov2_lists(sample_dataset, tmp_path / "zipped")
     for split, name in SPLIT_NAMES.items():
         with ZipFile(folder / f"{name}_images.zip", "w") as archive:
@@ -44,7 +42,7 @@ def zipped(sample_dataset, tmp_path):
 
 @pytest.fixture
 def shards(sample_dataset, tmp_path):
-    """The sample as parquet shards, two a split, four rows a row group."""
+    """The sample as parquet shards, two per split, four rows per row group."""
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
         images = sample_dataset.split(split)
         for number, part in enumerate((images.iloc[:7], images.iloc[7:])):
@@ -71,7 +69,7 @@ def pixels_of(dataset, folder):
 # ---- zips and shards
 
 
-def test_pictures_in_zips_are_read_as_they_are(zipped, sample_dataset, tmp_path):
+def test_images_in_zips_are_read_without_unpacking(zipped, sample_dataset, tmp_path):
     dataset = read_dataset(zipped)
     assert (dataset.layout, dataset.category_from) == ("rocov2", "modality concept")
     assert labels_of(dataset, "ROCOv2_") == labels_of(sample_dataset)
@@ -80,7 +78,7 @@ def test_pictures_in_zips_are_read_as_they_are(zipped, sample_dataset, tmp_path)
     assert sorted(path.suffix for path in zipped.iterdir()) == [".csv"] * 4 + [".zip"] * 3  # nothing was unpacked
 
 
-def test_pictures_in_parquet_shards_are_read_as_they_are(shards, sample_dataset, tmp_path):
+def test_images_in_parquet_shards_are_read_in_place(shards, sample_dataset, tmp_path):
     dataset = read_dataset(shards)
     assert (dataset.layout, dataset.category_from) == ("parquet", "modality concept")
     assert labels_of(dataset) == labels_of(sample_dataset)
@@ -88,31 +86,31 @@ def test_pictures_in_parquet_shards_are_read_as_they_are(shards, sample_dataset,
     assert np.array_equal(pixels_of(dataset, tmp_path / "a"), pixels_of(sample_dataset, tmp_path / "b"))
 
 
-def test_a_zip_that_is_unpacked_too_is_told_and_not_read_twice(zipped):
+def test_a_zip_that_is_also_unpacked_is_reported_and_not_read_twice(zipped):
     with ZipFile(zipped / "train_images.zip") as archive:
         archive.extractall(zipped)
     (problem,) = [found for found in problems_of(zipped) if found[0] == "train_images.zip"]
-    assert problem == ("train_images.zip", "its images lie unpacked beside it; those are read.", False)
+    assert problem == ("train_images.zip", "its images are also unpacked beside it; the unpacked ones are read.", False)
     assert all(path.is_file() for path in read_dataset(zipped).split("train")["path"])
 
 
-def test_a_damaged_zip_is_told(zipped):
+def test_a_damaged_zip_is_reported(zipped):
     write(zipped / "valid_images.zip", b"PK no more")
     where, what, serious = problems_of(zipped)[0]
     assert (where, serious) == ("valid_images.zip", True)
-    assert what.startswith("can't be read as a zip archive (") and what.endswith("; get it anew.")
+    assert what.startswith("can't be read as a zip archive (") and what.endswith("; download it again.")
 
 
 @pytest.mark.parametrize("name", ["../train/X.jpg", "/train/X.jpg", "train\\..\\X.jpg"])
-def test_a_name_that_leaves_its_zip_is_told_and_not_read(zipped, name):
+def test_a_name_that_leads_out_of_its_zip_is_reported_and_not_read(zipped, name):
     with ZipFile(zipped / "more.zip", "w") as archive:
         archive.writestr(name, b"picture")
-    what = f"{name!r} leaves the archive; it is not read. Pack the archive without such names."
+    what = f"{name!r} leads out of the archive; it is not read. Pack the archive without such names."
     assert ("more.zip", what, True) in problems_of(zipped)
     assert not inspect_dataset(zipped).images["image_id"].str.contains("X").any()
 
 
-def test_a_picture_that_is_damaged_within_its_zip_is_named(zipped):
+def test_an_image_that_is_damaged_within_its_zip_is_named(zipped):
     member = read_dataset(zipped).split("val")["path"][0]
     content = (zipped / "valid_images.zip").read_bytes()
     start = content.index(b"\xff\xd8") + 400
@@ -121,17 +119,21 @@ def test_a_picture_that_is_damaged_within_its_zip_is_named(zipped):
         decode_image(member, 32)
 
 
-def test_a_damaged_shard_and_one_without_the_columns_are_told(shards):
+def test_a_damaged_shard_and_one_without_the_columns_are_reported(shards):
     write(shards / "data" / "train-00002.parquet", b"no parquet")
     parquet.write_table(pa.table({"id": ["A"]}), shards / "data" / "train-00003.parquet")
     parquet.write_table(pa.table({"image_id": ["A"], "cui": ["C0000001"]}), shards / "part-00004.parquet")
-    told = {where: what for where, what, serious in problems_of(shards) if serious}
-    assert told["data/train-00002.parquet"].startswith("can't be read as a parquet file (")
-    assert "no column image_id and cui; expected image, image_id, caption and cui" in told["data/train-00003.parquet"]
-    assert told["part-00004.parquet"].startswith("neither the file nor its folder names a split; expected a name like")
+    reported = {where: what for where, what, serious in problems_of(shards) if serious}
+    assert reported["data/train-00002.parquet"].startswith("can't be read as a parquet file (")
+    assert (
+        "no column image_id and cui; expected image, image_id, caption and cui" in reported["data/train-00003.parquet"]
+    )
+    assert reported["part-00004.parquet"].startswith(
+        "neither the file nor its folder names a split; expected a name like"
+    )
 
 
-def test_concepts_of_a_shard_may_be_text_and_pictures_may_be_absent(tmp_path):
+def test_concepts_of_a_shard_may_be_text_and_images_may_be_absent(tmp_path):
     table = {"image_id": ["A", "B"], "cui": ["C0000001;C0000002", None], "caption": ["", ""]}
     parquet.write_table(pa.table(table), tmp_path / "train-00000.parquet")
     dataset = read_dataset(tmp_path)
@@ -189,48 +191,11 @@ def test_roco_v1_reads_its_radiology_part_only(tmp_path):
     ]
 
 
-def test_concepts_curated_by_hand_are_kept_beside_the_table(folder, tmp_path):
-    other = one_list_a_split(folder, tmp_path / "other")
+def test_manually_curated_concepts_are_read_beside_the_table(folder, tmp_path):
+    other = one_list_per_split(folder, tmp_path / "other")
     write(other / "train_concepts_manual.csv", "ID,CUIs\nA,C0000009;C0000008\nB,\n")
     assert read_dataset(other).manual_concepts == {"A": ("C0000009", "C0000008"), "B": ()}
     assert read_dataset(folder).manual_concepts == {}
-
-
-# ---- categories and overrides
-
-MODALITIES = {
-    "one": ("C0000001;C0024485", "DRMR"),
-    "two names of one": ("C0043299;C1306645", "DRXR"),
-    "two": ("C0040405;C0002978", None),
-    "none": ("C0000001", None),
-}
-
-
-@pytest.mark.parametrize("kind", MODALITIES)
-def test_a_category_comes_from_the_one_modality_that_fits(tmp_path, kind):
-    concepts, category = MODALITIES[kind]
-    write(tmp_path / "train_concepts.csv", f"A\t{concepts}\nB\tC0041618\n")
-    dataset = read_dataset(tmp_path)
-    assert dataset.category_from == "modality concept"
-    assert list(dataset.images["category"]) == [category, "DRUS"]
-
-
-def test_folders_say_the_category_rather_than_concepts(tmp_path):
-    write(tmp_path / "train_concepts.csv", "A\tC0041618\n")
-    write(tmp_path / "train" / "DRCT" / "A.jpg", "")
-    dataset = read_dataset(tmp_path)
-    assert (dataset.category_from, list(dataset.images["category"])) == ("folder", ["DRCT"])
-
-
-def test_a_layout_can_be_chosen_and_an_unknown_one_names_the_known(folder):
-    write(folder / "train_concepts.csv", "A\tC0000009\n")
-    assert read_dataset(folder).layout == "imageclef-2020"
-    chosen = inspect_dataset(folder, layout="imageclef")
-    assert (chosen.layout, list(chosen.split("train")["concepts"])) == ("imageclef", [("C0000009",)])
-    with pytest.raises(
-        ValueError, match=rf"layout must be one of {', '.join(LAYOUTS)}; received 'roco3'\. Leave it out"
-    ):
-        read_dataset(folder, layout="roco3")
 
 
 # ---- real data
@@ -284,7 +249,7 @@ def test_roco_v1_has_the_counts_that_plain_python_finds(real_data):
     }
 
 
-def test_a_copy_of_real_pictures_in_a_zip_gives_the_same_pixels(real_data, tmp_path):
+def test_real_images_in_a_zip_have_the_same_pixels(real_data, tmp_path):
     source = real_data / "openrad"
     paths = sorted((source / "val" / "DRUS").iterdir())[:10]
     with ZipFile(tmp_path / "val.zip", "w") as archive:
@@ -295,7 +260,7 @@ def test_a_copy_of_real_pictures_in_a_zip_gives_the_same_pixels(real_data, tmp_p
     assert all(np.array_equal(decode_image(images[path.stem], 64), decode_image(path, 64)) for path in paths)
 
 
-def test_sizes_are_read_wherever_the_images_lie(sample_dataset, zipped, shards):
+def test_sizes_are_read_wherever_the_images_are(sample_dataset, zipped, shards):
     expected = image_sizes(sample_dataset.images).sort_values("image_id")[["width", "height"]].to_numpy()
     for folder in (zipped, shards):
         images = read_dataset(folder).images.sort_values("image_id")
@@ -303,7 +268,7 @@ def test_sizes_are_read_wherever_the_images_lie(sample_dataset, zipped, shards):
 
 
 @pytest.mark.parametrize("stray", ["features.parquet", "cuis.txt"])
-def test_a_stray_file_does_not_pass_for_a_layout(sample, tmp_path, stray):
+def test_a_stray_file_is_not_mistaken_for_a_layout(sample, tmp_path, stray):
     folder = shutil.copytree(sample, tmp_path / "data")
     if stray.endswith(".parquet"):
         parquet.write_table(pa.table({"feature": [1.0, 2.0]}), folder / stray)

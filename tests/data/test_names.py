@@ -48,7 +48,7 @@ def umls_line(cui, language="ENG", status="P", form="PF", preferred="Y", name="L
     return "|".join(fields) + "|\n"
 
 
-def test_umls_gives_the_english_preferred_names_of_the_concepts_at_hand(folder):
+def test_umls_gives_the_english_preferred_names_of_the_concepts_in_the_data(folder):
     (folder / "string_concepts.csv").unlink()
     lines = [
         umls_line("C0000001", language="GER", name="Lunge"),
@@ -71,7 +71,7 @@ def test_a_file_of_names_can_be_given(folder, tmp_path):
         read_dataset(folder, names=tmp_path / "lost.txt")
 
 
-def test_a_file_without_any_cui_is_told_and_does_not_stop_training(folder):
+def test_a_file_without_any_cui_is_reported_and_does_not_stop_training(folder):
     write(folder / "string_concepts.csv", "lung\theart\n")
     what = "no line begins with a CUI and a separator; expected lines `CUI<TAB>name`."
     assert problems_of(folder) == [("string_concepts.csv:1", what, False)]
@@ -84,12 +84,21 @@ def test_lines_that_name_nothing_and_names_that_differ_are_counted(folder):
     write(folder / "string_concepts.csv", "\n".join(lines))
     assert read_dataset(folder).names == {"C0000001": "Lung", "C0000002": "X-Ray"}
     assert problems_of(folder) == [
-        ("string_concepts.csv", "1 lines are no `CUI<TAB>name`; passed over.", False),
-        ("string_concepts.csv", "1 CUIs have more than one name, such as C0000002; the last is taken.", False),
+        ("string_concepts.csv", "1 lines are not of the form `CUI<TAB>name`; ignored.", False),
+        ("string_concepts.csv", "1 CUIs have more than one name, such as C0000002; the last is used.", False),
     ]
 
 
-def test_an_empty_file_of_names_is_told(folder):
+def test_an_empty_file_of_names_is_reported(folder):
     write(folder / "string_concepts.csv", "")
     ((where, what, serious),) = problems_of(folder)
     assert where == "string_concepts.csv:1" and what.startswith("no line begins with a CUI") and not serious
+
+
+def test_names_that_are_not_utf_8_are_found_and_do_not_stop_training(folder):
+    write(folder / "string_concepts.csv", b"C0000001\tR\xf6ntgen\n")
+    sentence = "byte 10 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again."
+    assert problems_of(folder) == [("string_concepts.csv:1", sentence, False)]
+    assert read_dataset(folder).name_of("C0000001") == "C0000001"
+    with pytest.raises(ValueError, match=r"string_concepts\.csv:1: byte 10 is not UTF-8"):
+        read_names(folder / "string_concepts.csv")

@@ -17,7 +17,7 @@ from nblib.data.pixel_store import AT_ONCE, PixelStore
 
 PROCESSES = multiprocessing.get_context("forkserver")
 SIZE = 24
-IMAGES = 20 * AT_ONCE
+IMAGES = 5 * AT_ONCE // 2
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +50,17 @@ def store_of(images, folder, notes, pause=0):
     return PixelStore(folder / "store", "some key", SIZE, images["path"].tolist(), decode)
 
 
-def keep_in_process(store, start=None):
-    """A process that keeps the store's pixels, once told to start."""
-    process = PROCESSES.Process(target=_keep, args=(store, start))
+def load_in_process(store, start=None):
+    """A process that loads the store's pixels, after `start` is set."""
+    process = PROCESSES.Process(target=_load, args=(store, start))
     process.start()
     return process
 
 
-def _keep(store, start):
+def _load(store, start):
     if start:
         start.wait()
-    store.keep()
+    store.load()
 
 
 def names_below(folder):
@@ -70,10 +70,10 @@ def names_below(folder):
 WHOLE = ["lock", *(f"store/{name}" for name in ("channels", "colour", "facts.json", "grey"))]
 
 
-# ---- what is kept
+# ---- content
 
 
-def test_grey_takes_one_byte_a_pixel_and_colour_three(images, expected, tmp_path):
+def test_grey_takes_one_byte_per_pixel_and_colour_three(images, expected, tmp_path):
     pixels = cache_pixels(images, SIZE, tmp_path)
     (store,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert (store / "grey").stat().st_size == IMAGES * 3 // 4 * SIZE**2
@@ -82,98 +82,69 @@ def test_grey_takes_one_byte_a_pixel_and_colour_three(images, expected, tmp_path
     assert pixels.shape == expected.shape and pixels.dtype == expected.dtype and len(pixels) == IMAGES
 
 
-def test_rows_are_had_as_from_an_array(images, expected, tmp_path):
-    pixels = cache_pixels(images, SIZE, tmp_path)
-    for rows in (3, -1, slice(4, 9), slice(None, None, 7), np.array([5, 0, 5]), np.arange(IMAGES) % 9 == 0):
-        assert np.array_equal(pixels[rows], expected[rows])
-
-
-def test_a_batch_is_mirrored_where_it_is_told_to_be(images, expected, tmp_path):
-    pixels = cache_pixels(images, SIZE, tmp_path)
-    for rows in (np.array([1, 2, 3, 5]), np.array([0, 4, 8]), np.array([7, 4, 1, 0])):
-        flipped = np.arange(len(rows)) % 2 == 0
-        batch = pixels.batch(rows, flipped)
-        assert batch.shape[3] == (3 if (rows % 4 == 0).any() else 1)
-        for image, row, mirrored in zip(batch, rows, flipped, strict=True):
-            assert np.array_equal(np.broadcast_to(image, (SIZE, SIZE, 3)), expected[row][:, :: -1 if mirrored else 1])
-
-
-@pytest.mark.parametrize("rows", [[1, 4, 3, 0, 6], [3, 1], [8, 0, 4], [0]], ids=["mixed", "grey", "colour", "one"])
-def test_grey_and_coloured_images_of_a_batch_are_had_apart(images, rows, tmp_path):
-    pixels = cache_pixels(images, SIZE, tmp_path)
-    rows, flipped = np.array(rows), np.arange(len(rows)) % 2 == 0
-    places, grey, coloured = pixels.apart(rows, flipped)
-    assert grey.shape == ((rows % 4 > 0).sum(), SIZE, SIZE, 1)
-    assert coloured.shape == ((rows % 4 == 0).sum(), SIZE, SIZE, 3)
-    together = np.concatenate([np.broadcast_to(grey, (*grey.shape[:3], 3)), coloured])
-    expected = np.broadcast_to(pixels.batch(rows, flipped), (len(rows), SIZE, SIZE, 3))
-    assert np.array_equal(together[places], expected)
-    assert np.array_equal(pixels.apart(rows)[1], pixels.apart(rows, np.zeros(len(rows), bool))[1])
-
-
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_store_may_have_one_kind_only(tmp_path, mode):
+def test_a_store_may_have_images_of_one_kind_only(tmp_path, mode):
     colours = np.random.default_rng(2).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     Image.fromarray(colours).convert(mode).save(tmp_path / "image.png")
     images = pd.DataFrame({"image_id": ["image"], "path": [tmp_path / "image.png"]})
     assert np.array_equal(cache_pixels(images, SIZE, tmp_path / "pixels")[0], decode_image(images["path"][0], SIZE))
 
 
-# ---- opened again
+# ---- opening
 
 
 def test_opening_a_whole_store_decodes_nothing_and_writes_nothing(images, expected, tmp_path):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     (tmp_path / "notes").unlink()
     (tmp_path / "pixels" / "lock").unlink()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pixels").rglob("*")}
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "pixels").rglob("*")} == before
     assert not (tmp_path / "notes").exists()
 
 
 @pytest.mark.parametrize("name", ["grey", "colour", "channels", "facts.json"])
 @pytest.mark.parametrize("left", [None, 0, 20])
-def test_a_store_that_lost_something_is_made_anew_and_who_uses_it_can_go_on(images, expected, tmp_path, name, left):
+def test_a_store_that_lost_something_is_rebuilt(images, expected, tmp_path, name, left):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     if left is None:
         (tmp_path / "pixels" / "store" / name).unlink()
     else:
         os.truncate(tmp_path / "pixels" / "store" / name, left)
     assert store.open() is None
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
-def test_a_store_whose_channels_were_overwritten_is_made_anew(images, expected, tmp_path):
+def test_a_store_whose_channels_were_overwritten_is_rebuilt(images, expected, tmp_path):
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
-    store.keep()
+    store.load()
     with (tmp_path / "pixels" / "store" / "channels").open("r+b") as file:
         file.write(bytes(50))  # zeros, as after a power cut
     assert store.open() is None
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
 
 
 def test_a_store_of_other_images_is_not_taken_for_these(images, expected, tmp_path):
     other = store_of(images[::-1], tmp_path / "pixels", tmp_path / "notes")
-    other.keep()
+    other.load()
     these = PixelStore(other.folder, "another key", SIZE, images["path"].tolist(), other.decode)
     assert these.open() is None and other.open() is not None
-    assert np.array_equal(these.keep(), expected)
+    assert np.array_equal(these.load(), expected)
     assert other.open() is None
 
 
-# ---- killed, and two at once
+# ---- kills, and two processes at once
 
 
-def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_goes_on(images, expected, tmp_path):
+def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_resumes(images, expected, tmp_path):
     slow = store_of(images, tmp_path / "pixels", tmp_path / "notes", pause=0.01)
     part = tmp_path / "pixels" / "store.part"
     kept = 0
     for share in (3, 2):  # killed twice
-        process = keep_in_process(slow)
+        process = load_in_process(slow)
         while not (part / "channels").exists() or (part / "channels").stat().st_size < IMAGES // share:
             assert process.is_alive()
             time.sleep(0.002)
@@ -186,27 +157,27 @@ def test_a_killed_process_leaves_what_it_decoded_and_the_next_one_goes_on(images
         file.write(b"half an image")
 
     (tmp_path / "notes").unlink()
-    pixels = store_of(images, tmp_path / "pixels", tmp_path / "notes").keep()
+    pixels = store_of(images, tmp_path / "pixels", tmp_path / "notes").load()
     assert np.array_equal(pixels, expected)
     assert names_below(tmp_path / "pixels") == WHOLE
     decoded = (tmp_path / "notes").read_text().split()
     assert sorted(decoded) == sorted(images["image_id"][kept:])
 
 
-def test_a_begun_store_of_other_images_is_not_gone_on_with(images, expected, tmp_path):
+def test_an_incomplete_store_of_other_images_is_not_resumed(images, expected, tmp_path):
     other = store_of(images[::-1], tmp_path / "pixels", tmp_path / "notes")
-    other.keep()
+    other.load()
     other.folder.rename(tmp_path / "pixels" / "store.part")
     these = PixelStore(tmp_path / "pixels" / "store", "another key", SIZE, images["path"].tolist(),
                        partial(decode_compactly, size=SIZE))  # fmt: skip
-    assert np.array_equal(these.keep(), expected)
+    assert np.array_equal(these.load(), expected)
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
 def test_of_two_processes_at_once_one_decodes_and_the_other_waits_for_it(images, expected, tmp_path):
     start = PROCESSES.Event()
     stores = [store_of(images, tmp_path / "pixels", tmp_path / f"notes {number}", pause=0.002) for number in range(2)]
-    processes = [keep_in_process(store, start) for store in stores]
+    processes = [load_in_process(store, start) for store in stores]
     start.set()
     for process in processes:
         process.join()
@@ -217,12 +188,12 @@ def test_of_two_processes_at_once_one_decodes_and_the_other_waits_for_it(images,
     assert names_below(tmp_path / "pixels") == WHOLE
 
 
-def test_where_there_are_no_locks_a_store_is_made_in_a_folder_of_its_own(images, expected, tmp_path, monkeypatch):
+def test_without_locks_a_store_is_built_in_a_folder_of_its_own(images, expected, tmp_path, monkeypatch):
     monkeypatch.setattr("nblib.system.files.fcntl", None)  # as on Windows
     store = store_of(images, tmp_path / "pixels", tmp_path / "notes")
     part = tmp_path / "pixels" / "store.part"  # another process may be at work in it
     part.mkdir(parents=True)
-    assert np.array_equal(store.keep(), expected)
+    assert np.array_equal(store.load(), expected)
     part.rmdir()
     assert names_below(tmp_path / "pixels") == WHOLE
 
@@ -248,13 +219,13 @@ def test_without_room_images_are_decoded_as_they_are_needed_and_a_warning_says_s
     assert names_below(tmp_path) == ["lock"]
 
 
-def test_with_just_enough_room_images_are_kept(images, tmp_path, monkeypatch, caplog):
+def test_with_just_enough_room_images_are_cached(images, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, IMAGES // 4 * SIZE**2 * 6))
     cache_pixels(images, SIZE, tmp_path)
     assert not caplog.records and len(names_below(tmp_path)) == 5
 
 
-def test_another_error_of_the_disk_is_no_lack_of_room(images, tmp_path):
+def test_other_errors_of_the_disk_are_raised(images, tmp_path):
     (tmp_path / "pixels").write_text("a file where the folder should be")
     with pytest.raises(OSError) as caught:
         cache_pixels(images, SIZE, tmp_path / "pixels")

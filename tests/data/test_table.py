@@ -2,10 +2,11 @@ import shutil
 
 import pandas as pd
 import pytest
-from data.filing import VAL_CT, write
+from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
-from nblib.data.reading import read_dataset
-from nblib.data.table import validation_halves
+from nblib.data.categories import CATEGORIES
+from nblib.data.reading import inspect_dataset, read_dataset
+from nblib.data.table import count_images, validation_halves
 
 
 def validation_images(number):
@@ -35,6 +36,74 @@ def test_the_halves_are_drawn_at_random_and_not_cut_in_the_middle():
     first_fifty = validation_images(100)["image_id"][:50]
     in_val1 = validation_halves(validation_images(100))["val1"]["image_id"].isin(first_fifty).sum()
     assert 10 < in_val1 < 40
+
+
+# ---- the table
+
+
+def test_split_numbers_its_rows_from_zero(folder):
+    dataset = read_dataset(folder)
+    assert list(dataset.split("val")["image_id"]) == ["D"]
+    assert list(dataset.split("train", "val")["image_id"]) == ["A", "B", "C", "D"]
+    assert list(dataset.split("test").index) == [0, 1]
+
+
+def test_names_are_read_and_a_concept_without_one_is_called_by_its_cui(folder):
+    dataset = read_dataset(folder)
+    assert dataset.names == {"C0000001": "Lung", "C0000002": "X-Ray, chest"}
+    assert dataset.name_of("C0000002") == "X-Ray, chest"
+    assert dataset.name_of("C0000003") == "C0000003"
+
+
+def test_a_drawn_sample_is_called_synthetic_and_other_data_by_their_folder(sample_dataset, folder):
+    assert sample_dataset.title == "synthetic phantoms"
+    assert read_dataset(folder).title == "data"
+
+
+def test_images_are_counted_by_split_and_category_as_in_table_1(folder):
+    table = count_images(read_dataset(folder).images)
+    assert list(table.columns) == [*CATEGORIES, "unknown", "total"]
+    assert table.loc["train", ["DRCT", "DRXR", "DRMR", "total"]].tolist() == [2, 1, 0, 3]
+    assert table.loc["val", ["DRCT", "total"]].tolist() == [1, 1]
+    assert table.loc["test", ["unknown", "total"]].tolist() == [2, 2]
+
+
+def test_a_table_where_every_category_is_known_has_no_column_for_unknown(sample_dataset):
+    table = count_images(sample_dataset.split("train", "val"))
+    assert list(table.columns) == [*CATEGORIES, "total"]
+    assert table["total"].to_dict() == {"train": 84, "val": 24}
+
+
+def test_an_image_on_disk_that_no_list_names_is_reported_and_left_out(folder):
+    write(folder / "train/DRCT/G.jpg", "")
+    sentence = "the image is in no concept list; it is left out."
+    assert problems_of(folder) == [("train/DRCT/G.jpg", sentence, False)]
+    assert "G" not in set(read_dataset(folder).images["image_id"])
+
+
+def test_a_listed_image_that_is_not_on_disk_has_no_path(folder):
+    (folder / "train/DRCT/B.jpg").unlink()
+    images = inspect_dataset(folder).images.set_index("image_id")
+    assert images.loc["B", "path"] is None
+    assert images.loc["A", "path"] == folder / "train/DRCT/A.jpg"
+
+
+def test_two_image_files_with_one_name_are_found(folder):
+    write(folder / "val/DRXR/A.png", "")
+    sentence = f"a second image named A ({folder}/train/DRCT/A.jpg); names must be unique over all splits."
+    assert problems_of(folder) == [("val/DRXR/A.png", sentence, True)]
+
+
+def test_concepts_of_validation_that_train_lacks_are_counted_in_a_note(folder):
+    write(folder / VAL_CT, "D.jpeg,C0000001,C0000008,C0000009\n")
+    what = "concepts that no training image has: 2, such as C0000008; they can't be learnt."
+    assert problems_of(folder) == [("validation", what, False)]
+
+
+def test_an_image_in_the_folder_of_another_category_than_its_list_is_reported(folder):
+    (folder / "train/DRCT/A.jpg").rename(folder / "train/DRXR/A.jpg")
+    what = f"A is listed under DRCT but is in {folder}/train/DRXR/A.jpg; DRCT is used."
+    assert problems_of(folder) == [(f"{TRAIN_CT}:1", what, False)]
 
 
 # ---- fingerprint

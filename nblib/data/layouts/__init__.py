@@ -1,4 +1,4 @@
-"""The layouts of data folders, a module each: `recognised` says whether a folder has it, `read` reads it."""
+"""The layouts of data folders, one module each: `recognised` says whether a folder has it, `read` reads it."""
 
 from nblib.data.folder import DataFolder
 from nblib.data.layouts import imageclef, imageclef_2020, parquet_shards, roco, rocov2
@@ -6,13 +6,11 @@ from nblib.data.layouts.layout import Layout
 
 # Asked in this order: the first that recognises the folder reads it.
 LAYOUTS = {
-    "parquet": Layout("parquet shards", "train-00000.parquet", parquet_shards.recognised, parquet_shards.read),
-    "roco": Layout("ROCO v1", "data/train/radiology/cuis.txt", roco.recognised, roco.read),
-    "imageclef-2020": Layout(
-        "ImageCLEF 2020 (one list a category)", "DRCT_CLEF_Train.csv", imageclef_2020.recognised, imageclef_2020.read
-    ),
-    "rocov2": Layout("ROCOv2", "train_concepts.csv (ID,CUIs)", rocov2.recognised, rocov2.read),
-    "imageclef": Layout("one list a split", "train_concepts.csv", imageclef.recognised, imageclef.read),
+    "parquet": Layout("parquet shards", parquet_shards.recognised, parquet_shards.read),
+    "roco": Layout("ROCO v1", roco.recognised, roco.read),
+    "imageclef-2020": Layout("ImageCLEF 2020 (one list a category)", imageclef_2020.recognised, imageclef_2020.read),
+    "rocov2": Layout("ROCOv2", rocov2.recognised, rocov2.read),
+    "imageclef": Layout("one list a split", imageclef.recognised, imageclef.read),
 }
 
 

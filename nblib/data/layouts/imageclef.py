@@ -1,19 +1,27 @@
-"""ImageCLEF of other years: one folder of images and one list a split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
+"""ImageCLEF of other years: one list per split, `id<TAB>CUI;CUI` or `ID,CUIs` with a header."""
 
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import find_images
+from pathlib import Path
+
+from nblib.data.folder import DataFolder, find_images
 from nblib.data.layouts.layout import Contents
-from nblib.data.lists import lists_by_split, read_lists, read_manual
+from nblib.data.lists import category_named, find_lists, read_lists, read_manual
 
 
 def recognised(folder: DataFolder) -> bool:
     """Whether a list is named after concepts and a split: `train_concepts.csv`, `..._2022_concept_valid.csv`."""
-    return bool(lists_by_split(folder))
+    return bool(find_lists(folder, names_concepts))
 
 
 def read(folder: DataFolder, header: bool | None = None) -> Contents:
-    """Images (files, or in archives still packed), the lists of train and validation, and those curated by hand."""
+    """Images (files, or members of zip archives), the lists of train and validation, and the manually curated ones."""
     images, image_problems = find_images(folder)
-    listed, problems = read_lists(lists_by_split(folder), header)
-    manual, manual_problems = read_manual(lists_by_split(folder, manual=True))
+    listed, problems = read_lists(find_lists(folder, names_concepts), header)
+    manual, manual_problems = read_manual(find_lists(folder, lambda path: names_concepts(path, manual=True)))
     return Contents(images, listed, [*image_problems, *problems, *manual_problems], manual)
+
+
+def names_concepts(path: Path, manual: bool = False) -> bool:
+    """Whether a file is named like a list of a whole split, `train_concepts.csv` or `train_concepts_manual.csv`."""
+    stem = path.stem.lower()
+    is_list = "concept" in stem and not stem.startswith("string_") and category_named(path) is None
+    return is_list and stem.endswith("manual") == manual

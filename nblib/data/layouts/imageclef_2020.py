@@ -1,18 +1,17 @@
-"""ImageCLEF 2020: images in one folder a category, one ragged CSV a category. PAPER_NOTES "Files of the 2020 task"."""
+"""ImageCLEF 2020: one folder of images and one ragged CSV per category."""
 
-from nblib.data.folder import DataFolder
-from nblib.data.image_files import find_images
+from nblib.data.folder import DataFolder, find_images
 from nblib.data.layouts.layout import Contents
-from nblib.data.lists import lists_by_category, read_lists
+from nblib.data.lists import category_named, find_lists, read_lists
 
 
 def recognised(folder: DataFolder) -> bool:
     """Whether a list is named after a category: `DRCT_CLEF_Train.csv`."""
-    return bool(lists_by_category(folder))
+    return bool(find_lists(folder, category_named))
 
 
 def read(folder: DataFolder) -> Contents:
     """Images, and the lines `ROCO2_CLEF_76012.jpg,C0022742,C0043299` of all categories; no header."""
     images, image_problems = find_images(folder)
-    listed, problems = read_lists(lists_by_category(folder), header=False)
+    listed, problems = read_lists(find_lists(folder, category_named), header=False)
     return Contents(images, listed, [*image_problems, *problems])

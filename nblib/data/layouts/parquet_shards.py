@@ -1,20 +1,18 @@
 """ROCOv2 as parquet shards with the columns image, image_id, caption and cui; images are read from them as they are."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
-from nblib.data.concept_column import ConceptColumn
-from nblib.data.folder import DataFolder, split_named
-from nblib.data.image_files import ImageFile
+from nblib.data.folder import DataFolder, ImageFile, split_named
+from nblib.data.images import ParquetImage
 from nblib.data.layouts.layout import Contents
-from nblib.data.lists import LIST_SUFFIXES, check_line, joined_tables, listed_table
+from nblib.data.lists import LIST_SUFFIXES, check_line, listed_images
 from nblib.data.problems import Problem
-from nblib.data.sources import ParquetImage
 from nblib.data.text import without_suffix
 
 NEEDED = ("image_id", "cui")
@@ -28,7 +26,7 @@ def recognised(folder: DataFolder) -> bool:
 
 def read(folder: DataFolder) -> Contents:
     """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
-    images, tables, problems = [], [], []
+    images, tables, problems = [], [listed_images([], "", [], [])], []
     for shard in folder.having(".parquet"):
         split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
         if split is None:
@@ -39,14 +37,16 @@ def read(folder: DataFolder) -> Contents:
         try:
             rows.extend(_rows(shard, split))
         except (pa.ArrowException, OSError, ValueError) as error:
-            what = f"can't be read as a parquet file ({error}); get it anew."
+            what = f"can't be read as a parquet file ({error}); download it again."
             problems.append(Problem(str(shard), what))
         images += [image for image, _ in rows if image.path]
         if split != "test":
-            tables.append(_listed(rows, split, shard))
-            for number, (image, concepts) in enumerate(rows, start=1):
-                problems.extend(check_line(f"{shard}:{number}", image.image_id, concepts))
-    return Contents(images, joined_tables(tables), problems)
+            where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]
+            for place, (image, concepts) in zip(where, rows, strict=True):
+                problems.extend(check_line(place, image.image_id, concepts))
+            image_ids = [image.image_id for image, _ in rows]
+            tables.append(listed_images(image_ids, split, [tuple(dict.fromkeys(cuis)) for _, cuis in rows], where))
+    return Contents(images, pd.concat(tables, ignore_index=True), problems)
 
 
 def _has_columns(shard: Path) -> bool:
@@ -54,13 +54,6 @@ def _has_columns(shard: Path) -> bool:
         return set(NEEDED) <= set(read_schema(shard).names)
     except (pa.ArrowException, OSError):
         return False
-
-
-def _listed(rows: list[tuple[ImageFile, tuple[str, ...]]], split: str, shard: Path) -> pd.DataFrame:
-    """The rows as a list would say them, each concept once."""
-    concepts = ConceptColumn.of(dict.fromkeys(concepts) for _, concepts in rows)
-    image_ids = [image.image_id for image, _ in rows]
-    return listed_table(image_ids, split, concepts, path=shard, numbers=np.arange(len(rows)) + 1)
 
 
 def _rows(shard: Path, split: str) -> Iterator[tuple[ImageFile, tuple[str, ...]]]:
@@ -78,6 +71,6 @@ def _rows(shard: Path, split: str) -> Iterator[tuple[ImageFile, tuple[str, ...]]
 
 
 def _concepts(cui: str | list[str] | None) -> tuple[str, ...]:
-    """The concepts of a cell: a list, or text parted by semicolons or commas."""
+    """The concepts of a cell: a list, or text separated by semicolons or commas."""
     parts = cui.replace(",", ";").split(";") if isinstance(cui, str) else cui or []
-    return tuple(part.strip() for part in parts if part and part.strip())
+    return tuple(sys.intern(part.strip()) for part in parts if part and part.strip())

@@ -1,14 +1,13 @@
-"""Images that are left out, and why."""
+"""Problems as text, and the list of images that are left out because of them."""
 
 import pytest
 from data.filing import TRAIN_CT, VAL_CT, problems_of, write
 
-from nblib.data.problems import Problem
-from nblib.data.quarantine import read_quarantine, write_quarantine
+from nblib.data.problems import Problem, format_problems, read_quarantine, write_quarantine
 from nblib.data.reading import inspect_dataset, read_dataset
 
 
-def test_a_quarantine_is_a_line_an_image_with_its_first_serious_reason(tmp_path):
+def test_a_quarantine_has_one_line_per_image_with_its_first_serious_reason(tmp_path):
     problems = [
         Problem("list.csv:2", "wrong\tin a way.", image_id="B"),
         Problem("list.csv:3", "odd.", serious=False, image_id="C"),
@@ -22,7 +21,7 @@ def test_a_quarantine_is_a_line_an_image_with_its_first_serious_reason(tmp_path)
     assert read_quarantine(path) == {"A": "list.csv:1: wrong.", "B": "list.csv:2: wrong in a way."}
 
 
-def test_what_is_in_quarantine_stops_nothing_and_is_left_out_with_a_note(folder, tmp_path):
+def test_quarantined_images_stop_nothing_and_are_left_out_with_a_note(folder, tmp_path):
     (folder / "train/DRCT/B.jpg").unlink()
     write(folder / VAL_CT, "D.jpeg,C12\n")
     quarantine = tmp_path / "quarantine.txt"
@@ -35,12 +34,12 @@ def test_what_is_in_quarantine_stops_nothing_and_is_left_out_with_a_note(folder,
     assert dataset.fingerprint != inspect_dataset(folder).fingerprint
 
 
-def test_a_list_of_bare_names_will_do_and_a_test_image_can_be_left_out(folder, tmp_path):
+def test_a_list_of_bare_names_is_enough_and_test_images_can_be_left_out(folder, tmp_path):
     quarantine = write(tmp_path / "quarantine.txt", "E\n\nA\n")
     assert list(read_dataset(folder, quarantine=quarantine).images["image_id"]) == ["B", "C", "D", "F"]
 
 
-def test_names_in_quarantine_that_the_data_do_not_have_are_counted(folder, tmp_path):
+def test_quarantined_names_that_the_data_do_not_have_are_counted(folder, tmp_path):
     quarantine = write(tmp_path / "quarantine.txt", "B\nNOWHERE\tgone\n")
     (note,) = read_dataset(folder, quarantine=quarantine).problems
     assert note.what == "1 images are left out, as listed there; 1 more are not in the data, such as NOWHERE."
@@ -49,9 +48,9 @@ def test_names_in_quarantine_that_the_data_do_not_have_are_counted(folder, tmp_p
 def test_other_problems_still_stop_training(folder, tmp_path):
     write(folder / TRAIN_CT, "A.jpg,C12\nB.jpg,C13\n")
     quarantine = write(tmp_path / "quarantine.txt", "A\n")
-    with pytest.raises(ValueError, match="'C13' is not a CUI") as told:
+    with pytest.raises(ValueError, match="'C13' is not a CUI") as raised:
         read_dataset(folder, quarantine=quarantine)
-    assert "C12" not in str(told.value)
+    assert "C12" not in str(raised.value)
     assert any("C12" in what for _, what, _ in problems_of(folder))
 
 
@@ -60,3 +59,10 @@ def test_a_quarantine_that_is_not_there_says_how_to_write_it(folder, tmp_path):
         FileNotFoundError, match=r"no file .*q\.txt; `nblib check DATA --quarantine .*q\.txt` writes it"
     ):
         read_dataset(folder, quarantine=tmp_path / "q.txt")
+
+
+def test_a_listing_ends_with_how_many_more_there_are():
+    problems = [Problem(f"list.csv:{number}", "wrong.") for number in range(1, 2025)]
+    lines = format_problems(problems).splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (21, "- list.csv:1: wrong.", "- and 2,004 more")
+    assert format_problems(problems[:20]).splitlines()[-1] == "- list.csv:20: wrong."
