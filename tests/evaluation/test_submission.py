@@ -82,7 +82,7 @@ def test_lower_case_concepts_are_upper_cased_when_read(tmp_path):
     [
         ("", "submission.txt is empty; expected lines"),
         ("ID,CUIs\n", "submission.txt is empty; expected lines"),
-        ("A\tC0000001\nA\tC0000002\n", "submission.txt:2: A stands there a second time"),
+        ("A\tC0000001\nA\tC0000002\n", "submission.txt:2: duplicate image_id A; keep one line per image"),
     ],
 )
 def test_a_file_that_is_no_submission_is_refused(tmp_path, content, sentence):
@@ -103,11 +103,11 @@ REJECTED = {
     "an image missing": ("A\tC0000001\n", "", "B is missing; every test image needs a line."),
     "an unknown image": ("A\tC0000001\nB\tC0000001\nX\tC0000001\n", ":3", "'X' is none of the 2 test images."),
     "an image repeated": ("A\tC0000001\nB\tC0000001\nA\tC0000001\n", ":3",
-                          "A stands there a second time; one line an image."),
+                          "duplicate image_id A; one line per image."),
     "a concept repeated": ("A\tC0000001\nB\tC0000001;C0000002;C0000001\n", ":2",
-                           "C0000001 stands there more than once."),
+                           "duplicate concept C0000001; write each once."),
     "a concept repeated in another case": ("A\tC0000001\nB\tC0000001;c0000001\n", ":2",
-                                           "C0000001 stands there more than once."),
+                                           "duplicate concept C0000001; write each once."),
     "over 100 concepts": (f"A\t{MANY}\nB\tC0000001\n", ":1", "101 concepts; at most 100 are allowed."),
 }  # fmt: skip
 
