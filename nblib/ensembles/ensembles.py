@@ -109,6 +109,7 @@ def _pooling(how):
 
 
 def _require_alike(members: Mapping[str, Examples]) -> None:
+    """Raises ValueError for no members, or for one with other images, another vocabulary or other labels."""
     if not members:
         raise ValueError("an ensemble needs at least one member; received none.")
     (first_name, first), *others = members.items()
@@ -121,4 +122,4 @@ def _require_alike(members: Mapping[str, Examples]) -> None:
             differing = "labels for the same images"
         else:
             continue
-        raise ValueError(f"{name} and {first_name} have different {differing}; pool predictions of one data set.")
+        raise ValueError(f"{name} and {first_name} have different {differing}; pool predictions for one data set.")

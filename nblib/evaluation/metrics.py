@@ -72,11 +72,9 @@ def as_csr(matrix) -> sparse.csr_array:
         columns = found - np.repeat(bounds[:-1], np.diff(starts))
         return sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=matrix.shape)
     matrix = sparse.csr_array(matrix)
-    if not matrix.has_canonical_format:
+    if not (matrix.has_canonical_format and matrix.data.all()):
         matrix = matrix.copy()
         matrix.sum_duplicates()
-    if not matrix.data.all():
-        matrix = matrix.copy()
         matrix.eliminate_zeros()
     return sparse.csr_array((np.ones(matrix.nnz, dtype=np.uint8), matrix.indices, matrix.indptr), shape=matrix.shape)
 
