@@ -1,19 +1,17 @@
 """Notebook 08: learners on frozen features, nearest neighbours, ensembles, and their ablation."""
 
 from nblib.ensembles.ablation import (
-    OTHER_HALF,
     Configuration,
     ablation_table,
-    as_member,
     finished_runs,
+    out_of_fold,
     pool_members,
     run_ablation,
     run_as_member,
     select_out_of_fold,
     select_test,
-    unseen,
 )
-from nblib.ensembles.ensembles import VOTES
+from nblib.ensembles.ensembles import OTHER_HALF, VOTES
 from nblib.ensembles.learners import LEARNERS, learn_members, read_feature_sets
 from nblib.ensembles.neighbours import Index
 
@@ -24,14 +22,13 @@ __all__ = [
     "Configuration",
     "Index",
     "ablation_table",
-    "as_member",
     "finished_runs",
     "learn_members",
+    "out_of_fold",
     "pool_members",
     "read_feature_sets",
     "run_ablation",
     "run_as_member",
     "select_out_of_fold",
     "select_test",
-    "unseen",
 ]

@@ -1,8 +1,4 @@
-"""Ideas measured: whose probabilities, decided how; tuned on one half, tested on the other, both ways.
-
-What is tuned on val1 must be tested on val2, and the other way round. So every member of the comparison comes twice, by
-the half it was tuned on: `members[tuned_on][name]` has the examples of val1, val2 and test.
-"""
+"""Ablation by two-fold cross-validation: each configuration is tuned on one half and evaluated on the other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,23 +9,18 @@ import pandas as pd
 from scipy import sparse
 
 from nblib.data import Dataset, Examples, concatenate
-from nblib.ensembles.ensembles import choose_members, pool, vote
+from nblib.ensembles.ensembles import OTHER_HALF, Member, Members, choose_members, pool, vote
 from nblib.evaluation import RULES, compare_f1, f1_per_image
 from nblib.experiments import Run, find_runs, refuse_unknown
-
-OTHER_HALF = {"val1": "val2", "val2": "val1"}
-
-Member = Mapping[str, Examples]
-Members = Mapping[str, Mapping[str, Member]]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Whose probabilities, and what is made of them.
+    """Whose probabilities are used, and how concepts are selected from them.
 
     Attributes:
-        members: names of members; of several, each decides with a rule of its own, and they vote.
-        rule: one of `nblib.evaluation.decision_rules.RULES`.
+        members: names of members; each of several selects with a rule of its own, and they vote.
+        rule: one of `nblib.evaluation.RULES`.
         vote: union, majority or intersection of several members' concepts.
         nomissing: whether an image left without a concept gets its most probable one.
     """
@@ -39,21 +30,15 @@ class Configuration:
     vote: str = "majority"
     nomissing: bool = False
 
-    def fit(self, halves: Sequence[Examples]) -> list:
-        """The rule of each member, fitted on its half."""
-        return [RULES[self.rule].fit(half.probabilities, half.labels) for half in halves]
+    def fit(self, tuned_on: Sequence[Examples]) -> list:
+        """The rule of each member, fitted on its predictions for one half."""
+        return [RULES[self.rule].fit(each.probabilities, each.labels) for each in tuned_on]
 
-    def select(self, rules: Sequence, halves: Sequence[Examples]) -> sparse.csr_array:
-        """What the fitted rules select on these images, a sparse (N, K) matrix."""
-        kept = [
-            rule.select(half.probabilities, nomissing=self.nomissing) for rule, half in zip(rules, halves, strict=True)
-        ]
-        return kept[0] if len(kept) == 1 else vote(kept, self.vote)
-
-
-def as_member(probabilities: Mapping[str, np.ndarray], images: Mapping[str, Examples]) -> dict[str, Examples]:
-    """Probabilities, (N, K), of val1, val2 and test as a member, with the images' names and truth."""
-    return {name: replace(images[name], probabilities=given) for name, given in probabilities.items()}
+    def select(self, rules: Sequence, predicted: Sequence[Examples]) -> sparse.csr_array:
+        """What the fitted rules of the members select from their predictions, a sparse (N, K) matrix."""
+        pairs = zip(rules, predicted, strict=True)
+        selections = [rule.select(each.probabilities, nomissing=self.nomissing) for rule, each in pairs]
+        return selections[0] if len(selections) == 1 else vote(selections, self.vote)
 
 
 def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
@@ -62,105 +47,108 @@ def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
     return [run for run in runs if run.facts["data_fingerprint"] == dataset.fingerprint]
 
 
-def run_as_member(run: Run, images: Mapping[str, Examples]) -> dict[str, Examples]:
-    """A finished run as a member: what it gave val1, val2 and, where there is one, test, as they are in `images`.
+def run_as_member(run: Run, examples: Mapping[str, Examples]) -> Member:
+    """A finished run as a member: `examples` of val1, val2 and, where it is there, test, with the run's probabilities.
 
     Raises:
         FileNotFoundError: test was never predicted.
         ValueError: a concept has no sigmoid in the run, or an image is not among those it predicted.
     """
-    columns = pd.Index(run.vocabulary.concepts).get_indexer(next(iter(images.values())).vocabulary.concepts)
+    columns = pd.Index(run.vocabulary.concepts).get_indexer(next(iter(examples.values())).vocabulary.concepts)
     if (columns < 0).any():
         raise ValueError(f"{run.folder} has no sigmoid for {(columns < 0).sum():,} concepts of these data.")
-    found = {}
-    for name in (*OTHER_HALF, "test"):
-        if name in images:
-            predicted, probabilities = run.probabilities(name)
-            rows = pd.Index(predicted).get_indexer(images[name].image_ids)
-            if (rows < 0).any():
-                raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
-            found[name] = probabilities[np.ix_(rows, columns)]
-    return as_member(found, images)
+    member = {}
+    for name in [name for name in (*OTHER_HALF, "test") if name in examples]:
+        image_ids, probabilities = run.probabilities(name)
+        rows = pd.Index(image_ids).get_indexer(examples[name].image_ids)
+        if (rows < 0).any():
+            raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
+        member[name] = replace(examples[name], features=None, probabilities=probabilities[np.ix_(rows, columns)])
+    return member
 
 
 def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:
-    """The members of these names made one, by the half it was tuned on.
+    """The members of these names pooled into one, per half it was tuned on.
 
     Args:
-        members: as above; a half that lacks some of the names pools those it has.
-        names: whom to pool.
+        members: `members[tuned_on][name]`; where some of the names are missing for a half, the others are pooled.
+        names: the members to pool.
         how: mean or mean_logit.
-        choose: whether members are chosen, and weighted, by their F1 on the half that is tuned on.
+        choose: whether members are chosen, and weighted, by their F1 on the half that tunes.
     """
     pooled = {}
-    for tuned_on, all_of_them in members.items():
-        there = {name: all_of_them[name] for name in names if name in all_of_them}
-        if there:
-            times = choose_members({name: each[tuned_on] for name, each in there.items()}, how) if choose else None
-            kinds = next(iter(there.values()))
-            pooled[tuned_on] = {kind: pool({n: each[kind] for n, each in there.items()}, how, times) for kind in kinds}
+    for tuned_on, of_half in members.items():
+        some = {name: of_half[name] for name in names if name in of_half}
+        if some:
+            counts = choose_members({name: each[tuned_on] for name, each in some.items()}, how) if choose else None
+            parts = next(iter(some.values()))
+            pooled[tuned_on] = {part: pool({n: each[part] for n, each in some.items()}, how, counts) for part in parts}
     return pooled
 
 
-def decide(members: Members, tuned_on: str, idea: Configuration) -> sparse.csr_array:
-    """What an idea selects on the half it was not tuned on: a sparse (N, K) matrix."""
-    chosen = [members[tuned_on][name] for name in idea.members]
-    rules = idea.fit([member[tuned_on] for member in chosen])
-    return idea.select(rules, [member[OTHER_HALF[tuned_on]] for member in chosen])
+def select_other_half(members: Members, tuned_on: str, configuration: Configuration) -> sparse.csr_array:
+    """What a configuration selects on the half it was not tuned on: a sparse (N, K) matrix."""
+    chosen = [members[tuned_on][name] for name in configuration.members]
+    rules = configuration.fit([member[tuned_on] for member in chosen])
+    return configuration.select(rules, [member[OTHER_HALF[tuned_on]] for member in chosen])
 
 
-def unseen(members: Members, name: str) -> Examples:
-    """Both halves as one, each with the member's probabilities that were not tuned on it."""
-    tuned = {half: members[half][name] for half in OTHER_HALF if name in members[half]}
-    return concatenate([member[OTHER_HALF[half]] for half, member in tuned.items()])
+def out_of_fold(members: Members, name: str) -> Examples:
+    """Both halves together, each with those probabilities of the member that were not tuned on it."""
+    return concatenate(members[half][name][other] for half, other in OTHER_HALF.items() if name in members[half])
 
 
-def select_out_of_fold(members: Members, idea: Configuration) -> sparse.csr_array:
-    """What an idea selects on both halves, each time tuned on the other: in the order of `unseen`."""
-    tuned = [half for half in OTHER_HALF if set(idea.members) <= set(members[half])]
-    return sparse.vstack([decide(members, half, idea) for half in tuned], format="csr")
+def select_out_of_fold(members: Members, configuration: Configuration) -> sparse.csr_array:
+    """What a configuration selects on both halves, each time tuned on the other: in the order of `out_of_fold`."""
+    halves = [half for half in OTHER_HALF if set(configuration.members) <= set(members[half])]
+    return sparse.vstack([select_other_half(members, half, configuration) for half in halves], format="csr")
 
 
-def select_test(members: Members, idea: Configuration) -> sparse.csr_array:
-    """What an idea selects on the test images, with all of validation to tune on: a sparse (N, K) matrix.
+def select_test(members: Members, configuration: Configuration) -> sparse.csr_array:
+    """What a configuration selects on the test images, tuned on all of validation: a sparse (N, K) matrix.
 
-    Probabilities are the mean over the two halves a member was tuned on; its rule is fitted on both halves together,
-    each with the probabilities that were not tuned on it.
+    A member's probabilities are the mean over the two halves it was tuned on; its rule is fitted on its out-of-fold
+    probabilities of both halves.
     """
-    rules = idea.fit([unseen(members, name) for name in idea.members])
-    there = [[members[half][name]["test"] for half in OTHER_HALF if name in members[half]] for name in idea.members]
-    return idea.select(rules, [pool(dict(enumerate(halves))) for halves in there])
+    rules = configuration.fit([out_of_fold(members, name) for name in configuration.members])
+    predicted = [
+        pool({half: of_half[name]["test"] for half, of_half in members.items() if name in of_half})
+        for name in configuration.members
+    ]
+    return configuration.select(rules, predicted)
 
 
-def run_ablation(ideas: Mapping[str, Configuration], members: Members) -> pd.DataFrame:
-    """F1 of every idea on both halves, and its gain over the first, with 95 % intervals over images.
+def run_ablation(configurations: Mapping[str, Configuration], members: Members) -> pd.DataFrame:
+    """F1 of every configuration on both halves, and its gain over the first, with 95 % intervals over images.
 
-    An idea with a member that is there for one half alone is measured once.
+    A configuration with a member that is there for one half only is evaluated once.
 
     Returns:
-        Tidy: half (that tests), idea, f1, low, high, gain, gain_low, gain_high.
+        Tidy: half (evaluated on), configuration, f1, low, high, gain, gain_low, gain_high.
 
     Raises:
-        ValueError: an idea names a member that is there for neither half.
+        ValueError: a configuration names a member that is there for neither half.
     """
-    known = {name for there in members.values() for name in there}
-    refuse_unknown((name for idea in ideas.values() for name in idea.members), known, kind="member")
+    known = {name for of_half in members.values() for name in of_half}
+    refuse_unknown((name for each in configurations.values() for name in each.members), known, kind="member")
     tables = []
     for tuned_on, half in OTHER_HALF.items():
-        there = {name: idea for name, idea in ideas.items() if set(idea.members) <= set(members[tuned_on])}
+        complete = {name: each for name, each in configurations.items() if set(each.members) <= set(members[tuned_on])}
         labels = next(iter(members[tuned_on].values()))[half].labels
-        scores = {name: f1_per_image(labels, decide(members, tuned_on, idea)) for name, idea in there.items()}
-        tables.append(compare_f1(scores).rename_axis("idea").reset_index().assign(half=half))
-    measured = pd.concat(tables, ignore_index=True)
-    return measured[["half", "idea", "f1", "low", "high", "gain", "gain_low", "gain_high"]]
+        f1 = {name: f1_per_image(labels, select_other_half(members, tuned_on, each)) for name, each in complete.items()}
+        tables.append(compare_f1(f1).rename_axis("configuration").reset_index().assign(half=half))
+    ablation = pd.concat(tables, ignore_index=True)
+    return ablation[["half", "configuration", "f1", "low", "high", "gain", "gain_low", "gain_high"]]
 
 
-def ablation_table(measured: pd.DataFrame) -> pd.DataFrame:
-    """`run_ablation` to read: one row an idea; F1 and gain with their intervals, as text, for each half that tests."""
+def ablation_table(ablation: pd.DataFrame) -> pd.DataFrame:
+    """`run_ablation` for people: one row per configuration; F1 and gain with intervals, as text, for each half."""
     table = {}
-    for half, rows in measured.set_index("idea").groupby("half"):
-        for column, name, form in (("f1", "F1", "{:.3f}"), ("gain", "gain", "{:+.3f}")):
-            ends = ("low", "high") if column == "f1" else ("gain_low", "gain_high")
-            told = (map(form.format, row) for row in rows[[column, *ends]].itertuples(index=False))
-            table[half, name] = pd.Series([f"{mean} ({low} to {high})" for mean, low, high in told], rows.index)
-    return pd.DataFrame(table).loc[list(dict.fromkeys(measured["idea"]))].fillna("")
+    for half, rows in ablation.set_index("configuration").groupby("half"):
+        for columns, name, number in (
+            (["f1", "low", "high"], "F1", "{:.3f}"),
+            (["gain", "gain_low", "gain_high"], "gain", "{:+.3f}"),
+        ):
+            texts = (map(number.format, row) for row in rows[columns].itertuples(index=False))
+            table[half, name] = pd.Series([f"{mean} ({low} to {high})" for mean, low, high in texts], rows.index)
+    return pd.DataFrame(table).loc[list(dict.fromkeys(ablation["configuration"]))].fillna("")

@@ -1,9 +1,12 @@
-"""Several networks' answers made one: their probabilities averaged, or their selections voted on.
+"""Several networks as one: their probabilities averaged, or their selected concepts voted on.
 
-What is clean: each run chose its epoch on its own validation half. Where members are chosen or rules tuned on val1, a
-figure on val2 is clean if all members are runs validated on val1; with members from both halves it is a little too
-good, since some chose their epoch there. Members from both halves are fine for the test images, which nothing has
-seen. Never choose on both halves: then none is left to tell how good the choice was.
+A member is one network's predictions. Two-fold cross-validation needs it once per half it was tuned on:
+`members[tuned_on][name]` maps val1, val2 and, where there are test images, test to their examples with probabilities.
+
+Which figures are unbiased: each run chose its epoch on its own validation half. Where members are chosen or rules tuned
+on val1, F1 on val2 is unbiased if all members are runs validated on val1; with members from both halves it is slightly
+too high, since some chose their epoch on val2. Members from both halves do no harm on the test images, which no choice
+has used. Never choose on both halves: then none is left to evaluate the choice on.
 """
 
 from collections import Counter
@@ -14,68 +17,48 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from nblib.data import Dataset, Examples
-from nblib.evaluation import TRIED, as_csr, f1_by_threshold, logits
-from nblib.experiments import Run, read_half
+from nblib.data import Examples
+from nblib.evaluation import THRESHOLDS, as_csr, f1_by_threshold, logits
 
-# How probabilities are averaged: what is averaged, and the way back.
+OTHER_HALF = {"val1": "val2", "val2": "val1"}
+# How probabilities are averaged: the transform before the mean, and its inverse.
 POOLS = {"mean": (np.asarray, np.asarray), "mean_logit": (logits, expit)}
-# How many of M members must have selected a concept.
+# How many of M members must select a concept.
 VOTES = {
     "union": lambda members: 1,
     "majority": lambda members: members // 2 + 1,
     "intersection": lambda members: members,
 }
 
-
-def read_halves(runs: Sequence[Run], dataset: Dataset, name: str) -> dict[str, Examples]:
-    """What each finished run predicted for val1 or val2, by `experiment_name, validation_half`, aligned.
-
-    Raises:
-        ValueError: a run was trained on other data, or they do not match.
-    """
-    halves = {}
-    for run in runs:
-        halves[f"{run.experiment.experiment_name}, {run.experiment.validation_half}"] = read_half(run, dataset, name)
-    return align(halves)
+Member = Mapping[str, Examples]
+Members = Mapping[str, Mapping[str, Member]]
 
 
-def align(members: Mapping[str, Examples]) -> dict[str, Examples]:
-    """The members with their images in the order of the first.
-
-    Raises:
-        ValueError: there is none, or one has other images, another vocabulary or another truth than the first.
-    """
-    if not members:
-        raise ValueError("an ensemble needs at least one member; received none.")
-    first_name, first = next(iter(members.items()))
-    return {name: _aligned(name, member, first_name, first) for name, member in members.items()}
-
-
-def pool(members: Mapping[str, Examples], how: str = "mean", times: Mapping[str, int] | None = None) -> Examples:
-    """Examples whose probabilities are the average over members.
+def pool(members: Mapping[str, Examples], how: str = "mean", counts: Mapping[str, int] | None = None) -> Examples:
+    """Examples whose probabilities are the mean over members.
 
     Args:
-        members: by name, as of `read_halves`.
-        how: mean, or mean_logit: an average between odds, where who is surer counts more.
-        times: how often each member counts, as of `choose_members`; those not in it do not. Without it each once.
+        members: name -> its predictions for the same images.
+        how: mean, or mean_logit: the mean of the log odds, in which confident members weigh more.
+        counts: how often each member counts, as from `choose_members`; members not in it do not. By default each once.
 
     Raises:
         ValueError: the members do not match, or a name is unknown.
     """
-    forth, back = _pooling(how)
-    members, times = align(members), times or dict.fromkeys(members, 1)
-    if unknown := times.keys() - members.keys():
+    _require_alike(members)
+    transform, inverse = _pooling(how)
+    counts = counts or dict.fromkeys(members, 1)
+    if unknown := counts.keys() - members.keys():
         raise ValueError(f"no member {', '.join(sorted(unknown))}; there are {', '.join(members)}.")
-    total = sum(number * forth(members[name].probabilities).astype(np.float64) for name, number in times.items())
-    return replace(next(iter(members.values())), probabilities=back(total / sum(times.values())))
+    total = sum(count * transform(members[name].probabilities).astype(np.float64) for name, count in counts.items())
+    return replace(next(iter(members.values())), probabilities=inverse(total / sum(counts.values())))
 
 
 def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> sparse.csr_array:
     """Concepts that enough members selected, (N, K): one of them (union), more than half (majority), or all.
 
     Args:
-        selections: what each member's rule kept, (N, K), for the same images and vocabulary.
+        selections: what each member's rule selected, (N, K), for the same images and vocabulary.
         how: union, majority or intersection.
 
     Raises:
@@ -83,9 +66,9 @@ def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> spars
     """
     if how not in VOTES:
         raise ValueError(f"vote must be one of {', '.join(VOTES)}; received {how!r}.")
-    if len({kept.shape for kept in selections}) != 1:
-        raise ValueError(f"needed selections of one shape, got {[kept.shape for kept in selections]}.")
-    votes = sum(as_csr(kept).astype(np.int32) for kept in selections)
+    if len({selected.shape for selected in selections}) != 1:
+        raise ValueError(f"expected selections of one shape; received {[each.shape for each in selections]}.")
+    votes = sum(as_csr(selected).astype(np.int32) for selected in selections)
     votes.data[votes.data < VOTES[how](len(selections))] = 0
     return as_csr(votes)
 
@@ -93,23 +76,24 @@ def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> spars
 def choose_members(tuned_on: Mapping[str, Examples], how: str = "mean", rounds: int = 20) -> dict[str, int]:
     """How often each member counts in the pool with the best F1 here, most often first; the others are left out.
 
-    Begins with the best member, and adds, with replacement, the one that helps most, `rounds` in all; then the best of
-    these pools is taken, so that it is no worse than the best member here. F1 is that of the best threshold. Caruana
-    and others, Ensemble selection from libraries of models, ICML 2004.
+    Starts with the best member and adds, with replacement, the one that helps most, `rounds` in all; the best of these
+    pools is returned, so that it is no worse than the best member here. F1 is that at the best threshold. Caruana and
+    others, Ensemble selection from libraries of models, ICML 2004.
 
     Args:
-        tuned_on: the members on the half that choices are made on; report the pool on the other half.
+        tuned_on: the members on the half on which choices are made; evaluate the pool on the other half.
         how: mean or mean_logit.
-        rounds: members drawn at most.
+        rounds: the largest number of members drawn.
     """
-    forth, back = _pooling(how)
-    members = align(tuned_on)
-    labels = next(iter(members.values())).labels
-    values = {name: forth(member.probabilities) for name, member in members.items()}
+    _require_alike(tuned_on)
+    transform, inverse = _pooling(how)
+    labels = next(iter(tuned_on.values())).labels
+    values = {name: transform(member.probabilities) for name, member in tuned_on.items()}
     total, drawn, scores = 0.0, [], []
     for size in range(1, rounds + 1):
         f1 = {
-            name: f1_by_threshold(labels, back((total + value) / size), TRIED).max() for name, value in values.items()
+            name: f1_by_threshold(labels, inverse((total + value) / size), THRESHOLDS).max()
+            for name, value in values.items()
         }
         best = max(f1, key=f1.get)
         total = total + values[best].astype(np.float64)
@@ -124,20 +108,18 @@ def _pooling(how):
     return POOLS[how]
 
 
-def _aligned(name, member, first_name, first):
-    """The member with its images in the order of the first one's."""
-    if member.vocabulary != first.vocabulary:
-        differing = len(set(member.vocabulary.concepts) ^ set(first.vocabulary.concepts))
-        raise ValueError(f"{name} and {first_name} differ in {differing:,} concepts of their vocabularies; "
-                         f"pool runs of one label space.")  # fmt: skip
-    order, wanted = np.argsort(member.image_ids), np.argsort(np.argsort(first.image_ids))
-    if not np.array_equal(np.sort(member.image_ids), np.sort(first.image_ids)):
-        differing = np.setxor1d(member.image_ids, first.image_ids)
-        raise ValueError(f"{name} and {first_name} answer different images, {differing[:3].tolist()} for some; "
-                         f"pool runs on one half of the same data.")  # fmt: skip
-    rows = order[wanted]
-    if (member.labels[rows] != first.labels).nnz:
-        raise ValueError(
-            f"{name} and {first_name} have different truths for the same images; score them on one data set."
-        )
-    return member.take(rows)
+def _require_alike(members: Mapping[str, Examples]) -> None:
+    """Raises ValueError for no members, or for one with other images, another vocabulary or other labels."""
+    if not members:
+        raise ValueError("an ensemble needs at least one member; received none.")
+    (first_name, first), *others = members.items()
+    for name, member in others:
+        if not np.array_equal(member.image_ids, first.image_ids):
+            differing = "images, or order them differently"
+        elif member.vocabulary != first.vocabulary:
+            differing = "vocabularies"
+        elif (member.labels != first.labels).nnz:
+            differing = "labels for the same images"
+        else:
+            continue
+        raise ValueError(f"{name} and {first_name} have different {differing}; pool predictions for one data set.")

@@ -1,6 +1,6 @@
-"""Looking up: the concepts of an image are those of the images most like it, by a weighted vote.
+"""Weighted k-nearest neighbours: an image gets the concepts of the images most similar to it, by a weighted vote.
 
-It needs features (`nblib.training.features`, or any array of one row an image), no training at all.
+It needs features (`nblib.training.extract_features`, or any array with one row per image), but no training.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ import numpy as np
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
+from nblib.data import Examples
 from nblib.evaluation import f1_by_threshold
 
-TRIED = np.arange(1, 64) / 64  # thresholds at which a vote is measured
-# Images from which on FAISS searches where it is installed: no faster than scikit-learn with fewer; from there on it
-# need not hold the distances to all of them.
+THRESHOLDS = np.arange(1, 64) / 64  # among these a vote gets its best one
+# From this number of images on, FAISS searches where it is installed: it is no faster than scikit-learn with fewer, but
+# need not hold the distances to all of them in memory.
 FAISS_FROM = 20_000
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """For each of N images the rows of the images most like it, the most alike first.
+    """For each of N images the rows of the most similar images, the most similar first.
 
     Attributes:
-        rows: (N, k), which of the images that were searched.
+        rows: (N, k), rows of the indexed images.
         similarities: (N, k), cosine of the angle between the features, in [-1, 1].
     """
 
@@ -33,94 +34,92 @@ class Neighbours:
     similarities: np.ndarray
 
     def first(self, k: int) -> "Neighbours":
-        """The k most alike of each image."""
+        """The k most similar of each image."""
         return Neighbours(self.rows[:, :k], self.similarities[:, :k])
 
 
 @dataclass(frozen=True)
 class Index:
-    """Images with known concepts, to be looked up.
+    """M images with features and labels, to be searched.
 
     Attributes:
-        features: (M, D), one row an image.
-        labels: (M, K) sparse, their concepts.
+        examples: the M images; their features are (M, D), their labels (M, K).
     """
 
-    features: np.ndarray
-    labels: sparse.csr_array
+    examples: Examples
 
     @cached_property
     def search(self):
         """A function of features and k that finds the nearest images; FAISS where it is installed and pays."""
-        return _search_of(_unit(self.features))
+        return _search_of(_unit(self.examples.features))
 
     def neighbours(self, features: np.ndarray, k: int) -> Neighbours:
-        """The k images of the library most like each of `features`, (N, D); fewer where it holds fewer."""
-        rows, similarities = self.search(_unit(features), min(k, len(self.features)))
-        return Neighbours(rows, similarities)
+        """The k indexed images most similar to each of `features`, (N, D); fewer where the index has fewer."""
+        return Neighbours(*self.search(_unit(features), min(k, len(self.examples))))
 
     def others(self, k: int) -> Neighbours:
-        """For each image of the library the k most like it among the others."""
-        found = self.neighbours(self.features, k + 1)
+        """For each indexed image the k most similar among the others."""
+        found = self.neighbours(self.examples.features, k + 1)
         itself = found.rows == np.arange(len(found.rows))[:, None]
-        itself[~itself.any(axis=1), -1] = True  # where more than k are exactly like it
+        itself[~itself.any(axis=1), -1] = True  # where more than k have the same features
         shape = (len(found.rows), -1)
         return Neighbours(found.rows[~itself].reshape(shape), found.similarities[~itself].reshape(shape))
 
-    def vote(self, neighbours: Neighbours, sharpness: float = 0.0) -> np.ndarray:
-        """Probabilities, (N, K): the share of votes a concept gets, where a neighbour votes for all of its concepts.
+    def vote(self, neighbours: Neighbours, inverse_temperature: float = 0.0) -> np.ndarray:
+        """Probabilities, (N, K): the share of votes for a concept, where a neighbour votes for all of its concepts.
 
-        Its vote weighs exp(sharpness * similarity): with 0 all weigh the same, with a large one the nearest decides.
+        The weights of the votes are a softmax over inverse_temperature * similarity: with 0 all neighbours weigh the
+        same, with a large value the nearest decides.
         """
         best = neighbours.similarities.max(axis=1, keepdims=True)
-        weights = np.exp(sharpness * (neighbours.similarities - best))
+        weights = np.exp(inverse_temperature * (neighbours.similarities - best))
         weights /= weights.sum(axis=1, keepdims=True)
         images, k = neighbours.rows.shape
         voters = (weights.ravel(), neighbours.rows.ravel(), np.arange(images + 1) * k)
-        votes = sparse.csr_array(voters, shape=(images, self.labels.shape[0])) @ self.labels.astype(float)
-        return np.minimum(votes.toarray(), 1)  # a sum of shares may pass 1 by rounding
+        votes = sparse.csr_array(voters, shape=(images, len(self.examples))) @ self.examples.labels.astype(float)
+        return np.minimum(votes.toarray(), 1)  # a sum of shares may exceed 1 by rounding
 
 
 def tune_vote(
-    library: Index,
-    truth,
+    index: Index,
+    labels,
     nearest: Neighbours,
     ks: tuple[int, ...] = (5, 10, 20, 50, 100),
-    sharpnesses: tuple[float, ...] = (0, 10, 20, 40),
+    inverse_temperatures: tuple[float, ...] = (0, 10, 20, 40),
 ) -> tuple[int, float]:
-    """The number of neighbours and the sharpness of the vote with the best F1 at its best threshold.
+    """The number of neighbours and the inverse temperature of the vote with the best F1 at its best threshold.
 
     Args:
-        library: what votes; none of its images may ask about itself.
-        truth: (N, K), of the images that ask.
+        index: the images that vote; none of them may be its own neighbour.
+        labels: (N, K), of the images that are predicted.
         nearest: their neighbours, as many as the largest of `ks`.
     """
 
     def f1(choice: tuple[int, float]) -> float:
-        k, sharpness = choice
-        return f1_by_threshold(truth, library.vote(nearest.first(k), sharpness), TRIED).max()
+        k, inverse_temperature = choice
+        return f1_by_threshold(labels, index.vote(nearest.first(k), inverse_temperature), THRESHOLDS).max()
 
-    return max(product(ks, sharpnesses), key=f1)
+    return max(product(ks, inverse_temperatures), key=f1)
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
-    """The rows with length 1, float32, so that a product of two is their cosine; a row of zeros stays."""
+    """The rows scaled to length 1, float32, so that a dot product is their cosine; a row of zeros stays."""
     features = np.asarray(features, dtype=np.float32)
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
 def _search_of(features: np.ndarray):
-    """A function of features, (N, D), and k that gives rows and cosines, (N, k) each, the largest cosine first."""
+    """A function of queries, (N, D), and k that returns rows and cosines, (N, k) each, the largest cosine first."""
     if len(features) >= FAISS_FROM and find_spec("faiss"):
         import faiss  # an optional dependency
 
         index = faiss.IndexFlatIP(features.shape[1])
         index.add(features)
-        return lambda asked, k: index.search(asked, k)[::-1]
+        return lambda queries, k: index.search(queries, k)[::-1]
     nearest = NearestNeighbors(metric="cosine", algorithm="brute").fit(features)
 
-    def search(asked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        distances, rows = nearest.kneighbors(asked, k)
+    def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        distances, rows = nearest.kneighbors(queries, k)
         return rows, 1 - distances
 
     return search

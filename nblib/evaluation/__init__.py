@@ -2,10 +2,10 @@
 
 from nblib.evaluation.bootstrap import compare_f1, f1_interval
 from nblib.evaluation.calibration import CALIBRATIONS, logits
-from nblib.evaluation.decision_rules import RULES, TRIED, Threshold, compare_rules, fit_rule
+from nblib.evaluation.decision_rules import RULES, THRESHOLDS, Threshold, compare_rules, fit_rule
 from nblib.evaluation.error_analysis import (
     SECONDARY_2025,
-    calibration,
+    calibration_table,
     errors_per_image,
     f1_by_category,
     f1_by_frequency,
@@ -23,10 +23,10 @@ __all__ = [
     "CAP",
     "RULES",
     "SECONDARY_2025",
-    "TRIED",
+    "THRESHOLDS",
     "Threshold",
     "as_csr",
-    "calibration",
+    "calibration_table",
     "check_submission",
     "compare_f1",
     "compare_rules",

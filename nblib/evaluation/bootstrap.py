@@ -1,4 +1,4 @@
-"""How sure to be of an F1, and of a difference of two: paired bootstrap over images, 95 % intervals."""
+"""95 % confidence intervals of mean F1, and of gains in it: paired bootstrap over images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,57 +13,42 @@ BLOCK = 10
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over images and the 95 % interval around it."""
+    """A mean over images and the 95 % confidence interval around it."""
 
     mean: float
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
 
 def f1_interval(f1: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Mean F1 and its interval, from the F1 of each image, (N,); images without one (NaN) are left out."""
-    columns = _of_scored_images([f1])
-    return _interval(columns, resampled_means(columns, resamples, seed))[0]
-
-
-def difference_interval(f1: np.ndarray, other: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Mean of `f1 - other` and its interval: both (N,), of the same images in the same order.
-
-    Each resample draws the same images for both, so that hard images do not blur the difference. An interval without
-    0 tells them apart.
-
-    Raises:
-        ValueError: they are not of the same images.
-    """
-    columns = _of_scored_images([f1, other])
-    differences = columns[:, :1] - columns[:, 1:]
-    return _interval(differences, resampled_means(differences, resamples, seed))[0]
+    """Mean F1 and its interval, from the F1 per image, (N,); images without one (NaN) are left out."""
+    return Interval(*compare_f1({"f1": f1}, resamples, seed).iloc[0, :3].tolist())
 
 
 def compare_f1(f1_of: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """F1 and gain over the first, with their intervals: one row a name, all from the same resamples.
+    """Mean F1 and its gain over the first, with 95 % intervals: one row per name.
+
+    Every resample draws the same images for all names, so that hard images do not blur a gain. Where the interval of a
+    gain does not contain 0, the two differ.
 
     Args:
-        f1_of: name -> F1 of each image, (N,), of the same images in the same order.
-        resamples: how many.
+        f1_of: name -> F1 per image, (N,), of the same images in the same order.
+        resamples: their number.
         seed: the same seed draws the same images.
 
     Returns:
-        Indexed by name: f1, low, high, gain, gain_low, gain_high; the first gains 0.
+        Indexed by name: f1, low, high, gain, gain_low, gain_high; the first row's gain is 0.
 
     Raises:
-        ValueError: they are not of the same images.
+        ValueError: they are not of the same images, or no image has an F1.
     """
-    columns = _of_scored_images(list(f1_of.values()))
+    columns = _scored_images(list(f1_of.values()))
     means = resampled_means(columns, resamples, seed)
-    scores = _interval(columns, means)
-    gains = _interval(columns - columns[:, :1], means - means[:, :1])
-    rows = [(f1.mean, f1.low, f1.high, gain.mean, gain.low, gain.high) for f1, gain in zip(scores, gains, strict=True)]
-    names = ["f1", "low", "high", "gain", "gain_low", "gain_high"]
-    return pd.DataFrame(rows, columns=names, index=pd.Index(f1_of, name="name"))
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    gain_low, gain_high = np.percentile(means - means[:, :1], [2.5, 97.5], axis=0)
+    f1, gain = columns.mean(axis=0), (columns - columns[:, :1]).mean(axis=0)
+    table = {"f1": f1, "low": low, "high": high, "gain": gain, "gain_low": gain_low, "gain_high": gain_high}
+    return pd.DataFrame(table, index=pd.Index(f1_of, name="name"))
 
 
 def resampled_means(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -80,22 +65,16 @@ def resampled_means(columns: np.ndarray, resamples: int, seed: int) -> np.ndarra
     return np.concatenate(means)
 
 
-def _interval(columns, means):
-    """The Interval of each column, from its means over the resamples."""
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return [Interval(*map(float, told)) for told in zip(columns.mean(axis=0), low, high, strict=True)]
-
-
-def _of_scored_images(f1s):
+def _scored_images(f1s: list[np.ndarray]) -> np.ndarray:
     """The F1s side by side, (N, M), without the images that have none."""
     lengths = {len(f1) for f1 in f1s}
     if len(lengths) > 1:
-        raise ValueError(f"needed F1 of the same images, got {sorted(lengths)} of them; score them on one half.")
+        raise ValueError(f"expected F1 of the same images; received {sorted(lengths)} images. Score all on one half.")
     columns = np.stack(f1s, axis=1).astype(np.float64)
     missing = np.isnan(columns)
     if (missing.any(axis=1) != missing.all(axis=1)).any():
-        raise ValueError("needed F1 of the same images, got some without a score in one only: their truth differs.")
+        raise ValueError("expected F1 of the same images; received images scored in some only: their labels differ.")
     scored = columns[~missing.any(axis=1)]
     if not len(scored):
-        raise ValueError("no image has a true concept, so there is no F1 to be sure of.")
+        raise ValueError("no image has a true concept, so there is no F1 to average.")
     return scored

@@ -1,6 +1,6 @@
 """Where a decision is right and where it errs: F1 by kind of image and of concept, confusions, calibration.
 
-All of it is counted from labels and what was selected, both (N, K), sparse or dense, 0 and 1.
+Everything is counted from labels and selected concepts, both (N, K), sparse or dense, 0 and 1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ import pandas as pd
 from scipy import sparse
 
 from nblib.data import Z_95, ConceptVocabulary, Dataset
-from nblib.evaluation.metrics import f1_per_image, sample_f1
+from nblib.evaluation.metrics import as_csr, f1_per_image, sample_f1
 
-# First of each band; the last band has no end.
+# The first value of each band; the last band has no end.
 TRAIN_IMAGES = (0, 1, 3, 10, 30, 100, 300)
-CONCEPTS_OF_AN_IMAGE = (1, 2, 3, 4, 5, 7, 10, 20)
+CONCEPTS_PER_IMAGE = (1, 2, 3, 4, 5, 7, 10, 20)
 
 # What the organisers' evaluator of 2025 counts in its secondary score: six modalities, nine regions of the body.
 SECONDARY_2025 = (
@@ -27,36 +27,36 @@ def f1_by_category(categories: Sequence[str | None], labels, selected) -> pd.Dat
     """Images and their F1 by category, with its 95 % interval; images without a category are "unknown".
 
     Args:
-        categories: (N,), that of each image.
+        categories: (N,), one per image.
         labels: (N, K), the truth.
-        selected: (N, K), what a decision rule kept.
+        selected: (N, K), what a decision rule selects.
 
     Returns:
-        One row a category: images (with a true concept), f1 (their mean), low and high (mean and 1.96 standard errors,
-        within 0 and 1; NaN of a single image).
+        One row per category: images (with a true concept), f1 (their mean), low and high (mean and 1.96 standard
+        errors, within 0 and 1; NaN for a single image).
     """
     groups = pd.Series(list(categories), dtype=object).fillna("unknown").rename("category")
     return _f1_by(groups, labels, selected)
 
 
-def f1_by_number_of_concepts(labels, selected, firsts: Sequence[int] = CONCEPTS_OF_AN_IMAGE) -> pd.DataFrame:
-    """Images and their F1 by how many concepts they have, in bands that begin at `firsts`; as of `f1_by_category`."""
-    numbers = np.diff(sparse.csr_array(labels).indptr)
+def f1_by_number_of_concepts(labels, selected, firsts: Sequence[int] = CONCEPTS_PER_IMAGE) -> pd.DataFrame:
+    """As `f1_by_category`, but by the images' number of true concepts, in bands that start at `firsts`."""
+    numbers = np.diff(as_csr(labels).indptr)
     return _f1_by(pd.Series(_bands(numbers, firsts), name="number of concepts"), labels, selected)
 
 
 def f1_by_frequency(labels, selected, train_counts, firsts: Sequence[int] = TRAIN_IMAGES) -> pd.DataFrame:
-    """How well concepts are found, by how many train images they have, in bands that begin at `firsts`.
+    """How well concepts are found, by their number of train images, in bands that start at `firsts`.
 
     Args:
         labels: (N, K), the truth.
-        selected: (N, K), what a decision rule kept.
+        selected: (N, K), what a decision rule selects.
         train_counts: (K,), train images of each concept.
-        firsts: the fewest images of each band.
+        firsts: the smallest number of images in each band.
 
     Returns:
-        One row a band: concepts (that are true or selected somewhere), true, right and wrong (over all images),
-        precision, recall, f1. That F1 pools all decisions of a band: over images it would not be defined.
+        One row per band: concepts (true or selected somewhere), true, right and wrong (summed over all images),
+        precision, recall, f1. This F1 is micro-averaged over the band: over images it would not be defined.
     """
     counts = count_by_concept(labels, selected)
     counts = counts[counts["true"] + counts["wrong"] > 0]
@@ -67,9 +67,9 @@ def f1_by_frequency(labels, selected, train_counts, firsts: Sequence[int] = TRAI
 
 
 def count_by_concept(labels, selected, vocabulary: ConceptVocabulary | None = None) -> pd.DataFrame:
-    """Each concept's true, right, missed and wrong answers, with precision, recall and F1 over its images.
+    """Images on which each concept is true, right, missed and wrong, with its precision, recall and F1.
 
-    Indexed by the concepts of `vocabulary`, or by position without one. NaN where a rate has nothing to divide by.
+    Indexed by the concepts of `vocabulary`, or by position without one. A rate is NaN where its denominator is 0.
     """
     right, missed, wrong = _right_missed_wrong(labels, selected)
     table = pd.DataFrame({"right": right.sum(axis=0), "missed": missed.sum(axis=0), "wrong": wrong.sum(axis=0)})
@@ -86,10 +86,10 @@ def most_missed(labels, selected, vocabulary: ConceptVocabulary, top: int = 20) 
 
 
 def most_confused(labels, selected, vocabulary: ConceptVocabulary, top: int = 20) -> pd.DataFrame:
-    """The `top` pairs of a concept that was missed and one that was selected wrongly on the same image.
+    """The `top` pairs of a missed concept and one that is wrongly selected for the same image.
 
     Returns:
-        Columns missed, wrong (concepts), images (on which both happened), share (of the images that miss `missed`).
+        Columns missed, wrong (concepts), images (with both errors), share (of the images that miss `missed`).
     """
     _, missed, wrong = _right_missed_wrong(labels, selected)
     both = (missed.T @ wrong).tocoo()
@@ -100,38 +100,30 @@ def most_confused(labels, selected, vocabulary: ConceptVocabulary, top: int = 20
 
 
 def errors_per_image(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocabulary) -> pd.DataFrame:
-    """The rows of `images`, (N), with their F1 and the concepts that are right, missed and wrong, best F1 first.
+    """The rows of `images`, (N), with their F1 and their right, missed and wrong concepts, best F1 first.
 
-    Of images with equal F1 those with more right concepts come first, those with more missed and wrong ones last.
-    Images without a true concept have no F1 and are left out.
+    Among images with equal F1, those with more right concepts come first, then those with fewer errors. Images without
+    a true concept have no F1 and are left out.
     """
-    told = zip(("right", "missed", "wrong"), _right_missed_wrong(labels, selected), strict=True)
-    named = {name: vocabulary.decode(matrix) for name, matrix in told}
+    parts = zip(("right", "missed", "wrong"), _right_missed_wrong(labels, selected), strict=True)
+    named = {name: vocabulary.decode(matrix) for name, matrix in parts}
     table = images.assign(f1=f1_per_image(labels, selected), **named).dropna(subset="f1")
     errors = table["missed"].map(len) + table["wrong"].map(len)
     order = np.lexsort([errors, -table["right"].map(len), -table["f1"]])
     return table.iloc[order].reset_index(drop=True)
 
 
-def calibration(labels, probabilities: np.ndarray, bins: int = 10) -> pd.DataFrame:
-    """How often concepts are true that get a certain probability: `bins` equal steps of it, those that occur.
+def calibration_table(labels, probabilities: np.ndarray, bins: int = 10) -> pd.DataFrame:
+    """How often concepts of a certain probability are true: a reliability diagram as a table.
 
     Returns:
-        One row a step: predicted (mean probability), observed (share that is true), decisions (image and concept).
+        One row per bin that is not empty, of `bins` equal ones: predicted (mean probability), observed (share that is
+        true), decisions (pairs of image and concept).
     """
-    from sklearn.calibration import calibration_curve  # here: notebooks that only draw need not wait for it
-
-    steps = np.linspace(0, 1, bins + 1)
-    probabilities = np.asarray(probabilities).ravel()
-    observed, predicted = calibration_curve(sparse.csr_array(labels).toarray().ravel(), probabilities, n_bins=bins)
-    decisions = np.bincount(np.searchsorted(steps[1:-1], probabilities), minlength=bins)
-    return pd.DataFrame({"predicted": predicted, "observed": observed, "decisions": decisions[decisions > 0]})
-
-
-def calibration_error(table: pd.DataFrame) -> float:
-    """Mean distance of `calibration`'s two columns, by decisions: the expected calibration error."""
-    apart = (table["predicted"] - table["observed"]).abs()
-    return float(np.average(apart, weights=table["decisions"]))
+    predicted = np.asarray(probabilities, dtype=np.float64).ravel()
+    pairs = pd.DataFrame({"predicted": predicted, "observed": as_csr(labels).toarray().ravel()})
+    binned = pairs.groupby(np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], predicted))
+    return binned.mean().assign(decisions=binned.size()).reset_index(drop=True)
 
 
 def secondary_f1(
@@ -139,14 +131,14 @@ def secondary_f1(
 ) -> float | None:
     """The secondary score of the later challenges: F1 over images, of manually curated concepts only.
 
-    Both truth and answer are narrowed to `counted`, and images left without a true concept do not count.
+    Truth and submission are both restricted to `counted`; images then left without a true concept do not count.
 
     Args:
-        dataset: with `manual_concepts`, as of ROCOv2; None is returned where it has none.
+        dataset: with `manual_concepts`, as ROCOv2 has; None is returned for a data set without.
         image_ids: (N,) the images.
-        concept_lists: what was selected for each.
+        concept_lists: the concepts selected for each.
         counted: the concepts that count; by default all that were curated anywhere in the data set, which in ROCOv2
-            are also the directions of X-rays; `SECONDARY_2025` for the organisers' later choice.
+            includes the directions of X-rays; `SECONDARY_2025` for the organisers' later choice.
     """
     manual = dataset.manual_concepts
     if not manual:
@@ -160,13 +152,10 @@ def secondary_f1(
 
 
 def _right_missed_wrong(labels, selected) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
-    """What is true and selected, true alone, selected alone: three sparse (N, K) matrices of 0 and 1."""
-    true, kept = (sparse.csr_array(sparse.csr_array(matrix) != 0).astype(np.int32) for matrix in (labels, selected))
-    right = true.multiply(kept).tocsr()
-    parts = right, (true - right).tocsr(), (kept - right).tocsr()
-    for part in parts:
-        part.eliminate_zeros()
-    return parts
+    """True and selected, only true, only selected: three sparse (N, K) matrices of 0 and 1."""
+    true, selected = (as_csr(matrix).astype(np.int32) for matrix in (labels, selected))
+    right = true.multiply(selected).tocsr()
+    return right, true - right, selected - right  # SciPy stores no zeros of a difference
 
 
 def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
@@ -180,13 +169,13 @@ def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
 
 def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
     """The counts with precision, recall and F1 beside them."""
-    kept, true, right = table["right"] + table["wrong"], table["true"], table["right"]
-    rates = {"precision": (right, kept), "recall": (right, true), "f1": (2 * right, kept + true)}
+    selected, true, right = table["right"] + table["wrong"], table["true"], table["right"]
+    rates = {"precision": (right, selected), "recall": (right, true), "f1": (2 * right, selected + true)}
     return table.assign(**{name: above / below.where(below > 0) for name, (above, below) in rates.items()})
 
 
 def _bands(numbers: np.ndarray, firsts: Sequence[int]) -> pd.Categorical:
-    """The band of each number: "1", "3-9", "300+"; NaN of a number below the first."""
+    """The band of each number: "1", "3-9", "300+"; NaN for a number below the first."""
     lasts = [first - 1 for first in firsts[1:]]
     names = [str(first) if first == last else f"{first}-{last}" for first, last in zip(firsts, lasts, strict=False)]
     return pd.cut(numbers, [*firsts, np.inf], right=False, labels=[*names, f"{firsts[-1]}+"])

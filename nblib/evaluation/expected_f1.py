@@ -1,13 +1,13 @@
-"""The F1 that can be expected of an image's most probable concepts, if its concepts are independent of each other.
+"""Expected F1 of an image's most probable concepts, if its concepts are independent of each other.
 
-Of all sets of k concepts the k most probable have the highest expected F1 then, so one number for each k decides.
+Of all sets of k concepts the k most probable then have the highest expected F1, so that only k has to be chosen.
 """
 
 import numpy as np
 
-# Images that are worked on together, so that memory stays small.
+# Images that are computed together, so that memory stays small.
 BLOCK = 64
-# Concepts below it enter through the sums of their powers, which fall off by it: 16 of them are as exact as floats are.
+# Concepts below RARE enter through the sums of their powers, which fall off by RARE: 16 are exact in floating point.
 RARE, POWERS = 0.1, 16
 
 
@@ -16,11 +16,11 @@ def expected_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
 
     With S the number of other concepts the image has, concept j adds p_j 2 E[1 / (k + 1 + S)] to the k most probable.
     The expectation is an integral over x from 0 to 1 of x^k E[x^S], and E[x^S] is a product of terms 1 - p + p x. It is
-    a polynomial, so that few nodes of Gauss and Legendre give the exact value: O(K) an image and node, not O(K^3).
+    a polynomial, so that few Gauss-Legendre nodes give the exact value: O(K) per image and node, not O(K^3).
 
     Args:
         probabilities: (N, K), in [0, 1], of concepts that are independent and calibrated.
-        longest: the largest k that is asked for.
+        longest: the largest k.
     """
     probabilities = np.asarray(probabilities)
     blocks = range(0, len(probabilities), BLOCK)
@@ -29,20 +29,20 @@ def expected_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
 
 
 def plugin_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
-    """`expected_f1` with the expected number of concepts for their number: one sum an image, a bit off."""
-    number = probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
+    """`expected_f1` with the number of true concepts replaced by its expectation: faster, an approximation."""
+    expected_number = probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
     highest = np.sort(probabilities, axis=1)[:, ::-1][:, :longest]
     sizes = np.arange(1, highest.shape[1] + 1)
-    return 2 * highest.cumsum(axis=1, dtype=np.float64) / (sizes + number)
+    return 2 * highest.cumsum(axis=1, dtype=np.float64) / (sizes + expected_number)
 
 
 def _expected_f1_of_block(probabilities, longest):
     descending = np.sort(probabilities.astype(np.float64), axis=1)[:, ::-1]
-    chosen = descending[:, :longest, None]
-    sizes = np.arange(1, chosen.shape[1] + 1)
-    nodes, weights = _nodes(chosen.shape[1], descending)
+    highest = descending[:, :longest, None]
+    sizes = np.arange(1, highest.shape[1] + 1)
+    nodes, weights = _nodes(highest.shape[1], descending)
     density = weights * _generating_function(descending, nodes)
-    added = (chosen / (1 - chosen * (1 - nodes))).cumsum(axis=1)
+    added = (highest / (1 - highest * (1 - nodes))).cumsum(axis=1)
     return 2 * np.einsum("nq,kq,nkq->nk", density, nodes ** sizes[:, None], added)
 
 
@@ -59,7 +59,7 @@ def _generating_function(descending, nodes):
 
 
 def _nodes(longest, descending):
-    """Nodes in (0, 1) and weights: enough for the polynomial's degree, or for its steepness where that is less."""
+    """Nodes in (0, 1) and weights: enough for the polynomial's degree, or for its steepness where that needs fewer."""
     for_degree = (longest + descending.shape[1]) // 2 + 1
     for_steepness = 32 + int(longest + descending.sum(axis=1).max(initial=0)) // 4
     nodes, weights = np.polynomial.legendre.leggauss(min(for_degree, for_steepness))

@@ -1,7 +1,7 @@
-"""The file that goes to the challenge: write it, check it, score it.
+"""The file that is submitted to the challenge: write it, check it, score it.
 
-One line an image, `image_id<TAB>CUI;CUI;...`, no header, no extension. The separator of 2020 is not proven, so it is an
-option with tab as default; readers take tab, `|`, and CSV with the header `ID,CUIs`. Paper: section 2; PAPER_NOTES
+One line per image, `image_id<TAB>CUI;CUI;...`, no header, no extension. The separator of 2020 is not documented, so it
+is an option with tab as default; tab, `|`, and CSV with the header `ID,CUIs` are read. Paper: section 2; PAPER_NOTES
 "Files of the 2020 task" and "The challenge's score".
 """
 
@@ -11,7 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from nblib.data import CUI_FORM, Problem, read_concept_lines, read_text, reading_problem, without_suffix
+from nblib.data import (
+    CUI_FORM,
+    ConceptVocabulary,
+    Problem,
+    read_concept_lines,
+    read_text,
+    reading_problem,
+    without_suffix,
+)
+from nblib.evaluation.metrics import f1_per_image
 from nblib.evaluation.selection import CAP
 from nblib.system import replacing
 
@@ -21,16 +30,16 @@ SEPARATORS = {"tab": "\t", "pipe": "|", "csv": ","}
 def write_submission(
     path: str | Path, image_ids: Iterable[str], concept_lists: Iterable[Iterable[str]], separator: str = "tab"
 ) -> Path:
-    """Writes one line an image, whole or not at all, and returns the path.
+    """Writes one line per image, all or nothing, and returns the path.
 
     Args:
-        path: where to; an older file there is replaced.
+        path: the file to write; an older one is replaced.
         image_ids: of the test images, without extension.
         concept_lists: the concepts of each, in the same order.
         separator: tab, pipe, or csv (with the header `ID,CUIs`).
 
     Raises:
-        ValueError: the separator is unknown, or there are not as many lists as images.
+        ValueError: the separator is unknown, or the numbers of lists and images differ.
     """
     if separator not in SEPARATORS:
         raise ValueError(f"separator must be one of {', '.join(SEPARATORS)}; received {separator!r}.")
@@ -44,11 +53,11 @@ def write_submission(
 
 
 def read_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """image_id -> concepts, upper-cased as the challenge does, of a submission or of a truth in the same form.
+    """image_id -> concepts, upper-cased as the challenge does, from a submission or a truth in the same format.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is empty, not text, or has an image twice.
+        ValueError: the file is empty, not text, or has a duplicate image_id.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,7 +65,7 @@ def read_submission(path: str | Path) -> dict[str, tuple[str, ...]]:
     concepts_of = {}
     for number, image_id, concepts in read_concept_lines(path):
         if image_id in concepts_of:
-            raise ValueError(f"{path}:{number}: {image_id} stands there a second time; keep one line an image.")
+            raise ValueError(f"{path}:{number}: duplicate image_id {image_id}; keep one line per image.")
         concepts_of[image_id] = tuple(concept.upper() for concept in concepts)
     if not concepts_of:
         raise ValueError(f"{path} is empty; expected lines `image_id<TAB>CUI;CUI`.")
@@ -71,41 +80,49 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
 
     Args:
         path: the submission.
-        image_ids: of the test images, each to be answered once.
+        image_ids: of the test images, each expected exactly once.
     """
     path, expected = Path(path), set(image_ids)
     if not expected:
-        return [Problem(str(path), "there are no test images to answer; is it the right data folder?")]
+        return [Problem(str(path), "the data folder has no test images to compare with; is it the right one?")]
     if not path.is_file():
         return [Problem(str(path), "there is no such file.")]
     try:
         lines = list(read_concept_lines(path, keep_suffix=True))
     except ValueError as error:
         return [reading_problem(path, error)]
-    return [*_form_problems(path), *_line_problems(path, lines, expected), *_missing_images(path, lines, expected)]
+    missing = sorted(expected - {image_id for _, image_id, _ in lines})
+    return [
+        *_form_problems(path),
+        *_line_problems(path, lines, expected),
+        *(Problem(str(path), f"{image_id} is missing; every test image needs a line.") for image_id in missing),
+    ]
 
 
 def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]) -> tuple[float, int]:
-    """The challenge's score and over how many images it is the mean.
+    """The challenge's score, and the number of images it is the mean of.
 
-    Per image F1 over the union of true and submitted concepts; images without a true concept are left out; an unknown
-    CUI is a false positive; an empty answer to a non-empty truth scores 0.
+    F1 per image as `nblib.evaluation.metrics.f1_per_image`, over the union of true and submitted concepts: an unknown
+    CUI is a false positive, an image without a true concept is left out, no concept for an image with some scores 0.
 
     Args:
         truth: image_id -> true concepts, upper-cased (`read_submission`).
         submission: image_id -> submitted concepts, upper-cased.
 
     Raises:
-        ValueError: an image of the truth was not answered, or an unknown one was.
+        ValueError: an image of the truth is missing in the submission, or one in it is unknown.
     """
     if truth.keys() != submission.keys():
         missing, unknown = sorted(truth.keys() - submission.keys()), sorted(submission.keys() - truth.keys())
         raise ValueError(
-            f"the submission must answer each image of the truth: {len(missing):,} missing {missing[:3]}, "
+            f"the submission must have the images of the truth: {len(missing):,} missing {missing[:3]}, "
             f"{len(unknown):,} unknown {unknown[:3]}."
         )
-    scores = [_f1(set(true), set(submission[image_id])) for image_id, true in truth.items() if true]
-    return (float(np.mean(scores)) if scores else float("nan")), len(scores)
+    true, submitted = list(truth.values()), [submission[image_id] for image_id in truth]
+    vocabulary = ConceptVocabulary.of([*true, *submitted])
+    f1 = f1_per_image(vocabulary.encode(true), vocabulary.encode(submitted))
+    scored = f1[~np.isnan(f1)]
+    return (float(scored.mean()) if len(scored) else float("nan")), len(scored)
 
 
 def score_submissions(folder: str | Path, truth: dict[str, tuple[str, ...]]) -> dict[str, float]:
@@ -113,10 +130,6 @@ def score_submissions(folder: str | Path, truth: dict[str, tuple[str, ...]]) -> 
     return {
         path.name: evaluate(truth, read_submission(path))[0] for path in sorted(Path(folder).glob("submission*.txt"))
     }
-
-
-def _f1(true: set[str], kept: set[str]) -> float:
-    return 2 * len(true & kept) / (len(true) + len(kept))
 
 
 def _form_problems(path: Path) -> Iterator[Problem]:
@@ -134,23 +147,18 @@ def _line_problems(path: Path, lines: list, expected: set[str]) -> Iterator[Prob
     for number, image_id, concepts in lines:
         where = f"{path}:{number}"
         if image_id in seen:
-            yield Problem(where, f"{image_id} stands there a second time; one line an image.")
+            yield Problem(where, f"duplicate image_id {image_id}; one line per image.")
         seen.add(image_id)
         if image_id not in expected:
             hint = "; write it without extension." if without_suffix(image_id) in expected else "."
             yield Problem(where, f"{image_id!r} is none of the {len(expected):,} test images{hint}")
         if len(concepts) > CAP:
             yield Problem(where, f"{len(concepts)} concepts; at most {CAP} are allowed.")
-        twice = [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]
-        if twice:
-            yield Problem(where, f"{', '.join(twice)} stands there more than once.")
+        repeated = [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]
+        if repeated:
+            yield Problem(where, f"duplicate concept {', '.join(repeated)}; write each once.")
         unknown = [concept for concept in concepts if not CUI_FORM.fullmatch(concept.upper())]
         if unknown:
-            yield Problem(where, f"{', '.join(unknown[:3])}: no CUI; counts as a wrong concept.", serious=False)
+            yield Problem(where, f"not a CUI: {', '.join(unknown[:3])}; counts as a wrong concept.", serious=False)
         if not concepts:
             yield Problem(where, f"no concept for {image_id}; it scores 0 (`nomissing` avoids that).", serious=False)
-
-
-def _missing_images(path: Path, lines: list, expected: set[str]) -> Iterator[Problem]:
-    for image_id in sorted(expected - {image_id for _, image_id, _ in lines}):
-        yield Problem(str(path), f"{image_id} is missing; every test image needs a line.")

@@ -129,20 +129,20 @@ def draw_grad_cam(pixels: np.ndarray, seen: Mapping[str, np.ndarray], told: Mapp
 
 
 def draw_ablation(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """F1 of each idea with its 95 % interval, a mark a half.
+    """F1 of each configuration with its 95 % interval, one mark per half.
 
     Args:
-        table: one row an idea and half: idea, half (that tests), f1, low, high.
+        table: one row per configuration and half: configuration, half (evaluated on), f1, low, high.
     """
-    ideas = list(dict.fromkeys(table["idea"]))
-    ax = ax or axes_of_size(9, 1.2 + 0.36 * len(ideas))
+    names = list(dict.fromkeys(table["configuration"]))
+    ax = ax or axes_of_size(9, 1.2 + 0.36 * len(names))
     for number, (half, rows) in enumerate(table.groupby("half", sort=True)):
-        places = np.array([ideas.index(idea) for idea in rows["idea"]]) + 0.24 * (number - 0.5)
+        places = np.array([names.index(name) for name in rows["configuration"]]) + 0.24 * (number - 0.5)
         ax.hlines(places, rows["low"], rows["high"], color=f"C{number}", linewidth=2)
-        ax.plot(rows["f1"], places, "oD"[number % 2], color=f"C{number}", label=f"tested on {half}")
-    ax.set_yticks(np.arange(len(ideas)), ideas)
-    ax.set(ylim=(len(ideas) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
-    ax.set_title(titled("Each idea alone, and all together", data))
+        ax.plot(rows["f1"], places, "oD"[number % 2], color=f"C{number}", label=f"evaluated on {half}")
+    ax.set_yticks(np.arange(len(names)), names)
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
+    ax.set_title(titled("Each change alone, and all together", data))
     ax.legend(loc="lower left")
     return ax
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from labelled import labelled
 from scipy import sparse
 
 from nblib.ensembles.neighbours import Index, Neighbours, tune_vote
@@ -10,67 +11,71 @@ FEATURES = np.array([[1.0], [2.0], [3.0], [4.0]]) * np.column_stack([np.cos(ANGL
 LABELS = sparse.csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], dtype=np.uint8))
 
 
+def index_of(features, labels):
+    return Index(labelled([f"image{row}" for row in range(len(features))], None, labels, features=features))
+
+
 @pytest.fixture
-def library():
-    return Index(FEATURES, LABELS)
+def index():
+    return index_of(FEATURES, LABELS)
 
 
-def test_neighbours_are_those_with_the_smallest_angle_whatever_their_length(library):
-    found = library.neighbours(np.array([[0.5, 0.0], [-7.0, 0.0]]), 3)
+def test_neighbours_are_those_with_the_smallest_angle_whatever_their_length(index):
+    found = index.neighbours(np.array([[0.5, 0.0], [-7.0, 0.0]]), 3)
     assert found.rows.tolist() == [[0, 1, 2], [3, 2, 1]]
     np.testing.assert_allclose(found.similarities, [[1, 0.5, 0], [1, 0, -0.5]], atol=1e-6)
 
 
-def test_without_sharpness_each_neighbour_has_one_vote(library):
-    votes = library.vote(library.neighbours(FEATURES[:1], 3))
+def test_with_inverse_temperature_0_each_neighbour_has_one_vote(index):
+    votes = index.vote(index.neighbours(FEATURES[:1], 3))
     np.testing.assert_allclose(votes, [[2 / 3, 2 / 3, 0]], atol=1e-6)
 
 
-def test_a_vote_weighs_the_exponential_of_the_similarity(library):
-    """Cosines 1, 0.5 and 0, sharpness 2 ln 2: weights 4, 2 and 1 of 7."""
-    votes = library.vote(library.neighbours(FEATURES[:1], 3), sharpness=2 * np.log(2))
+def test_a_vote_weighs_the_exponential_of_the_similarity(index):
+    """Cosines 1, 0.5 and 0, inverse temperature 2 ln 2: weights 4, 2 and 1 of 7."""
+    votes = index.vote(index.neighbours(FEATURES[:1], 3), inverse_temperature=2 * np.log(2))
     np.testing.assert_allclose(votes, [[6 / 7, 3 / 7, 0]], atol=1e-6)
 
 
-def test_with_a_large_sharpness_the_nearest_decides(library):
-    votes = library.vote(library.neighbours(FEATURES, 4), sharpness=200)
+def test_with_a_large_inverse_temperature_the_nearest_decides(index):
+    votes = index.vote(index.neighbours(FEATURES, 4), inverse_temperature=200)
     np.testing.assert_allclose(votes, LABELS.toarray(), atol=1e-6)
 
 
-def test_more_neighbours_than_images_are_all_of_them(library):
-    assert library.neighbours(FEATURES, 10).rows.shape == (4, 4)
+def test_more_neighbours_than_images_are_all_images(index):
+    assert index.neighbours(FEATURES, 10).rows.shape == (4, 4)
 
 
-def test_the_first_neighbours_are_the_most_alike(library):
-    many = library.neighbours(FEATURES, 4)
+def test_the_first_neighbours_are_the_most_similar(index):
+    many = index.neighbours(FEATURES, 4)
     assert isinstance(many.first(2), Neighbours)
-    np.testing.assert_array_equal(many.first(2).rows, library.neighbours(FEATURES, 2).rows)
+    np.testing.assert_array_equal(many.first(2).rows, index.neighbours(FEATURES, 2).rows)
 
 
-def test_the_others_are_all_but_the_image_itself(library):
-    assert library.others(2).rows.tolist() == [[1, 2], [2, 0], [1, 0], [2, 1]]
+def test_the_others_are_all_but_the_image_itself(index):
+    assert index.others(2).rows.tolist() == [[1, 2], [2, 0], [1, 0], [2, 1]]
 
 
-def test_of_images_exactly_alike_each_is_another():
-    library = Index(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
-    for image, others in enumerate(library.others(2).rows):
+def test_images_with_the_same_features_are_neighbours_of_each_other():
+    index = index_of(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
+    for image, others in enumerate(index.others(2).rows):
         assert len({image, *others}) == 3
 
 
-def test_the_best_vote_is_that_with_the_best_f1(library):
-    """Of one neighbour all is right; of three, or four, another concept comes with as many votes as the first."""
-    nearest = library.neighbours(FEATURES[:1], 4)
-    assert tune_vote(library, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), sharpnesses=(0,)) == (1, 0)
-    assert tune_vote(library, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), sharpnesses=(0,)) == (3, 0)
+def test_the_tuned_vote_has_the_best_f1(index):
+    """One neighbour gets all right; with three or four, another concept has as many votes as the first."""
+    nearest = index.neighbours(FEATURES[:1], 4)
+    assert tune_vote(index, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), inverse_temperatures=(0,)) == (1, 0)
+    assert tune_vote(index, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), inverse_temperatures=(0,)) == (3, 0)
 
 
 @pytest.mark.parametrize("images", [50, 400])
 def test_faiss_finds_what_scikit_learn_finds(images, monkeypatch):
     pytest.importorskip("faiss")
     features = np.random.default_rng(0).normal(size=(images, 16)).astype("float32")
-    library = Index(features, sparse.csr_array((images, 3), dtype=np.uint8))
-    by_sklearn = library.neighbours(features[:20] + 0.01, 5)
+    index = index_of(features, sparse.csr_array((images, 3), dtype=np.uint8))
+    by_sklearn = index.neighbours(features[:20] + 0.01, 5)
     monkeypatch.setattr("nblib.ensembles.neighbours.FAISS_FROM", 0)
-    by_faiss = Index(features, library.labels).neighbours(features[:20] + 0.01, 5)
+    by_faiss = index_of(features, index.examples.labels).neighbours(features[:20] + 0.01, 5)
     np.testing.assert_array_equal(by_faiss.rows, by_sklearn.rows)
     np.testing.assert_allclose(by_faiss.similarities, by_sklearn.similarities, atol=1e-5)

@@ -16,7 +16,7 @@ def overconfident(images=400, concepts=50, seed=0):
     return expit(2 * right + 1), sparse.csr_array(labels.astype(np.uint8)), expit(right)
 
 
-def test_temperature_finds_what_was_done_to_the_logits():
+def test_platt_scaling_inverts_what_was_done_to_the_logits():
     probabilities, labels, right = overconfident()
     fitted = PlattScaling.fit(probabilities, labels)
     assert fitted.temperature == pytest.approx(2, rel=0.05)
@@ -24,7 +24,7 @@ def test_temperature_finds_what_was_done_to_the_logits():
     assert fitted.apply(probabilities) == pytest.approx(right, abs=0.02)
 
 
-def test_temperature_equals_logistic_regression():
+def test_platt_scaling_equals_logistic_regression():
     probabilities, labels, _ = overconfident()
     plain = LogisticRegression(C=np.inf).fit(logits(probabilities).reshape(-1, 1), labels.toarray().ravel())
     fitted = PlattScaling.fit(probabilities, labels)
@@ -32,16 +32,16 @@ def test_temperature_equals_logistic_regression():
     assert fitted.shift == pytest.approx(plain.intercept_[0], abs=1e-3)
 
 
-def test_isotonic_is_scikit_learn_s_of_every_probability():
+def test_isotonic_equals_scikit_learn_s_on_every_probability():
     probabilities, labels, _ = overconfident()
     theirs = IsotonicRegression().fit(logits(probabilities).ravel(), labels.toarray().ravel())
     ours = Isotonic.fit(probabilities, labels).apply(probabilities)
     apart = np.abs(ours.ravel() - theirs.predict(logits(probabilities).ravel()))
-    assert apart.mean() < 1e-3, "only at the edges of a step do grouped logits count for the neighbouring one"
+    assert apart.mean() < 1e-3, "rounded logits may differ only at the edges of a step"
 
 
 @pytest.mark.parametrize("name", CALIBRATIONS)
-def test_calibrated_probabilities_are_as_often_true_as_they_say(name):
+def test_concepts_are_true_as_often_as_their_calibrated_probability(name):
     probabilities, labels, _ = overconfident(2000)
     more, truth, _ = overconfident(2000, seed=1)
     calibrated = CALIBRATIONS[name].fit(probabilities, labels).apply(more)
@@ -51,7 +51,7 @@ def test_calibrated_probabilities_are_as_often_true_as_they_say(name):
 
 
 @pytest.mark.parametrize("name", CALIBRATIONS)
-def test_the_order_of_probabilities_stays_and_they_stay_probabilities(name):
+def test_calibration_keeps_the_order_of_probabilities_and_their_range(name):
     probabilities, labels, _ = overconfident(60, 20)
     ascending = np.concatenate([[0], np.sort(probabilities.ravel()), [1]])[None].astype(np.float32)
     calibrated = CALIBRATIONS[name].fit(probabilities, labels).apply(ascending)
@@ -60,6 +60,6 @@ def test_the_order_of_probabilities_stays_and_they_stay_probabilities(name):
 
 
 @pytest.mark.parametrize("name", CALIBRATIONS)
-def test_probabilities_of_exactly_0_and_1_can_be_learned_from(name):
+def test_probabilities_of_exactly_0_and_1_can_be_calibrated(name):
     probabilities, labels = np.array([[0, 1, 1, 0], [1, 0, 0, 1.0]]), [[0, 1, 1, 0], [1, 0, 1, 0]]
     assert np.isfinite(CALIBRATIONS[name].fit(probabilities, labels).apply(probabilities)).all()

@@ -9,7 +9,7 @@ from scipy.special import expit
 from nblib.data import ConceptVocabulary
 from nblib.evaluation.decision_rules import (
     RULES,
-    TRIED,
+    THRESHOLDS,
     ConceptThresholds,
     ExpectedF1,
     Threshold,
@@ -24,13 +24,13 @@ from nblib.experiments import Run, read_half
 
 
 def made_half(name, seed, images=150, concepts=12, doubt=0.8):
-    """Images whose concepts were drawn from probabilities, told with logits too low by 1.5 and `doubt` off."""
+    """Images whose concepts were drawn from probabilities; the predicted logits are 1.5 too low, with noise `doubt`."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(-1.5, 1.5, (images, concepts)) + np.linspace(1, -1, concepts)
     labels = sparse.csr_array((rng.random(logits.shape) < expit(logits)).astype(np.uint8))
-    told = expit(logits - 1.5 + rng.normal(0, doubt, logits.shape)).astype(np.float32)
+    predicted = expit(logits - 1.5 + rng.normal(0, doubt, logits.shape)).astype(np.float32)
     vocabulary = ConceptVocabulary(tuple(f"C{number:07}" for number in range(concepts)))
-    return labelled([f"{name}_{number}" for number in range(images)], vocabulary, labels, probabilities=told)
+    return labelled([f"{name}_{number}" for number in range(images)], vocabulary, labels, probabilities=predicted)
 
 
 VAL1, VAL2 = made_half("val1", 1), made_half("val2", 2)
@@ -42,28 +42,28 @@ def test_the_rule_of_the_paper_is_not_tuned():
     assert (rule.select(VAL2.probabilities) != select(VAL2.probabilities)).nnz == 0
 
 
-def test_the_tuned_threshold_is_the_best_of_those_tried():
+def test_the_tuned_threshold_is_the_best_of_all_thresholds():
     rule = TunedThreshold.fit(VAL1.probabilities, VAL1.labels)
-    scores = [sample_f1(VAL1.labels, select(VAL1.probabilities, float(threshold))) for threshold in TRIED]
-    assert rule.threshold == TRIED[np.argmax(scores)]
+    scores = [sample_f1(VAL1.labels, select(VAL1.probabilities, float(threshold))) for threshold in THRESHOLDS]
+    assert rule.threshold == THRESHOLDS[np.argmax(scores)]
     assert sample_f1(VAL1.labels, rule.select(VAL1.probabilities)) == pytest.approx(max(scores), abs=1e-12)
 
 
-def test_thresholds_tried_are_the_same_numbers_in_single_precision():
-    assert np.array_equal(TRIED.astype(np.float32), TRIED)
+def test_thresholds_are_the_same_numbers_in_single_precision():
+    assert np.array_equal(THRESHOLDS.astype(np.float32), THRESHOLDS)
 
 
-def test_the_number_of_most_probable_is_the_best_one():
+def test_k_is_the_best_one():
     rule = TopK.fit(VAL1.probabilities, VAL1.labels)
-    scores = [sample_f1(VAL1.labels, TopK(number).select(VAL1.probabilities)) for number in range(1, 13)]
-    assert rule.number == np.argmax(scores) + 1
+    scores = [sample_f1(VAL1.labels, TopK(k).select(VAL1.probabilities)) for k in range(1, 13)]
+    assert rule.k == np.argmax(scores) + 1
 
 
-def test_a_threshold_of_one_concept_is_the_best_there_is_for_it():
-    """With one concept, the threshold that was found scores as well as the best of all between its probabilities."""
+def test_the_threshold_of_a_concept_is_the_best_there_is_for_it():
+    """With one concept to tune, its threshold scores as well as the best between any two probabilities."""
     rng = np.random.default_rng(0)
     probabilities, labels = rng.random((80, 2)), np.ones((80, 2), dtype=np.uint8)
-    probabilities[:, 0] = 0.9  # always true, always kept: a sure concept beside the one that is tuned
+    probabilities[:, 0] = 0.9  # always true, always selected: beside it the other one is tuned
     labels[:, 1] = rng.random(80) < probabilities[:, 1]
     rule = ConceptThresholds.fit(probabilities, labels, weight=0)
     between = np.concatenate([[0], np.sort(probabilities[:, 1])])
@@ -71,7 +71,7 @@ def test_a_threshold_of_one_concept_is_the_best_there_is_for_it():
     assert sample_f1(labels, rule.select(probabilities)) == pytest.approx(best, abs=1e-12)
 
 
-def test_thresholds_for_concepts_never_lose_to_one_for_all_where_they_were_tuned():
+def test_thresholds_per_concept_beat_the_common_one_where_they_were_tuned():
     for weight in (0, 0.5):
         own = ConceptThresholds.fit(VAL1.probabilities, VAL1.labels, weight=weight)
         one = TunedThreshold.fit(VAL1.probabilities, VAL1.labels)
@@ -81,32 +81,32 @@ def test_thresholds_for_concepts_never_lose_to_one_for_all_where_they_were_tuned
         assert np.nanmean(gain) > 0
 
 
-def test_the_rarer_a_concept_the_nearer_its_threshold_to_that_for_all():
+def test_the_rarer_a_concept_the_nearer_its_threshold_to_the_common_one():
     labels = VAL1.labels.tolil()
     labels[:, 11] = 0
     one = TunedThreshold.fit(VAL1.probabilities, labels.tocsr()).threshold
     free, shrunk, most = (
-        ConceptThresholds.fit(VAL1.probabilities, labels.tocsr(), weight=weight).thresholds for weight in (0, 10, 1e9)
+        ConceptThresholds.fit(VAL1.probabilities, labels.tocsr(), weight=weight).threshold for weight in (0, 10, 1e9)
     )
-    assert free[11] == shrunk[11] == pytest.approx(one), "a concept without images has the threshold for all"
+    assert free[11] == shrunk[11] == pytest.approx(one), "a concept without images has the common threshold"
     assert most == pytest.approx(np.full(12, one), abs=1e-6)
     assert np.abs(shrunk - one).mean() < np.abs(free - one).mean()
 
 
-def test_a_rule_is_shown_in_one_line():
+def test_a_rule_is_printed_in_one_line():
     shown = [repr(fit_rule(name, VAL1)) for name in RULES]
     assert shown[0] == "Threshold(threshold=0.5)"
     assert shown[2].startswith("ConceptThresholds(12 from 0.")
     assert shown[4] == "ExpectedF1(calibration=Isotonic())"
 
 
-def test_expected_f1_repairs_probabilities_that_are_too_low():
+def test_expected_f1_corrects_probabilities_that_are_too_low():
     plain = sample_f1(VAL2.labels, select(VAL2.probabilities))
     for name in ("expected_f1", "plugin_f1"):
         kept = fit_rule(name, VAL1).select(VAL2.probabilities)
         assert np.diff(kept.indptr).min() >= 1
         assert sample_f1(VAL2.labels, kept) > plain + 0.1
-    assert sample_f1(VAL2.labels, ExpectedF1.fit(VAL1.probabilities, VAL1.labels, "temperature").select(
+    assert sample_f1(VAL2.labels, ExpectedF1.fit(VAL1.probabilities, VAL1.labels, "platt").select(
         VAL2.probabilities)) > plain + 0.1  # fmt: skip
 
 
@@ -121,14 +121,14 @@ def test_cap_and_nomissing_go_with_every_rule(name):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_fitted_twice_decides_alike_and_changes_nothing_it_was_given(name):
+def test_a_rule_fitted_twice_selects_the_same_and_leaves_its_arguments_unchanged(name):
     before = VAL1.probabilities.copy(), VAL2.probabilities.copy()
     first, second = (fit_rule(name, VAL1).select(VAL2.probabilities) for _ in range(2))
     assert (first != second).nnz == 0
     assert np.array_equal(before[0], VAL1.probabilities) and np.array_equal(before[1], VAL2.probabilities)
 
 
-def test_rules_are_told_by_their_f1_on_the_half_they_were_not_tuned_on():
+def test_rules_are_evaluated_on_the_half_they_were_not_tuned_on():
     table = compare_rules(VAL1, VAL2)
     assert table.index.tolist() == list(RULES)
     for name, row in table.iterrows():
@@ -141,12 +141,12 @@ def test_rules_are_told_by_their_f1_on_the_half_they_were_not_tuned_on():
 
 
 def test_limits_of_the_challenge_hold_in_the_comparison():
-    table = compare_rules(VAL1, VAL2, rules=["threshold", "most_probable"], cap=1, nomissing=True)
+    table = compare_rules(VAL1, VAL2, rules=["threshold", "top_k"], cap=1, nomissing=True)
     assert table["concepts"].tolist() == [1, 1] and table["without"].tolist() == [0, 0]
 
 
-def test_a_rule_is_not_reported_on_images_it_was_tuned_on():
-    with pytest.raises(ValueError, match="val1 and val1 share 150 images"):
+def test_a_rule_is_not_evaluated_on_images_it_was_tuned_on():
+    with pytest.raises(ValueError, match="tuned_on and evaluated_on share 150 images, such as val1_0"):
         compare_rules(VAL1, VAL1)
 
 
@@ -161,8 +161,8 @@ def test_an_unknown_rule_is_refused_with_the_known_ones():
         fit_rule("best", VAL1)
 
 
-def test_a_half_needs_a_row_an_image_and_a_column_a_concept():
-    with pytest.raises(ValueError, match="val1: needed probabilities and labels of 150 images and 12 concepts"):
+def test_examples_need_a_row_per_image_and_a_column_per_concept():
+    with pytest.raises(ValueError, match="expected labels and probabilities of 150 images and 12 concepts"):
         replace(VAL1, probabilities=VAL1.probabilities[:, 1:])
 
 

@@ -51,7 +51,7 @@ def distribution(probabilities):
 
 @pytest.mark.parametrize("steepness", [0.2, 1, 5, 30])
 def test_expected_f1_is_exact_with_many_concepts_too(steepness):
-    probabilities = np.random.default_rng(0).random((2, 400)) ** steepness  # 330 to 13 expected concepts an image
+    probabilities = np.random.default_rng(0).random((2, 400)) ** steepness  # 330 to 13 expected concepts per image
     values = expected_f1(probabilities, 60)
     for row, value in zip(probabilities, values, strict=True):
         assert value == pytest.approx(by_convolution(row, 60), abs=1e-11)
@@ -63,7 +63,7 @@ def test_an_image_s_expectation_does_not_depend_on_the_others_beside_it():
     assert expected_f1(probabilities, 10) == pytest.approx(alone, abs=1e-12)
 
 
-def test_no_more_numbers_are_told_than_asked_for_or_than_there_are_concepts():
+def test_there_are_no_more_numbers_than_asked_for_or_than_concepts():
     assert expected_f1(np.full((2, 5), 0.3), 3).shape == plugin_f1(np.full((2, 5), 0.3), 3).shape == (2, 3)
     assert expected_f1(np.full((2, 5), 0.3), 100).shape == plugin_f1(np.full((2, 5), 0.3), 100).shape == (2, 5)
     assert expected_f1(np.empty((0, 5)), 100).shape == (0, 5)
@@ -73,6 +73,6 @@ def test_the_plug_in_worked_out_by_hand():
     assert plugin_f1(np.array([[0.5, 0.9]]), 2)[0] == pytest.approx([2 * 0.9 / (1 + 1.4), 2 * 1.4 / (2 + 1.4)])
 
 
-def test_the_plug_in_is_exact_where_nothing_is_left_to_chance():
+def test_the_plug_in_is_exact_for_certain_concepts():
     probabilities = np.array([[1, 0, 1, 0, 0.0]])
     assert plugin_f1(probabilities, 5) == pytest.approx(expected_f1(probabilities, 5))

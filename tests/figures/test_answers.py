@@ -84,9 +84,9 @@ def test_grad_cam_lies_over_the_image():
     assert np.array_equal(figure.axes[1].images[1].get_array(), places)
 
 
-def test_ideas_have_a_mark_and_an_interval_a_half():
+def test_configurations_have_a_mark_and_an_interval_per_half():
     table = pd.DataFrame(
-        {"idea": ["one", "one", "two", "two"], "half": ["val1", "val2"] * 2, "f1": [0.4, 0.5, 0.6, 0.7]}
+        {"configuration": ["one", "one", "two", "two"], "half": ["val1", "val2"] * 2, "f1": [0.4, 0.5, 0.6, 0.7]}
     )
     ax = figures.draw_ablation(table.assign(low=table["f1"] - 0.1, high=table["f1"] + 0.1))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
