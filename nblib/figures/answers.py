@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nblib.data import Dataset
 from nblib.figures.images import GREY, cut, draw_pictures, picture_panels
@@ -59,6 +60,7 @@ def draw_confused(table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax
     ax.barh(np.arange(len(table)), table["images"], color="C1", height=0.75)
     names = zip(table["missed"].map(name_of), table["wrong"].map(name_of), strict=True)
     label_rows(ax, [f"{shortened(missed, 34)}  →  {shortened(wrong, 34)}" for missed, wrong in names])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="images", title=titled("Missed → wrongly selected on the same image", data))
     return ax
 
@@ -80,7 +82,7 @@ def draw_predicted_concepts(dataset: Dataset, errors: pd.DataFrame, size: int = 
     lines = []
     for row in errors.itertuples():
         parts = [(word, concept) for word in COLOURS for concept in getattr(row, word)]
-        texts = cut([f"{word}: {dataset.name_of(concept)[:30]}" for word, concept in parts], 12)
+        texts = cut([f"{word}: {shortened(dataset.name_of(concept), 30)}" for word, concept in parts], 12)
         lines.append([(text, COLOURS.get(text.split(":")[0], GREY)) for text in texts])
     return draw_pictures(errors, [f"F1 {f1:.2f}" for f1 in errors["f1"]], lines, dataset.title, size)
 

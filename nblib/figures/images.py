@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
 from nblib.data import Dataset, ImageSource, decode_image, image_sizes
-from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, titled
+from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, shortened, titled
 
 ACROSS = 5  # pictures in a row
 GREY = "0.35"
@@ -71,7 +71,10 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
 
 def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
     """The pictures of `images` side by side, their concepts below. Paper: Figure 1."""
-    names = [[f"{concept}  {dataset.name_of(concept)[:28]}" for concept in concepts] for concepts in images["concepts"]]
+    names = [
+        [f"{concept}  {shortened(dataset.name_of(concept), 28)}" for concept in concepts]
+        for concepts in images["concepts"]
+    ]
     lines = [[(name, GREY) for name in cut(each, 8)] for each in names]
     return draw_pictures(images, [""] * len(images), lines, dataset.title, size)
 

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from nblib.data import Dataset
 from nblib.figures.images import GREY, Lines, cut, draw_pictures
+from nblib.figures.style import shortened
 
 SHARED = "C2"
 
@@ -35,5 +36,5 @@ def draw_neighbours(
 def _lines(dataset: Dataset, concepts: Sequence[str], shared: set[str]) -> Lines:
     """One line per concept, the shared ones first."""
     in_order = sorted(concepts, key=lambda concept: (concept not in shared, dataset.name_of(concept)))
-    names = [f"{'✓ ' if concept in shared else ''}{dataset.name_of(concept)[:30]}" for concept in in_order]
+    names = [f"{'✓ ' if concept in shared else ''}{shortened(dataset.name_of(concept), 30)}" for concept in in_order]
     return [(name, SHARED if name.startswith("✓ ") else GREY) for name in cut(names, 9)]

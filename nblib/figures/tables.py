@@ -16,8 +16,8 @@ ALIGNMENT = [
 def format_table(table: pd.DataFrame | pd.Series, digits: int = 3) -> Styler:
     """The table as notebooks show it; its values stay as they are.
 
-    Whole numbers get thousands separators, others `digits` decimals; missing values are blank; text is left-aligned and
-    escaped. Row numbers (a `RangeIndex`) are hidden.
+    Whole numbers get thousands separators, others `digits` decimals (1e-05 stays 1e-05); missing values are blank; text
+    is left-aligned and escaped. Row numbers (a `RangeIndex`) are hidden.
 
     Args:
         table: any table; a Series becomes a column.
@@ -44,7 +44,9 @@ def _html(value: Any, digits: int) -> str:
         return f"{value:,}"
     if value != value:
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.{digits}f}"
+    if 0 < abs(value) < 10**-digits:
+        return f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}f}"
 
 
 def _text(value: Any) -> str:

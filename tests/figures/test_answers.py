@@ -8,6 +8,7 @@ from evaluation.test_error_analysis import CONCEPTS, KEPT, TRUE, VOCABULARY
 from nblib import figures
 from nblib.evaluation import errors_per_image, f1_by_category, f1_by_frequency, most_confused
 from nblib.evaluation.error_analysis import count_by_concept
+from nblib.figures.style import shortened
 
 A, B, C, D = CONCEPTS
 NAMES = {A: "Thorax", B: "Lung", C: "$Heart"}
@@ -63,7 +64,7 @@ def test_predicted_concepts_are_listed_below_their_pictures(sample_dataset):
     figure = figures.draw_predicted_concepts(sample_dataset, errors, size=32)
     assert [ax.get_title().splitlines()[1] for ax in figure.axes] == ["F1 1.00", "F1 0.67", "F1 0.50"]
     assert [text.get_text() for text in figure.axes[2].texts] == [
-        f"{word}: {sample_dataset.name_of(concept)[:30]}"
+        f"{word}: {shortened(sample_dataset.name_of(concept), 30)}"
         for word, concept in (("right", A), ("missed", B), ("wrong", C))
     ]
 

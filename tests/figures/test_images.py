@@ -7,6 +7,7 @@ import pytest
 
 from nblib import figures
 from nblib.data import ConceptVocabulary, count_images, decode_image, image_sizes
+from nblib.figures.style import shortened
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_the_pictures_are_the_decoded_images_with_their_concepts_below(sample_da
         assert ax.get_title() == f"{row.image_id} ({row.category})"
         below = [text.get_text() for text in ax.texts]
         assert [line.split()[0] for line in below[:8]] == list(row.concepts[:8])
-        assert sample_dataset.name_of(row.concepts[0])[:28] in below[0]
+        assert shortened(sample_dataset.name_of(row.concepts[0]), 28) in below[0]
 
 
 def test_a_dot_is_drawn_for_each_concept_of_each_image(labelled):

@@ -1,4 +1,5 @@
 from nblib import figures
+from nblib.figures.style import shortened
 
 
 def test_neighbours_are_drawn_with_their_cosine_and_a_tick_at_each_concept_that_is_shared(sample_dataset):
@@ -12,6 +13,6 @@ def test_neighbours_are_drawn_with_their_cosine_and_a_tick_at_each_concept_that_
     for ax, image_id in zip(figure.axes[1:], others, strict=True):
         ticked = {text.get_text() for text in ax.texts if text.get_text().startswith("✓")}
         shared = set(concepts[query]) & set(concepts[image_id])
-        assert ticked == {f"✓ {sample_dataset.name_of(concept)[:30]}" for concept in shared}
+        assert ticked == {f"✓ {shortened(sample_dataset.name_of(concept), 30)}" for concept in shared}
     assert len(figure.axes[0].texts) == min(len(concepts[query]), 10)
     assert not any(text.get_text().startswith("✓") for text in figure.axes[0].texts)

@@ -23,6 +23,10 @@ def test_numbers_have_thousands_separators_and_few_digits():
     assert shown(table[["f1"]], digits=2) == {"f1": ["0.36", "1.00"]}
 
 
+def test_small_rates_keep_their_digits():
+    assert shown(pd.DataFrame({"rate": [1e-5, -2.5e-4, 0.0, 0.001]}))["rate"] == ["1e-05", "-0.00025", "0.000", "0.001"]
+
+
 def test_what_is_missing_is_blank():
     table = pd.DataFrame({"f1": [np.nan, 0.5], "name": [None, "a"], "n": pd.array([pd.NA, 1234], "Int64")})
     assert shown(table) == {"f1": ["", "0.500"], "name": ["", "a"], "n": ["", "1,234"]}
