@@ -82,7 +82,7 @@ def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = ax or axes_of_size(9, 1 + 0.55 * len(table))
     sns.barplot(tidy.astype({"F1": float}), y="run", x="F1", hue="source", ax=ax)
     ax.set(xlabel="F1 over the images of the test half", ylabel="", xlim=(0, 1))
-    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
     return ax
 
 

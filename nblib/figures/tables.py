@@ -17,13 +17,15 @@ def format_table(table: pd.DataFrame | pd.Series, digits: int = 3) -> Styler:
     """The table as notebooks show it; its values stay as they are.
 
     Whole numbers get thousands separators, others `digits` decimals (1e-05 stays 1e-05); missing values are blank; text
-    is left-aligned and escaped. Row numbers (a `RangeIndex`) are hidden.
+    is left-aligned and escaped. An index with names becomes columns; row numbers (a `RangeIndex`) are hidden.
 
     Args:
         table: any table; a Series becomes a column.
         digits: decimals of numbers that are not whole.
     """
     table = table.to_frame() if isinstance(table, pd.Series) else table
+    if None not in table.index.names:
+        table = table.set_axis(table.columns.tolist(), axis=1).reset_index(allow_duplicates=True)
     columns = [table.iloc[:, n].dropna() for n in range(table.shape[1])]
     numeric = {name for name, values in zip(table, columns, strict=True) if values.map(_is_number).all()}
     styled = Styler(table, uuid="table", cell_ids=False)  # no random ids: executed twice, a notebook stays the same
@@ -38,6 +40,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _html(value: Any, digits: int) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_html(each, digits) for each in value)
     if not _is_number(value):
         return _text("" if value is None or value is pd.NA or value is pd.NaT else value)
     if isinstance(value, Integral):

@@ -23,6 +23,13 @@ def test_numbers_have_thousands_separators_and_few_digits():
     assert shown(table[["f1"]], digits=2) == {"f1": ["0.36", "1.00"]}
 
 
+def test_lists_are_written_out():
+    assert shown(pd.DataFrame({"interval": [[0.62965, 0.72924], [1, 2000]]}))["interval"] == [
+        "0.630, 0.729",
+        "1, 2,000",
+    ]
+
+
 def test_small_rates_keep_their_digits():
     assert shown(pd.DataFrame({"rate": [1e-5, -2.5e-4, 0.0, 0.001]}))["rate"] == ["1e-05", "-0.00025", "0.000", "0.001"]
 
@@ -37,6 +44,14 @@ def test_row_numbers_are_hidden_and_names_of_rows_are_shown():
     assert 'class="row_heading' not in format_table(numbered).to_html()
     named = numbered.set_axis(["<b>mine"], axis=0)
     assert "&lt;b&gt;mine" in format_table(named).to_html()
+
+
+def test_an_index_with_names_becomes_columns():
+    index = pd.MultiIndex.from_product([["val1"], ["a", "b"]], names=["half", "run"])
+    table = pd.DataFrame({"f1": [0.5, 0.6]}, index=index)
+    assert shown(table) == {"half": ["val1", "val1"], "run": ["a", "b"], "f1": ["0.500", "0.600"]}
+    bands = pd.DataFrame([[1, 2]], index=pd.Index([2000], name="train images"), columns=pd.CategoricalIndex(["x", "y"]))
+    assert shown(bands) == {"train images": ["2,000"], "x": ["1"], "y": ["2"]}
 
 
 def test_text_is_escaped_and_left_aligned_and_numbers_are_right_aligned():
