@@ -1,17 +1,25 @@
-"""Concepts drawn: how often, how they drift between splits, what goes together, what rare ones cost."""
+"""Concepts drawn: how frequent, how they drift between splits, which co-occur, what rare ones cost."""
 
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from nblib.data import Z_95
-from nblib.figures.style import SPLIT_COLOURS, NameOf, axes_of_size, concept_label, plain_numbers, plain_ratios, titled
+from nblib.figures.style import (
+    SPLIT_COLOURS,
+    NameOf,
+    axes_of_size,
+    concept_label,
+    label_rows,
+    plain_numbers,
+    plain_ratios,
+    titled,
+)
 
 # Concepts with fewer images than this count as rare: no network learns them.
 RARE = 10
@@ -19,36 +27,27 @@ RARE = 10
 FARTHEST = 4
 
 
-def draw_top_concepts(counts: pd.Series, name_of: NameOf = str, title: str = "", ax: Axes | None = None) -> Axes:
-    """Bars of the images of each concept, in the order given. Paper: Figures 2 and 3 (top 30)."""
-    ax = ax or axes_of_size(8, 0.8 + 0.2 * len(counts))
-    ax.barh(np.arange(len(counts)), counts.to_numpy(), color="C0", height=0.75)
-    _name_rows(ax, counts.index, name_of)
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set(xlabel="images", title=title or f"The {len(counts)} most frequent concepts")
-    return ax
-
-
 def draw_top_concepts_by_split(tops: Mapping[str, pd.Series], name_of: NameOf = str, data: str = "") -> Figure:
-    """A panel a split, side by side: its most frequent concepts in its own order. Paper: Figures 2 and 3."""
+    """Bars of images per concept, one panel per split, each in its own order. Paper: Figures 2 and 3 (top 30)."""
     height = 0.8 + 0.2 * max(len(counts) for counts in tops.values())
     figure, panels = plt.subplots(1, len(tops), figsize=(7 * len(tops), height), squeeze=False, layout="constrained")
     for ax, (split, counts) in zip(panels.flat, tops.items(), strict=True):
-        draw_top_concepts(counts, name_of, titled(f"{split}: {len(counts)} most frequent", data), ax)
-        for bar in ax.patches:
-            bar.set_color(SPLIT_COLOURS[split])
+        ax.barh(np.arange(len(counts)), counts.to_numpy(), color=SPLIT_COLOURS[split], height=0.75)
+        label_rows(ax, [concept_label(concept, name_of) for concept in counts.index])
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.set(xlabel="images", title=titled(f"{split}: {len(counts)} most frequent", data))
     return figure
 
 
 def draw_drift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Figure:
-    """Shares of the concepts in train and validation, and their ratio with 95 % interval, from `counting.drift`."""
+    """Shares of the concepts in train and validation, and their ratio with 95 % interval, from `nblib.data.drift`."""
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(10, 1 + 0.21 * len(table)), sharey=True, width_ratios=(3, 2), layout="constrained"
     )
     rows = np.arange(len(table))
     for split, marker in (("train", "o"), ("val", "D")):
         left.plot(table[split], rows, marker, color=SPLIT_COLOURS[split], label=split, markersize=5)
-    _name_rows(left, table.index, name_of)
+    label_rows(left, [concept_label(concept, name_of) for concept in table.index])
     left.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     left.set(title=titled("Share of images", data), xlim=(0, None))
     left.legend()
@@ -67,8 +66,12 @@ def draw_ranks(counts: pd.Series, data: str = "", ax: Axes | None = None) -> Axe
     ax = ax or axes_of_size(7, 4)
     ax.loglog(np.arange(1, len(images) + 1), images, ".", color="C0", markersize=4)
     ax.axhline(RARE, color="C1", linestyle="--")
-    told = f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images"
-    ax.annotate(told, (0.98, 0.88), xycoords="axes fraction", ha="right")
+    ax.annotate(
+        f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images",
+        (0.98, 0.88),
+        xycoords="axes fraction",
+        ha="right",
+    )
     plain_numbers(ax.xaxis)
     plain_numbers(ax.yaxis)
     ax.set(xlabel="rank of the concept", ylabel="images", title=titled("The long tail: concepts by rank", data))
@@ -76,7 +79,9 @@ def draw_ranks(counts: pd.Series, data: str = "", ax: Axes | None = None) -> Axe
 
 
 def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Figure:
-    """Heatmap of lift from `counting.lift_table`, clustered: red is oftener together than by chance, blue is apart."""
+    """Heatmap of `nblib.data.lift_table`, clustered: red is together more often than by chance, blue less often."""
+    import seaborn as sns
+
     lift = table.to_numpy(dtype=float)
     doubled = np.log2(lift, where=lift > 0, out=np.full(lift.shape, -np.inf)).clip(-FARTHEST, FARTHEST)
     side = 3.5 + 0.22 * len(table)
@@ -94,7 +99,7 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     grid.ax_heatmap.tick_params(labelsize=8, length=0)
     grid.ax_cbar.set_xticks([-4, -2, 0, 2, 4], ["1/16", "1/4", "1", "4", "16"], fontsize=8)
     grid.ax_cbar.set_title("lift (grey: never together)", fontsize=8)
-    title = titled(f"Which of the {len(table)} most frequent concepts go together", data)
+    title = titled(f"Which of the {len(table)} most frequent concepts co-occur", data)
     grid.figure.suptitle(title, y=0.98, fontsize=12)
     return grid.figure
 
@@ -102,56 +107,50 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
 def draw_indicative_concepts(
     table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax: Axes | None = None
 ) -> Axes:
-    """Heatmap of where each concept's images lie, from `counting.indicative_concepts`: dark cells give a category away."""
+    """Heatmap of `nblib.data.indicative_concepts`: a dark cell is a concept that gives its category away."""
+    import seaborn as sns
+
     ax = ax or axes_of_size(8, 1.2 + 0.24 * len(table))
-    told = table.map(lambda share: f"{share:.0%}" if share >= 0.005 else "")
+    shares = table.map(lambda share: f"{share:.0%}" if share >= 0.005 else "")
     sns.heatmap(
-        table, cmap="Blues", vmin=0, vmax=1, annot=told, fmt="", annot_kws={"size": 8}, linewidths=0.5, ax=ax,
+        table, cmap="Blues", vmin=0, vmax=1, annot=shares, fmt="", annot_kws={"size": 8}, linewidths=0.5, ax=ax,
         cbar=False,
     )  # fmt: skip
-    _name_rows(ax, table.index, name_of, first=0.5)
+    label_rows(ax, [concept_label(concept, name_of) for concept in table.index], first=0.5)
     ax.tick_params(axis="x", labelsize=9)
-    ax.set(xlabel="category", ylabel="", title=titled("Where a concept's images lie", data))
+    ax.set(xlabel="category", ylabel="", title=titled("Images of a concept by category", data))
     return ax
 
 
 def draw_ceiling(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """F1 that is left, and concepts kept, over the minimum count of a cut, from `counting.f1_ceiling`."""
+    """Highest F1 still possible, and share of concepts kept, by minimum count, from `nblib.data.f1_ceiling`."""
     ax = ax or axes_of_size(7.5, 4)
-    ax.plot(table.index, table["f1"], "o-", color="C0", label="highest F1 that is left")
+    ax.plot(table.index, table["f1"], "o-", color="C0", label="highest F1 possible")
     share = table["concepts"] / max(table["concepts"].max(), 1)
     ax.plot(table.index, share, "s--", color="C1", label=f"concepts kept, of {table['concepts'].max():,}")
     ax.set_xscale("log")
     plain_numbers(ax.xaxis)
-    ax.set(xlabel="fewest train images of a concept that is kept", ylabel="F1 and share", ylim=(0, 1.05))
-    ax.set_title(titled("What a cut of the rare concepts costs", data))
+    ax.set(xlabel="fewest train images of a concept to be kept", ylabel="F1 and share", ylim=(0, 1.05))
+    ax.set_title(titled("What dropping rare concepts costs", data))
     ax.legend(loc="lower left")
     return ax
 
 
 def draw_halves(counts: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """Images of each concept in val1 against val2, with the band where 95 % lie if chance alone split them."""
+    """Images of each concept in val1 against val2, with the band that holds 95 % if the split is random."""
     counts = counts[counts.sum(axis=1) > 0]
     dots = counts.value_counts().reset_index(name="concepts")
     ax = ax or axes_of_size(5.5, 5)
     ax.scatter(dots["val1"], dots["val2"], s=12 * np.sqrt(dots["concepts"]), color="C0", alpha=0.5, linewidth=0)
     total = np.geomspace(1, counts.sum(axis=1).max(), 200)
-    apart = np.minimum(Z_95 * np.sqrt(total), total)
+    spread = np.minimum(Z_95 * np.sqrt(total), total)
     for sign in (-1, 1):
-        ax.plot((total + sign * apart) / 2, (total - sign * apart) / 2, "--", color="C7")
+        ax.plot((total + sign * spread) / 2, (total - sign * spread) / 2, "--", color="C7")
     outside = (counts["val1"] - counts["val2"]).abs() > Z_95 * np.sqrt(counts.sum(axis=1))
-    told = f"{outside.mean():.1%} of {len(counts):,} concepts\noutside the 95 % band"
-    ax.annotate(told, (0.03, 0.9), xycoords="axes fraction")
+    share = f"{outside.mean():.1%} of {len(counts):,} concepts\noutside the 95 % band"
+    ax.annotate(share, (0.03, 0.9), xycoords="axes fraction")
     ax.set(xscale="symlog", yscale="symlog", xlabel="images in val1", ylabel="images in val2")
     for axis in (ax.xaxis, ax.yaxis):
         plain_numbers(axis)
     ax.set_title(titled("Concepts in the two halves", data))
     return ax
-
-
-def _name_rows(ax: Axes, concepts: pd.Index, name_of: NameOf, first: float = 0) -> None:
-    """Writes the concepts beside the rows, the first on top."""
-    labels = [concept_label(concept, name_of) for concept in concepts]
-    ax.set_yticks(np.arange(len(labels)) + first, labels, fontsize=8, rotation=0)
-    ax.set_ylim(max(len(labels), 1) - 0.5 + first, -0.5 + first)
-    ax.grid(False, axis="y")

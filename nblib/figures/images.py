@@ -1,25 +1,31 @@
 """Images drawn: how many of which kind, how large, with how many concepts, and the pictures themselves."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
 from nblib.data import Dataset, ImageSource, decode_image, image_sizes
-from nblib.figures.style import SPLIT_COLOURS, axes_of_size, caption, plain_ratios, titled
+from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, shortened, titled
+
+ACROSS = 5  # pictures in a row
+GREY = "0.35"
+Lines = Sequence[tuple[str, str]]  # text and its colour, below a picture
 
 
 def draw_images_by_category(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
     """Bars of images by category and split, from `nblib.data.count_images`. Paper: Table 1."""
     ax = ax or axes_of_size(8, 3.5)
-    tidy = table.drop(columns="total").rename_axis("split").reset_index()
-    tidy = tidy.melt("split", var_name="category", value_name="images")
-    sns.barplot(tidy[tidy["images"] > 0], x="category", y="images", hue="split", palette=SPLIT_COLOURS, ax=ax)
+    counts = table.drop(columns="total").T
+    counts.plot.bar(ax=ax, rot=0, width=0.8, color=[SPLIT_COLOURS[split] for split in counts])
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.set(title=titled("Images by category and split", data))
+    ax.grid(False, axis="x")
+    ax.legend(title="split")
+    ax.set(xlabel="category", ylabel="images", title=titled("Images by category and split", data))
     return ax
 
 
@@ -27,7 +33,8 @@ def draw_concepts_per_image(images: pd.DataFrame, longest: int = 50, title: str 
     """Histogram of images by their number of concepts, cut at `longest`. Paper: Figures 4 and 5 (cut at 50)."""
     numbers = images["concepts"].map(len)
     ax = ax or axes_of_size(8, 3.5)
-    sns.histplot(x=numbers[numbers <= longest], discrete=True, color="C0", ax=ax)
+    counts = numbers[numbers <= longest].value_counts()
+    ax.bar(counts.index, counts, width=1, color="C0", alpha=0.75)
     ax.set(xlabel="concepts of the image", ylabel="images", title=title or "Images by number of concepts")
     ax.set_xlim(0.5, min(longest, numbers.max()) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -42,8 +49,10 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
     """Width against height, and how far from square: images by aspect ratio, both by split.
 
     Args:
-        sizes: one row an image with split, width and height in pixels (`nblib.data.images.image_sizes`).
+        sizes: one row per image with split, width and height in pixels (`nblib.data.image_sizes`).
     """
+    import seaborn as sns
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     sizes = sizes.dropna(subset=["width", "height"]).assign(ratio=lambda table: table["width"] / table["height"])
     colours = {split: colour for split, colour in SPLIT_COLOURS.items() if split in set(sizes["split"])}
@@ -61,22 +70,65 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
 
 
 def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
-    """The pictures of `images` side by side, in their own proportions, their concepts below. Paper: Figure 1."""
-    figure, all_axes = plt.subplots(1, len(images), figsize=(3.4 * len(images), 4.6), squeeze=False)
+    """The pictures of `images` side by side, their concepts below. Paper: Figure 1."""
+    names = [
+        [f"{concept}  {shortened(dataset.name_of(concept), 28)}" for concept in concepts]
+        for concepts in images["concepts"]
+    ]
+    lines = [[(name, GREY) for name in cut(each, 8)] for each in names]
+    return draw_pictures(images, [""] * len(images), lines, dataset.title, size)
+
+
+def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int) -> Figure:
+    """The images side by side in their own proportions, with their names above and text below.
+
+    Args:
+        images: N rows with image_id, path and category.
+        notes: (N,), what is written below the name of each.
+        lines: N sequences of lines below each picture.
+        title: of the figure.
+        size: pixels per side that each image is read with.
+    """
     sizes = image_sizes(images)
-    for ax, row, ratio in zip(all_axes.flat, images.itertuples(), sizes["height"] / sizes["width"], strict=True):
-        show_image(row.path, size, ratio, ax)
-        names = [f"{concept}  {dataset.name_of(concept)[:28]}" for concept in row.concepts[:8]]
-        more = [f"and {len(row.concepts) - 8} more"] if len(row.concepts) > 8 else []
-        ax.set_title(caption(row.image_id, row.category), fontsize=9, parse_math=False)
-        ax.set_xlabel("\n".join(names + more), loc="left", fontsize=8, parse_math=False)
-        ax.set(xticks=[], yticks=[])
-    figure.suptitle(dataset.title)
-    figure.tight_layout()
+    ratios = (sizes["height"] / sizes["width"]).fillna(1).tolist()
+    names = [f"{row.image_id} ({row.category})" if row.category else row.image_id for row in images.itertuples()]
+    titles = [f"{name}\n{note}".strip() for name, note in zip(names, notes, strict=True)]
+    figure, panels = picture_panels(ratios, titles, lines)
+    for ax, path, ratio in zip(panels, images["path"], ratios, strict=True):
+        _show_image(path, size, ratio, ax)
+    figure.suptitle(title)
     return figure
 
 
-def show_image(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
+def picture_panels(
+    ratios: Sequence[float], titles: Sequence[str], lines: Sequence[Lines], across: int = ACROSS
+) -> tuple[Figure, list[Axes]]:
+    """A figure with N empty panels, `across` in a row, for pictures of these ratios (height / width)."""
+    across = min(len(ratios), across)
+    rows = [slice(first, first + across) for first in range(0, len(ratios), across)]
+    heights = [0.7 + 3 * max(ratios[row]) + 0.16 * max(map(len, lines[row])) for row in rows]
+    figure, all_axes = plt.subplots(
+        len(rows), across, figsize=(3.3 * across, 0.3 + sum(heights)), height_ratios=heights, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for ax in all_axes.flat[len(ratios) :]:
+        ax.remove()
+    panels = list(all_axes.flat[: len(ratios)])
+    for ax, title, below in zip(panels, titles, lines, strict=True):
+        ax.set_title(title, fontsize=9, parse_math=False)
+        ax.set(xticks=[], yticks=[], anchor="N")  # pictures of one row begin at one height
+        for number, (text, colour) in enumerate(below):
+            ax.annotate(text, (0, 0), (0, -12 - 11 * number), "axes fraction", "offset points", fontsize=8,
+                        color=colour, parse_math=False)  # fmt: skip
+    return figure, panels
+
+
+def cut(lines: list[str], most: int) -> list[str]:
+    """The first lines, and how many more there are."""
+    return lines[:most] + ([f"and {len(lines) - most} more"] if len(lines) > most else [])
+
+
+def _show_image(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
     """Draws the image in its proportions; a damaged one must not stop the others, and says that it is."""
     try:
         ax.imshow(decode_image(path, size), aspect=ratio)

@@ -1,16 +1,14 @@
-"""Runs drawn: what they predict, how they learned, how they compare with the paper."""
+"""Runs drawn: their predictions, their learning curves, their F1 beside the paper's."""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nblib.data import Dataset
-from nblib.evaluation import errors_per_image, select
 from nblib.experiments import Run, best_epoch
 from nblib.figures.answers import draw_predicted_concepts
 from nblib.figures.style import axes_of_size, evenly
@@ -18,20 +16,24 @@ from nblib.figures.style import axes_of_size, evenly
 
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
     """Images of the run's test half with what it selects at threshold 0.5: right, missed and wrong concepts."""
+    from nblib.evaluation import errors_per_image, select  # takes a second (scikit-learn) that other figures don't need
+
     image_ids, probabilities = run.probabilities(run.experiment.test_half)
     images = dataset.images.set_index("image_id").loc[image_ids].reset_index()
     labels = run.vocabulary.encode(images["concepts"])
-    told = errors_per_image(images, labels, select(probabilities), run.vocabulary)
-    return draw_predicted_concepts(dataset, evenly(told.sort_values("category", kind="stable"), number), size)
+    errors = errors_per_image(images, labels, select(probabilities), run.vocabulary)
+    return draw_predicted_concepts(dataset, evenly(errors.sort_values("category", kind="stable"), number), size)
 
 
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Loss and F1 of the validation half over epochs, one line a run, best epoch marked. Paper: Figure 6.
+    """Loss and F1 of the validation half over epochs, one line per run, best epoch marked. Paper: Figure 6.
 
     Args:
-        histories: name of the run -> its history (`nblib.experiments.runs.Run.history`); for a single run the curves of the
+        histories: name of the run -> its history (`nblib.experiments.Run.history`); for a single run the curves of the
             training images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
     """
+    import seaborn as sns
+
     many = len(histories) > 10
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.2) if many else (11, 3.8))
     colours = sns.color_palette("husl" if many else "colorblind", len(histories))
@@ -54,11 +56,13 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
 
 
 def draw_loss_slices(slices: pd.DataFrame) -> Figure:
-    """Each loss on the straight way from an untrained network to the truth, one panel a loss, a line a label space.
+    """Each loss on the line from an untrained network to the truth, one panel per loss, one curve per label space.
 
     Args:
-        slices: tidy, with columns loss, margin and value (`nblib.training.losses.loss_slices`) and sigmoids.
+        slices: tidy, with columns loss, margin and value (`nblib.training.loss_slices`) and sigmoids.
     """
+    import seaborn as sns
+
     grid = sns.relplot(
         slices, x="margin", y="value", hue="sigmoids", col="loss", col_wrap=2, kind="line", palette="colorblind",
         height=2.8, aspect=1.6, facet_kws={"sharey": False},
@@ -68,22 +72,24 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """F1 of each run beside most frequent concepts and paper, from `against_paper`. Paper: Table 3."""
+    """F1 of each run beside most frequent concepts and paper, from `nblib.reports.against_paper`. Paper: Table 3."""
+    import seaborn as sns
+
     data = ", ".join(sorted(table["data"].unique()))
-    told = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
+    sources = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
     tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
-    tidy = tidy.rename(columns=told).melt("run", list(told.values()), var_name="source", value_name="F1")
+    tidy = tidy.rename(columns=sources).melt("run", list(sources.values()), var_name="source", value_name="F1")
     ax = ax or axes_of_size(9, 1 + 0.55 * len(table))
     sns.barplot(tidy.astype({"F1": float}), y="run", x="F1", hue="source", ax=ax)
     ax.set(xlabel="F1 over the images of the test half", ylabel="", xlim=(0, 1))
-    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
     return ax
 
 
 def draw_thresholds(
     thresholds: Sequence[float], f1: Sequence[float], ax: Axes | None = None, title: str = "F1 by threshold"
 ) -> Axes:
-    """F1 over the threshold, (T,) each (`nblib.evaluation.metrics.f1_by_threshold`), the paper's 0.5 marked."""
+    """F1 over the threshold, (T,) each (`nblib.evaluation.f1_by_threshold`), the paper's 0.5 marked."""
     ax = ax or axes_of_size(7, 3.2)
     ax.plot(thresholds, f1, color="C0")
     ax.axvline(0.5, color="C7", linestyle="--", label="threshold of the paper")

@@ -1,14 +1,14 @@
 """What all figures share: one style, colours of the splits, labels of concepts.
 
-Colours are seaborn's colour-blind palette; they stay apart in print.
+Colours are seaborn's colour-blind palette; they can be told from each other in print.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullLocator
@@ -20,15 +20,18 @@ NameOf = Callable[[str], str]
 
 def use_style() -> None:
     """Sets the one style of all figures."""
-    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", rc={"figure.dpi": 90})
+    plt.style.use(Path(__file__).with_name("figures.mplstyle"))
 
 
 def concept_label(concept: str, name_of: NameOf, longest: int = 32) -> str:
     """The concept with its term, shortened, in front: `Thorax CT  C0040405`; the CUI alone where there is no term."""
     name = name_of(concept)
-    if name == concept:
-        return concept
-    return f"{name if len(name) <= longest else name[: longest - 1].rstrip() + '…'}  {concept}"
+    return concept if name == concept else f"{shortened(name, longest)}  {concept}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, cut and with an ellipsis where it has more than `longest` characters."""
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def titled(title: str, data: str) -> str:
@@ -46,6 +49,13 @@ def axes_of_size(width: float, height: float) -> Axes:
     return plt.figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
+def label_rows(ax: Axes, labels: Sequence[str], first: float = 0, fontsize: float = 8) -> None:
+    """Writes the labels beside horizontal bars or dots at `first`, `first` + 1 and so on, the first on top."""
+    ax.set_yticks(np.arange(len(labels)) + first, labels, fontsize=fontsize, rotation=0, parse_math=False)
+    ax.set_ylim(max(len(labels), 1) - 0.5 + first, -0.5 + first)
+    ax.grid(False, axis="y")
+
+
 def plain_numbers(axis: Axis) -> None:
     """Writes 1,000 rather than 10 to the third on a logarithmic axis."""
     axis.set_major_formatter("{x:,g}")
@@ -57,8 +67,3 @@ def plain_ratios(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(base=2, subs=(1, 1.5), numticks=12))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:.2g}")
-
-
-def caption(image_id: str, category: str | None) -> str:
-    """The image's name, with its category where that is known."""
-    return f"{image_id} ({category})" if category else image_id

@@ -1,34 +1,57 @@
-"""Tables for people: thousands separators, few digits, nothing where nothing is known, text on the left."""
+"""Tables for people: thousands separators, few digits, blanks where a value is missing, text on the left."""
 
-import numpy as np
+from html import escape
+from numbers import Integral, Real
+from typing import Any
+
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+ALIGNMENT = [
+    {"selector": "th,td", "props": "text-align: right; vertical-align: top"},
+    {"selector": "th.row_heading,th.index_name,.text", "props": "text-align: left"},
+]
+
 
 def format_table(table: pd.DataFrame | pd.Series, digits: int = 3) -> Styler:
-    """The table as notebooks show it; the values stay as they are.
+    """The table as notebooks show it; its values stay as they are.
 
-    Whole numbers get thousands separators, others `digits` decimals; what is missing stays blank; text is
-    left-aligned and escaped. Row numbers (a `RangeIndex`) are hidden.
+    Whole numbers get thousands separators, others `digits` decimals (1e-05 stays 1e-05); missing values are blank; text
+    is left-aligned and escaped. An index with names becomes columns; row numbers (a `RangeIndex`) are hidden.
 
     Args:
         table: any table; a Series becomes a column.
         digits: decimals of numbers that are not whole.
     """
     table = table.to_frame() if isinstance(table, pd.Series) else table
-    styled = table.style.format(lambda value: _text(value, digits), na_rep="", escape="html")
-    styled = styled.format_index(escape="html", axis=0).format_index(escape="html", axis=1)
-    textual = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
-    styled = styled.set_properties(subset=textual, **{"text-align": "left"})
-    styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
+    if None not in table.index.names:
+        table = table.set_axis(table.columns.tolist(), axis=1).reset_index(allow_duplicates=True)
+    columns = [table.iloc[:, n].dropna() for n in range(table.shape[1])]
+    numeric = {name for name, values in zip(table, columns, strict=True) if values.map(_is_number).all()}
+    styled = Styler(table, uuid="table", cell_ids=False)  # no random ids: executed twice, a notebook stays the same
+    styled = styled.format(lambda value: _html(value, digits)).format_index(lambda value: _html(value, digits))
+    styled = styled.format_index(lambda name: escape(str(name)) if name in numeric else _text(name), axis=1)
+    styled = styled.format_index_names(lambda name: escape(str(name))).set_table_styles(ALIGNMENT)
     return styled.hide() if isinstance(table.index, pd.RangeIndex) else styled
 
 
-def _text(value, digits: int) -> str:
-    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
-        return ""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _html(value: Any, digits: int) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_html(each, digits) for each in value)
+    if not _is_number(value):
+        return _text("" if value is None or value is pd.NA or value is pd.NaT else value)
+    if isinstance(value, Integral):
         return f"{value:,}"
-    if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1000 else f"{value:,.{digits}f}"
-    return str(value)
+    if value != value:
+        return ""
+    if 0 < abs(value) < 10**-digits:
+        return f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}f}"
+
+
+def _text(value: Any) -> str:
+    return f'<div class="text">{escape(str(value))}</div>'

@@ -1,16 +1,14 @@
-"""Runs -> rows of the leaderboard: what each reached, how it learned, what the paper has, what differs."""
+"""Runs -> rows of the leaderboard: F1, learning curve, the paper's F1, and what differs from the paper."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from nblib.experiments import ARCHIVED, NO_CONDITIONS, Run, best_epoch, duration, time_left
+from nblib.experiments import NO_CONDITIONS, Run, best_epoch, time_left
 from nblib.reports.tables import differences_from_paper, paper_f1
 
-CURVE = (120, 32)  # width and height of the small curves
-COLUMNS = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # of a history -> of the comparison
+MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
 
 
 @dataclass
@@ -34,70 +32,36 @@ class Row:
     differences: list[str] = field(default_factory=list)
     conditions: dict[str, Any] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
-    readable: bool = True
 
     @property
     def label(self) -> str:
         """Name and half in one."""
         return f"{self.name}, {self.half}"
 
-    @property
-    def difference(self) -> float | None:
-        """F1 here less the paper's."""
-        return None if self.f1 is None or self.paper is None else self.f1 - self.paper
 
-    @property
-    def time(self) -> str:
-        """The seconds of all epochs, as people say them."""
-        return "" if self.seconds is None else duration(self.seconds)
+def leaderboard(pages: list[Any]) -> list[Row]:
+    """The rows of pages (`nblib.reports.pages.Page`), the best F1 first, then those without one, by status.
 
-    @property
-    def curve(self) -> str:
-        """F1 of the validation half over the epochs as points of an SVG line of the size CURVE; "" without epochs."""
-        f1, (width, height) = self.history.get("f1", []), CURVE
-        top, step = max([*f1, 1e-9]), (width - 4) / max(len(f1) - 1, 1)
-        return " ".join(
-            f"{2 + step * n:.1f},{height - 3 - (height - 6) * value / top:.1f}" for n, value in enumerate(f1)
-        )
-
-    @property
-    def curve_told(self) -> str:
-        """The curve in words, for those who do not see it."""
-        f1 = self.history.get("f1", [])
-        return f"F1 of the validation half over {len(f1)} epochs, from {f1[0]:.3f} to {f1[-1]:.3f}" if f1 else ""
-
-
-def leaderboard(rows: Iterable[Row]) -> list[Row]:
-    """The rows, the best F1 first, then those without: failed, running, unfinished."""
-    return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))
-
-
-def with_page(row: Row | None, page: Any) -> Row | None:
-    """The row with what its page (`nblib.reports.pages.Page`) tells: its file, and how the notebook ended.
-
-    A notebook may fail after its run is finished, and says so on its page. An experiment that failed before there was
-    a run gets a row of its own; None for a notebook that trains none, or was put aside.
+    An experiment that failed before there was a run is left out once it has one.
     """
-    if row is None:
-        begun = page.experiment and page.status != "finished" and ARCHIVED not in page.folder
-        return Row(*page.experiment, page.status, page.file, page.error) if begun else None
-    status = page.status if row.status == "unfinished" and page.status == "failed" else row.status
-    return replace(row, page=page.file, status=status, error=row.error or page.error)
+    trained = {page.row.label for page in pages if page.run}
+    rows = [page.row for page in pages if page.row and (page.run or page.row.label not in trained)]
+    return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))
 
 
 def varying_conditions(rows: list[Row]) -> list[str]:
     """The parameters that are not the same in all rows, in their own order."""
-    names = {name: None for row in rows for name in row.conditions}
-    return [name for name in names if len({str(row.conditions.get(name)) for row in rows if row.conditions}) > 1]
+    readable = pd.DataFrame([row.conditions for row in rows if row.conditions])
+    return [name for name in readable if readable[name].astype(str).nunique() > 1]
 
 
 def read_row(run: Run) -> Row:
-    """The run's row; one that says so where its files can't be read, since one damaged run must not hide the others."""
+    """The run's row; if its files can't be read, a row that says so: one damaged run must not hide the others."""
     try:
         return _row_of(run)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = f"{run.folder} can't be read: {error}"[:500]
-        return Row(run.folder.parent.name, run.folder.name, "failed", error=told, readable=False)
+        reason = f"{run.folder} can't be read: {error}"[:500]
+        return Row(run.folder.parent.name, run.folder.name, "failed", error=reason)
 
 
 def _row_of(run: Run) -> Row:
@@ -112,7 +76,7 @@ def _row_of(run: Run) -> Row:
         f1=scores.get("test_f1"), baseline=scores.get("baseline_f1"), interval=scores.get("test_f1_interval"),
     )  # fmt: skip
     if len(history):
-        row.history = {name: history[column].round(5).tolist() for column, name in COLUMNS.items()}
+        row.history = {name: history[column].round(5).tolist() for column, name in MEASURES.items()}
         row.best_epoch, row.epochs = best_epoch(history["val_f1"]), len(history)
         row.seconds = float(history["seconds"].sum())
     if not run.finished:

@@ -1,6 +1,6 @@
 """One executed notebook, or one run -> one HTML page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,29 +9,35 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 from markupsafe import Markup
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 
-from nblib.experiments import Run, notebook_parameters
+from nblib.experiments import ARCHIVED, Run, notebook_parameters
 from nblib.reports.harmless import harmless
-from nblib.reports.leaderboard import Row
-from nblib.reports.provenance import execution, provenance_of
+from nblib.reports.leaderboard import Row, read_row
+from nblib.reports.provenance import repeating_command
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
 
 PLUMBING = {"parameters", "injected-parameters", "papermill-error-cell-tag", "provenance"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Page:
-    """What the index tells of a page: its file, the notebook executed, and how that ended.
+    """What a page is made of, and what the index says about it.
 
     Attributes:
+        notebook: the executed notebook; None for a run without one.
+        run: the run in whose folder the notebook lies; None without one.
         source: name of the notebook that was executed, such as 03_baseline_vgg16, without its folder.
         status: finished, failed, running or unfinished.
-        experiment: name and half of the experiment it was to train; None for notebooks that train none.
+        experiment: name and half of the experiment that the notebook trains; None for notebooks that train none.
+        row: the row of the leaderboard, if there is one.
     """
 
     file: str
+    notebook: Path | None
+    run: Run | None
     source: str
     title: str
     folder: str
@@ -39,67 +45,76 @@ class Page:
     seconds: float | None
     error: str | None
     experiment: tuple[str, str] | None
+    row: Row | None
 
 
-def read_page(file: str, notebook: Path | None, run: Run | None, row: Row | None, runs: Path) -> Page:
-    """What is to be told of the page that will be made of a notebook and its run, either of which may be missing."""
-    content, error = _read(notebook)
-    failures = [each for each in (error, row and row.error, *map(_error_of, content.cells)) if each]
-    papermill = content.metadata.get("papermill", {})
-    whole = run.finished if run and not notebook else bool(papermill.get("end_time"))
-    parameters = _parameters(content)
-    named = tuple(str(parameters.get(name, "")) for name in ("experiment_name", "validation_half"))
-    return Page(
+def read_page(file: str, notebook: Path | None, run: Run | None, runs: Path) -> Page:
+    """The page, not yet written, of a notebook and its run, either of which may be missing."""
+    content, unreadable = _read(notebook)
+    row = read_row(run) if run else None
+    failures = [each for each in (unreadable, row and row.error, *map(_error_of, content.cells)) if each]
+    papermill, parameters = content.metadata.get("papermill", {}), _parameters(content)
+    ended = run.finished if run and not notebook else bool(papermill.get("end_time"))
+    status = "failed" if failures else "finished" if ended else "unfinished"
+    experiment = tuple(str(parameters.get(name, "")) for name in ("experiment_name", "validation_half"))
+    page = Page(
         file=file,
+        notebook=notebook,
+        run=run,
         source=Path(papermill.get("input_path") or notebook or "run").stem,
         title=_title(content) or (notebook.stem if notebook else f"{run.folder.parent.name}, {run.folder.name}"),
         folder=str((notebook.parent if notebook else run.folder).relative_to(runs)),
-        status="running"
-        if row and row.status == "running"
-        else "failed"
-        if failures
-        else "finished"
-        if whole
-        else "unfinished",
+        status="running" if row and row.status == "running" else status,
         seconds=papermill.get("duration"),
         error=failures[0][:500] if failures else None,
-        experiment=named if all(named) else None,
+        experiment=experiment if all(experiment) else None,
+        row=row,
     )
+    return replace(page, row=_completed(row, page))
 
 
-def write_page(
-    path: Path, page: Page, notebook: Path | None, run: Run | None, row: Row | None, where: dict[str, str]
-) -> dict[str, str | None]:
-    """Writes the page, and gives the notebooks it links to with the target each got, None where there is none."""
-    links: dict[str, str | None] = {}
-    run = run if row and row.readable else None
+def _completed(row: Row | None, page: Page) -> Row | None:
+    """The run's row with its page, and with the failure of a notebook whose run did not finish.
+
+    An experiment that failed before there was a run gets a row of its own; a notebook that trains nothing, or was
+    archived, gets none.
+    """
+    if row:
+        status = page.status if row.status == "unfinished" and page.status == "failed" else row.status
+        return replace(row, page=page.file, status=status, error=row.error or page.error)
+    trains = page.experiment and page.status != "finished" and ARCHIVED not in page.folder
+    return Row(*page.experiment, page.status, page.file, page.error) if trains else None
+
+
+def write_page(path: Path, page: Page, targets: dict[str, str], fingerprint: str) -> None:
+    """Writes the page; `targets` holds where a link to a notebook leads, by the notebook's name."""
 
     def target_of(link: str) -> str | None:
         place = PurePosixPath(unquote(urlsplit(link).path))
-        if place.suffix != ".ipynb":
-            return None
-        return links.setdefault(place.stem, where.get(place.stem))
+        return targets.get(place.stem) if place.suffix == ".ipynb" else None
 
-    content, _ = _read(notebook)
-    made_with = next((_html([cell], target_of) for cell in content.cells if "provenance" in _tags(cell)), None)
+    content, _ = _read(page.notebook)
+    run = page.run if page.row and page.row.conditions else None  # without conditions it could not be read
     intro, rest = _split(content)
     write(
         path,
         "notebook.html.j2",
         page=page,
-        row=row,
-        history=_epochs(run),
+        row=page.row,
+        fingerprint=fingerprint,
+        history=run.history.to_dict("records") if run and page.row.history else [],
         intro=_html(intro, target_of),
-        parameters=_parameters(content) or (run.facts["experiment"] if run and not notebook else {}),
+        parameters=_parameters(content) or (run.facts["experiment"] if run and not page.notebook else {}),
         body=_html(rest, target_of),
-        made_with=made_with,
-        provenance={**provenance_of(run), **execution(content, notebook)},
+        made_with=_html([cell for cell in content.cells if "provenance" in _tags(cell)], target_of),
+        facts=run.facts if run else {},
+        metadata=content.metadata,
+        command=repeating_command(content.metadata.get("papermill", {}), page.notebook),
     )
-    return links
 
 
 def _read(path: Path | None) -> tuple[NotebookNode, str | None]:
-    """The notebook, or an empty one and why it can't be read: a half-written one must not hide the others."""
+    """The notebook; if it can't be read, an empty one and the reason: a half-written one must not hide the others."""
     try:
         return nbformat.read(path, as_version=4) if path else nbformat.v4.new_notebook(), None
     except (ValueError, AttributeError, nbformat.ValidationError) as error:
@@ -123,7 +138,7 @@ def _error_of(cell: NotebookNode) -> str | None:
 
 
 def _parameters(notebook: NotebookNode) -> dict[str, Any]:
-    """What the notebook ran with; {} where that can't be told, as in one that was stopped for its parameters."""
+    """What the notebook ran with; {} where it was stopped because of its parameters."""
     try:
         return notebook_parameters([cell.source for cell in notebook.cells if cell.cell_type == "code"])
     except (ValueError, SyntaxError):
@@ -131,28 +146,28 @@ def _parameters(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def _split(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
-    """What stands before the parameters, and what follows; without plumbing, widgets replaced by what they showed."""
+    """The cell before the parameters, and those after; without plumbing, each widget replaced by what it showed."""
     cells = [cell for cell in notebook.cells if not PLUMBING & set(_tags(cell))]
     cells = [cell for cell in cells if not cell.source.startswith('<span id="papermill-error')]
     section = ""
     for cell in cells:
-        headings = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
         if cell.cell_type == "markdown":
+            headings = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
             section = headings[0] if headings else section
         else:
             cell.metadata["alt"] = f"figure: {section}"
-            cell.outputs = [_settled(output, notebook) for output in cell.outputs if not _empty(output)]
+            cell.outputs = [_static(output, notebook) for output in cell.outputs if not _empty(output)]
     first = 1 if cells and cells[0].cell_type == "markdown" else 0
     return cells[:first], cells[first:]
 
 
 def _empty(output: NotebookNode) -> bool:
-    """Whether there is nothing to see, as where a figure was shown and taken away again."""
-    data = output.get("data", {})
-    return bool(data) and not any(str(value).strip() for value in data.values())
+    """Whether there is nothing to see: a figure that was shown and removed again, or a script."""
+    data = output.get("data")
+    return data is not None and not any(str(data[mime]).strip() for mime in set(data) - {"application/javascript"})
 
 
-def _settled(output: NotebookNode, notebook: NotebookNode) -> NotebookNode:
+def _static(output: NotebookNode, notebook: NotebookNode) -> NotebookNode:
     """The output with a widget replaced by what it showed, and HTML that can't reach beyond its own place."""
     data = output.get("data", {})
     if VIEW in data:
@@ -173,11 +188,8 @@ def _html(cells: list[NotebookNode], target_of: Any) -> Markup:
 def _exporter() -> HTMLExporter:
     return HTMLExporter(
         template_file=str(TEMPLATES / "cells.html.j2"),
+        preprocessors=[CoalesceStreamsPreprocessor],  # lines printed one by one make one block
         exclude_input_prompt=True,
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-
-
-def _epochs(run: Run | None) -> list[dict[str, float]]:
-    return run.history.to_dict("records") if run and (run.folder / "history.csv").is_file() else []

@@ -1,4 +1,4 @@
-"""What a widget showed when its notebook was left, as HTML: its controls need a kernel, its figures and tables do not."""
+"""What a widget showed when its notebook was saved, as HTML: controls need a kernel, figures and tables do not."""
 
 from html import escape
 from typing import Any
@@ -12,10 +12,10 @@ STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def snapshot(notebook: NotebookNode, view: dict[str, Any]) -> str:
-    """The figures, tables and settings of the widget; a sentence where the notebook did not keep them."""
+    """The figures, tables and settings of the widget; a sentence where the notebook did not save them."""
     states = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     shown = _shown(view.get("model_id", ""), states)
-    note = "As the notebook left it; in JupyterLab its controls work." if shown else "Interactive in JupyterLab."
+    note = "As the notebook was saved; in JupyterLab its controls work." if shown else "Interactive in JupyterLab."
     return f'<div class="widget">{shown}<p class="note">{note}</p></div>'
 
 
@@ -35,7 +35,7 @@ def _shown(model: str, states: dict[str, Any]) -> str:
 
 
 def _setting(state: dict[str, Any]) -> str:
-    """A control as what it was set to; nothing for one without a name, such as a button."""
+    """What a control was set to; nothing for one without a name, such as a button."""
     index, options = state.get("index"), state.get("_options_labels") or []
     value = options[index] if isinstance(index, int) and 0 <= index < len(options) else state.get("value")
     if not state.get("description") or value in (None, ""):

@@ -1,13 +1,13 @@
 """Our runs beside the paper's: Table 3 filled, and in which conditions a run differs from its row."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from nblib.data import Dataset, read_dataset
+from nblib.data import read_dataset
 from nblib.evaluation import compare_f1, f1_per_image, select
 from nblib.experiments import Experiment, Run, read_half, table_3
 
@@ -23,29 +23,27 @@ UNIFORM_CONDITIONS = {
 
 
 def against_paper(runs: list[Run]) -> pd.DataFrame:
-    """Our finished runs beside the paper's, one row a run: F1 on the test half, the paper's, and what differs.
+    """Our finished runs beside the paper's, one row per run: F1 on the test half, the paper's, and what differs.
 
     Columns: experiment_name, validation_half, best_epoch, validation_f1, test_f1, baseline_f1 (the most frequent
     concepts), paper_f1 (None where the paper has none), data, differs_in. Paper: Table 3.
     """
-    columns = [
-        "experiment_name", "validation_half", "best_epoch", "validation_f1", "test_f1", "baseline_f1", "paper_f1",
-        "data", "differs_in",
-    ]  # fmt: skip
+    measured = ["best_epoch", "validation_f1", "test_f1", "baseline_f1"]
     rows = []
-    for run in runs:
-        if run.finished:
-            experiment, scores = run.experiment, run.scores
-            measured = [scores[name] for name in columns[2:6]]
-            told = [paper_f1(experiment), run.facts["data"], "; ".join(differences_from_paper(experiment))]
-            rows.append([experiment.experiment_name, experiment.validation_half, *measured, *told])
+    for run in (run for run in runs if run.finished):
+        experiment, scores = run.experiment, run.scores
+        rows.append([
+            experiment.experiment_name, experiment.validation_half, *(scores[name] for name in measured),
+            paper_f1(experiment), run.facts["data"], "; ".join(differences_from_paper(experiment)),
+        ])  # fmt: skip
+    columns = ["experiment_name", "validation_half", *measured, "paper_f1", "data", "differs_in"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def fill_table_3(runs: list[Run]) -> pd.DataFrame:
     """Table 3 filled: the paper's ten experiments with its F1 on both test halves and ours, blank where there is none.
 
-    One row an experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
+    One row per experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
     here_val2 (test-half F1 by validation half, as the table has it), data, and conditions, which says whether ours are
     the paper's. Paper: Table 3.
     """
@@ -54,8 +52,8 @@ def fill_table_3(runs: list[Run]) -> pd.DataFrame:
     halves = halves.reindex(columns=["val1", "val2"]).add_prefix("here_")
     differing = ours[ours["differs_in"] != ""].drop_duplicates(["experiment_name", "data"])
     differing = differing.set_index(["experiment_name", "data"])["differs_in"].str.count(";") + 1
-    told = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
-    filled = halves.assign(conditions=told).reset_index("data")
+    conditions = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
+    filled = halves.assign(conditions=conditions).reset_index("data")
     reported = table_3()[["test_f1_val1", "test_f1_val2"]].set_axis(["paper_val1", "paper_val2"], axis=1)
     return reported.join(filled.rename_axis(reported.index.name))
 
@@ -69,35 +67,27 @@ def paper_f1(experiment: Experiment) -> float | None:
 def differences_from_paper(experiment: Experiment) -> list[str]:
     """In what the experiment's conditions differ from its row of Table 3, as short phrases; [] if in nothing.
 
-    Data and label space are not compared: they are told by the data's fingerprint and the vocabulary.
+    Data and label space are not compared: the data's fingerprint and the vocabulary identify them.
     """
     rows = table_3()
     if experiment.experiment_name not in rows.index:
         return ["not in Table 3"]
     row = rows.loc[experiment.experiment_name]
-    differing = []
-    for name in PAPER_CONDITIONS:
-        theirs, ours = row[name], getattr(experiment, name)
-        theirs = None if pd.isna(theirs) else theirs
-        if name.startswith("lr_reduction_") and experiment.lr_reduction_factor is None:
-            ours = None
-        if theirs != ours:
-            differing.append(f"{name} {ours}, not {theirs}")
-    for name, theirs in UNIFORM_CONDITIONS.items():
-        ours = getattr(experiment, name)
-        if ours != theirs:
-            differing.append(f"{name} {ours}, not {theirs}")
-    return differing
+    theirs = {**{name: None if pd.isna(row[name]) else row[name] for name in PAPER_CONDITIONS}, **UNIFORM_CONDITIONS}
+    ours = {name: getattr(experiment, name) for name in theirs}
+    if experiment.lr_reduction_factor is None:
+        ours |= dict.fromkeys(name for name in ours if name.startswith("lr_reduction_"))
+    return [f"{name} {ours[name]}, not {value}" for name, value in theirs.items() if ours[name] != value]
 
 
 def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """F1 of finished runs on their test halves at threshold 0.5, and the gain over the first run on the same images.
 
-    With 95 % intervals over images, paired: where that of a gain holds 0, the two runs are not told apart. They say how
-    much hangs on the images, not on the seed. Runs whose data are gone, or others now, are left out.
+    With 95 % intervals over images, paired: if that of a gain contains 0, the two runs can't be told apart. They say
+    how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out.
 
     Returns:
-        One row a run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.
+        One row per run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.
     """
     columns = ["test_half", "experiment_name", "f1", "low", "high", "gain", "gain_low", "gain_high"]
     tables = [pd.DataFrame(columns=columns)]
@@ -107,21 +97,15 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
-    """F1 of each image by run, for each test half of each data set."""
-    together = defaultdict(dict)
-    for run, dataset in _with_data(runs):
-        experiment = run.experiment
-        half = read_half(run, dataset, experiment.test_half)
-        drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
-        images = (experiment.test_half, dataset.fingerprint, drawn)
-        together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
-    return together
-
-
-def _with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
+    """F1 per image by run, for each test half of each data set."""
     read = cache(lambda folder, quarantine: read_dataset(folder, quarantine=quarantine))
-    for run in runs:
-        if run.finished and run.experiment.data_folder.is_dir():
-            dataset = read(run.experiment.data_folder, run.experiment.quarantine_file)
-            if dataset.fingerprint == run.facts["data_fingerprint"]:
-                yield run, dataset
+    together = defaultdict(dict)
+    for run in (run for run in runs if run.finished and run.experiment.data_folder.is_dir()):
+        experiment = run.experiment
+        dataset = read(experiment.data_folder, experiment.quarantine_file)
+        if dataset.fingerprint == run.facts["data_fingerprint"]:
+            half = read_half(run, dataset, experiment.test_half)
+            drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
+            images = (experiment.test_half, dataset.fingerprint, drawn)
+            together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
+    return together

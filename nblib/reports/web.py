@@ -1,4 +1,4 @@
-"""Templates, styles and the libraries that draw -> files of HTML that load nothing from anywhere."""
+"""Templates, styles and drawing libraries -> HTML files that load nothing from anywhere."""
 
 import base64
 import hashlib
@@ -15,30 +15,33 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
 from nblib.data import SYNTHETIC_MARK
-from nblib.reports.leaderboard import CURVE, Row, varying_conditions
+from nblib.experiments import duration
+from nblib.reports.leaderboard import Row, varying_conditions
 from nblib.system import replacing
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHOWN_AT_FIRST = 3  # runs that the comparison opens with: the best
+DATATABLES = files("itables") / "html"
+COMPARED_AT_FIRST = 3  # runs, the best ones
 
 
 def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
     """Writes the index: leaderboard, comparison, notebooks."""
     compared = [{"run": row.label, "id": f"run-{n}", **row.history} for n, row in enumerate(rows) if row.history]
-    scripts = [_vega(), f"{_datatables()}\n{_read('index.js')}"]
+    scripts = [vl_convert.javascript_bundle(), f"{_datatables()}\n{_read(TEMPLATES / 'index.js')}"]
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     write(
         path,
         "index.html.j2",
         rows=rows,
+        pages=pages,
         varying=varying_conditions(rows),
         compared=compared,
-        shown_at_first=[run["id"] for run in compared[:SHOWN_AT_FIRST]],
-        chart=json.loads(_read("curves.vl.json")),
-        notebooks=_by_notebook(pages),
+        compared_at_first=[run["id"] for run in compared[:COMPARED_AT_FIRST]],
+        chart=json.loads(_read(TEMPLATES / "curves.vl.json")),
         synthetic=any(row.data == SYNTHETIC_MARK for row in rows),
         scripts=[Markup(script) for script in scripts],
-        script_hashes=[_hash(script) for script in scripts],
-        table_style=Markup(_datatables_style()),
+        script_hashes=[f"sha256-{each}" for each in hashes],  # as a content security policy names scripts
+        table_style=Markup(_read(DATATABLES / "dt_bundle.css")),
     )
 
 
@@ -51,51 +54,23 @@ def write(path: Path, template: str, **content: Any) -> None:
 
 @cache
 def _environment() -> jinja2.Environment:
+    """The templates, with the style of all pages and its colours of code for light and dark."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
-    environment.globals.update(style=Markup(_style()), curve_width=CURVE[0], curve_height=CURVE[1])
+    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
+    colours = f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
+    environment.globals["style"] = Markup(f"{_read(TEMPLATES / 'style.css')}\n{colours}")
+    environment.filters["duration"] = duration
     return environment
 
 
-def _by_notebook(pages: list[Any]) -> dict[str, list[Any]]:
-    """The pages of each notebook, in the notebooks' order."""
-    grouped: dict[str, list[Any]] = {}
-    for page in sorted(pages, key=lambda page: (page.source, page.file)):
-        grouped.setdefault(page.source, []).append(page)
-    return grouped
-
-
-def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-@cache
-def _style() -> str:
-    """The style of all pages, with colours of code for light and dark."""
-    light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
-    return f"{_read('style.css')}\n{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
-
-
-@cache
-def _vega() -> str:
-    """Vega-Lite with its embedder, which sets `vegaEmbed`."""
-    return vl_convert.javascript_bundle()
-
-
-@cache
 def _datatables() -> str:
-    """DataTables as a module, and its class under its own name."""
-    bundle = (files("itables") / "html" / "dt_bundle.js").read_text(encoding="utf-8")
+    """The DataTables that itables brings, as a module, and its class under its own name."""
+    bundle = _read(DATATABLES / "dt_bundle.js")
     exported = re.search(r"export\s*\{[^}]*?(\w+) as default\b[^}]*\}", bundle)
     if exported is None:
         raise ValueError("the DataTables of this itables exports no default; install the version of requirements.lock.")
     return f"{bundle}\nconst DataTable = {exported[1]};"
 
 
-@cache
-def _datatables_style() -> str:
-    return (files("itables") / "html" / "dt_bundle.css").read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    """The script's hash, as a content security policy names it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def _read(file: Any) -> str:
+    return file.read_text(encoding="utf-8")

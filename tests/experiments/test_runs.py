@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 from nblib.data import ConceptVocabulary, read_dataset
-from nblib.experiments.experiment import Experiment, paper_experiment
-from nblib.experiments.paper import table_3
+from nblib.experiments.experiment import Experiment
 from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code, read_half
-from nblib.reports import against_paper, differences_from_paper, fill_table_3
-from nblib.reports.tables import paper_f1
 from nblib.system import write_json
 
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
@@ -180,67 +177,6 @@ def test_a_half_is_read_with_labels_and_probabilities_in_the_order_of_the_predic
         read_half(run, replace(sample_dataset, images=sample_dataset.images.iloc[1:]), "val1")
 
 
-def test_finished_runs_stand_beside_the_paper(run, experiment, sample_dataset, vocabulary):
-    ninth = with_other(experiment, experiment_name="09_vgg16_f1_times_bce", validation_half="val2")
-    finished = open_run(ninth, sample_dataset, vocabulary)
-    finished.write_scores(SCORES)
-    (row,) = against_paper([run, finished]).to_dict("records")
-    assert (row["experiment_name"], row["validation_half"]) == ("09_vgg16_f1_times_bce", "val2")
-    assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
-    assert row["data"] == "synthetic phantoms"
-    assert "loss bce, not f1_times_bce" in row["differs_in"].split("; ")
-
-
-def test_unfinished_runs_give_an_empty_table_with_its_columns(run):
-    table = against_paper([run])
-    assert table.empty and {"experiment_name", "test_f1", "paper_f1", "differs_in"} <= set(table)
-
-
-@pytest.mark.parametrize(
-    ("name", "half", "f1"),
-    [("01_vgg16_fc2048", "val1", 0.333), ("01_vgg16_fc2048", "val2", 0.335), ("04_vgg16_450px", "val2", 0.3417)],
-)
-def test_the_papers_f1_is_that_of_the_half(name, half, f1):
-    assert paper_f1(with_other(paper_experiment(name), validation_half=half)) == f1
-
-
-def test_where_the_paper_crashed_or_has_no_such_row_it_has_no_f1(experiment):
-    assert paper_f1(paper_experiment("04_vgg16_450px")) is None
-    assert paper_f1(experiment) is None
-
-
-@pytest.mark.parametrize("name", table_3().index)
-def test_the_rows_of_table_3_differ_from_the_paper_in_nothing(name):
-    row = table_3().loc[name].dropna().to_dict()
-    conditions = {key: value for key, value in row.items() if key in Experiment.model_fields}
-    reduction = {} if "lr_reduction_factor" in row else {"lr_reduction_factor": None}
-    assert differences_from_paper(Experiment(experiment_name=name, **conditions, **reduction)) == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "differences"),
-    [
-        ({"image_size": 64, "fc_units": 128}, ["image_size 64, not 227", "fc_units 128, not 4096"]),
-        ({"lr_reduction_monitor": "loss"}, ["lr_reduction_monitor loss, not f1"]),
-        ({"pooling": "avg", "learning_rate": 1e-3}, ["pooling avg, not flatten", "learning_rate 0.001, not 1e-05"]),
-        ({"limit_images": 10}, ["limit_images 10, not None"]),
-        ({"weights": None}, ["weights None, not imagenet"]),
-        ({"seed": 1, "epochs": 3, "early_stopping_patience": 2, "validation_half": "val2"}, []),
-    ],
-)
-def test_a_changed_condition_is_named_what_the_paper_leaves_open_is_not(changed, differences):
-    assert differences_from_paper(with_other(paper_experiment("03_vgg16_flipped"), **changed)) == differences
-
-
-def test_cutting_the_rate_where_the_paper_does_not_is_a_difference():
-    experiment = with_other(paper_experiment("05_resnet50"), lr_reduction_factor=0.2)
-    assert "lr_reduction_factor 0.2, not None" in differences_from_paper(experiment)
-
-
-def test_an_experiment_of_ones_own_is_not_in_table_3(experiment):
-    assert differences_from_paper(experiment) == ["not in Table 3"]
-
-
 def test_experiment_json_is_plain_json(run):
     facts = json.loads((run.folder / "experiment.json").read_text(encoding="utf-8"))
     assert facts["experiment"]["backbone"] == "small_plain" and len(facts["identity"]) == 16
@@ -275,32 +211,6 @@ def test_an_unfinished_run_is_not_opened_and_the_finished_ones_are_named(run, ex
     assert open_finished(done.folder) == done
     with pytest.raises(FileNotFoundError, match=f"finished are: {done.folder}"):
         open_finished(run.folder)
-
-
-def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small(
-    experiment, sample_dataset, vocabulary, tmp_path
-):
-    for name, half, f1 in (
-        ("03_vgg16_flipped", "val1", 0.4),
-        ("03_vgg16_flipped", "val2", 0.5),
-        ("small", "val1", 0.6),
-    ):
-        one = with_other(experiment, experiment_name=name, validation_half=half)
-        open_run(one, sample_dataset, vocabulary).write_scores({**SCORES, "test_f1": f1})
-    filled = fill_table_3(find_runs(tmp_path / "runs"))
-    assert list(filled.index) == list(table_3().index)
-    row = filled.loc["03_vgg16_flipped"]
-    assert list(row[["paper_val1", "paper_val2", "here_val1", "here_val2"]]) == [0.3475, 0.3455, 0.4, 0.5]
-    differing = len(differences_from_paper(with_other(experiment, experiment_name="03_vgg16_flipped")))
-    assert row["conditions"] == f"differ in {differing} from the paper's"
-    assert filled.drop(index="03_vgg16_flipped")[["here_val1", "here_val2", "data"]].isna().all(axis=None)
-
-
-def test_table_3_without_runs_is_the_papers(tmp_path):
-    filled = fill_table_3(find_runs(tmp_path))
-    assert len(filled) == 10
-    assert filled["paper_val1"].notna().sum() == 9
-    assert filled["here_val1"].isna().all()
 
 
 def test_a_run_is_locked_by_one_process_at_a_time(run):

@@ -1,4 +1,4 @@
-"""Figures of right and wrong answers show the numbers of their tables."""
+"""Figures of right and wrong predictions show the numbers of their tables."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from evaluation.test_error_analysis import CONCEPTS, KEPT, TRUE, VOCABULARY
 from nblib import figures
 from nblib.evaluation import errors_per_image, f1_by_category, f1_by_frequency, most_confused
 from nblib.evaluation.error_analysis import count_by_concept
+from nblib.figures.style import shortened
 
 A, B, C, D = CONCEPTS
 NAMES = {A: "Thorax", B: "Lung", C: "$Heart"}
@@ -57,21 +58,21 @@ def test_calibration_is_drawn_beside_the_diagonal():
     assert line.get_xydata().tolist() == [[0.1, 0.2], [0.9, 0.6]] and line.get_label() == "raw"
 
 
-def test_answers_stand_below_their_pictures(sample_dataset):
+def test_predicted_concepts_are_listed_below_their_pictures(sample_dataset):
     images = sample_dataset.split("train").head(4)
-    told = errors_per_image(images, TRUE, KEPT, VOCABULARY)
-    figure = figures.draw_predicted_concepts(sample_dataset, told, size=32)
+    errors = errors_per_image(images, TRUE, KEPT, VOCABULARY)
+    figure = figures.draw_predicted_concepts(sample_dataset, errors, size=32)
     assert [ax.get_title().splitlines()[1] for ax in figure.axes] == ["F1 1.00", "F1 0.67", "F1 0.50"]
-    assert figure.axes[2].get_xlabel().splitlines() == [
-        f"{word:7} {sample_dataset.name_of(concept)[:30]}"
+    assert [text.get_text() for text in figure.axes[2].texts] == [
+        f"{word}: {shortened(sample_dataset.name_of(concept), 30)}"
         for word, concept in (("right", A), ("missed", B), ("wrong", C))
     ]
 
 
 def test_a_sixth_picture_begins_a_second_row(sample_dataset):
     images = sample_dataset.split("train").head(6)
-    told = errors_per_image(images, np.ones((6, 4)), np.ones((6, 4)), VOCABULARY)
-    figure = figures.draw_predicted_concepts(sample_dataset, told, size=32)
+    errors = errors_per_image(images, np.ones((6, 4)), np.ones((6, 4)), VOCABULARY)
+    figure = figures.draw_predicted_concepts(sample_dataset, errors, size=32)
     assert len(figure.axes) == 6
     assert figure.axes[5].get_position().y1 < figure.axes[0].get_position().y0
 

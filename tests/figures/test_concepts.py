@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from data.test_counting import SIX, A, B, C, D
-from matplotlib.colors import to_rgb
 
 from nblib import figures
 from nblib.data import (
@@ -13,7 +12,6 @@ from nblib.data import (
     concept_counts,
     drift,
     f1_ceiling,
-    image_sizes,
     indicative_concepts,
     lift_table,
     most_frequent,
@@ -35,18 +33,12 @@ def row_names(ax):
     return [label.get_text() for label in ax.get_yticklabels()]
 
 
-def test_a_label_is_the_term_shortened_and_the_cui():
-    assert figures.concept_label(A, name_of) == f"Thorax  {A}"
-    assert figures.concept_label(B, name_of, longest=10) == f"A term th…  {B}"
-    assert figures.concept_label(C, name_of) == C
-
-
 def test_bars_of_the_top_concepts_are_their_counts_most_frequent_on_top(six):
-    ax = figures.draw_top_concepts(most_frequent(six, 3), name_of)
+    (ax,) = figures.draw_top_concepts_by_split({"train": most_frequent(six, 3)}, name_of).axes
     assert [bar.get_width() for bar in ax.patches] == [3, 3, 2]
     assert row_names(ax)[0] == f"Thorax  {A}" and row_names(ax)[2] == C
     assert ax.yaxis_inverted()
-    assert ax.get_title() == "The 3 most frequent concepts"
+    assert ax.get_title() == "train: 3 most frequent"
 
 
 def test_each_split_has_a_panel_in_its_own_order_and_colour(six):
@@ -93,7 +85,7 @@ def test_lift_is_drawn_as_log2_with_what_never_meets_left_grey(six):
     assert sorted(label.split()[-1] for label in row_names(heatmap)) == [A, B, C]
 
 
-def test_signs_are_written_as_percentages_and_zeros_are_left_empty(six):
+def test_shares_by_category_are_written_as_percentages_and_zeros_are_left_empty(six):
     ax = figures.draw_indicative_concepts(indicative_concepts(six, each=2), name_of, "six")
     assert [text.get_text() for text in ax.texts[:2]] == ["100%", ""]
     assert sorted(text.get_text() for text in ax.texts) == sorted(["100%", "", "67%", "33%", "", "100%"])
@@ -115,43 +107,9 @@ def test_the_halves_are_dots_with_the_share_outside_the_band():
     assert ax.texts[0].get_text().startswith("33.3% of 3 concepts")
 
 
-def test_sizes_are_dots_and_aspect_ratios_bars(sample_dataset):
-    sizes = image_sizes(sample_dataset.images)
-    left, right = figures.draw_image_sizes(sizes, sample_dataset.title).axes
-    drawn = np.concatenate([dots.get_offsets() for dots in left.collections])
-    assert sorted(map(tuple, drawn.tolist())) == sorted(zip(sizes["width"], sizes["height"], strict=True))
-    assert left.get_title() == "Size of 120 images, pixels (synthetic phantoms)"
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["train", "val", "test"]
-
-
-def test_images_without_a_size_are_not_drawn(sample_dataset):
-    sizes = image_sizes(sample_dataset.images).assign(width=lambda table: table["width"].where(table.index > 9))
-    left, _ = figures.draw_image_sizes(sizes).axes
-    assert left.get_title() == "Size of 110 images, pixels"
-
-
-def test_pictures_keep_their_proportions(sample_dataset):
-    images = sample_dataset.split("train").head(2)
-    sizes = image_sizes(images)
-    for ax, ratio in zip(
-        figures.draw_sample_images(sample_dataset, images, size=32).axes, sizes["height"] / sizes["width"], strict=True
-    ):
-        assert ax.get_aspect() == ratio
-
-
-def test_the_first_colours_stay_apart_for_the_colour_blind():
-    figures.use_style()
-    first = [to_rgb(colour) for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"][:2]]
-    assert first == [
-        pytest.approx((1 / 255, 115 / 255, 178 / 255), abs=0.01),
-        pytest.approx((222 / 255, 143 / 255, 5 / 255), abs=0.01),
-    ]
-
-
 def test_drawn_on_the_axes_they_are_given(six):
     halves = pd.DataFrame({"val1": [1], "val2": [2]})
     for draw in (
-        lambda ax: figures.draw_top_concepts(most_frequent(six), ax=ax),
         lambda ax: figures.draw_ranks(concept_counts(six), ax=ax),
         lambda ax: figures.draw_indicative_concepts(indicative_concepts(six), ax=ax),
         lambda ax: figures.draw_ceiling(f1_ceiling(six.labels, concept_counts(six), [1]), ax=ax),

@@ -1,4 +1,4 @@
-// Joins what the libraries draw: runs ticked in one table are drawn over each other, and told apart in another.
+// Joins what the libraries draw: runs ticked in one table are drawn in two charts, and compared in another table.
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const useTheme = () => document.documentElement.classList.toggle("dark", dark.matches);
@@ -15,7 +15,7 @@ const runs = new DataTable("#runs", {
   pageLength: 25,
   lengthMenu: [25, 100, { label: "all", value: -1 }],
   layout: { topStart: "search", topEnd: "info", bottomStart: "pageLength", bottomEnd: "paging" },
-  language: { search: "Filter", info: "_TOTAL_ runs", infoFiltered: "of _MAX_", infoEmpty: "no runs", lengthMenu: "_MENU_ a page" },
+  language: { search: "Filter", info: "_TOTAL_ runs", infoFiltered: "of _MAX_", infoEmpty: "no runs", lengthMenu: "_MENU_ per page" },
 });
 addEventListener("beforeprint", () => runs.page.len(-1).draw());
 
@@ -47,4 +47,4 @@ function compare() {
   });
 }
 runs.on("select deselect", compare);
-runs.rows(read("shown-at-first").map((id) => `#${id}`)).select();
+runs.rows(read("compared-at-first").map((id) => `#${id}`)).select();

@@ -1,0 +1,113 @@
+"""Figures of images show what was counted, and the pictures in their own proportions."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from nblib import figures
+from nblib.data import ConceptVocabulary, count_images, decode_image, image_sizes
+from nblib.figures.style import shortened
+
+
+@pytest.fixture(scope="module")
+def labelled(sample_dataset):
+    return sample_dataset.split("train", "val")
+
+
+def test_bars_by_category_are_the_counts_of_table_1(sample_dataset):
+    table = count_images(sample_dataset.images)
+    ax = figures.draw_images_by_category(table)
+    drawn = {
+        split.get_text(): [bar.get_height() for bar in bars]
+        for split, bars in zip(ax.get_legend().get_texts(), ax.containers, strict=True)
+    }
+    counts = table.drop(columns="total")
+    assert drawn == {split: counts.loc[split].tolist() for split in ("train", "val", "test")}
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(counts)
+
+
+def drawn_histogram(ax):
+    """Number of concepts -> images, of the bars that can be seen."""
+    first, last = ax.get_xlim()
+    bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in ax.patches]
+    return {round(middle): height for middle, height in bars if height and first <= middle <= last}
+
+
+def test_the_histogram_counts_images_by_number_of_concepts(labelled):
+    ax = figures.draw_concepts_per_image(labelled)
+    assert drawn_histogram(ax) == labelled["concepts"].map(len).value_counts().to_dict()
+    assert not ax.texts
+
+
+def test_the_histogram_is_cut_and_says_how_many_images_lie_beyond():
+    images = pd.DataFrame({"concepts": [("C",) * number for number in (1, 2, 2, 50, 51, 140)]})
+    ax = figures.draw_concepts_per_image(images, longest=50)
+    assert drawn_histogram(ax) == {1: 1, 2: 2, 50: 1}
+    assert [text.get_text() for text in ax.texts] == ["2 images with more than 50"]
+
+
+def test_the_pictures_are_the_decoded_images_with_their_concepts_below(sample_dataset):
+    images = sample_dataset.split("train").head(3)
+    axes = figures.draw_sample_images(sample_dataset, images, size=64).axes
+    assert len(axes) == 3
+    for ax, row in zip(axes, images.itertuples(), strict=True):
+        assert np.array_equal(ax.images[0].get_array(), decode_image(row.path, 64))
+        assert ax.get_title() == f"{row.image_id} ({row.category})"
+        below = [text.get_text() for text in ax.texts]
+        assert [line.split()[0] for line in below[:8]] == list(row.concepts[:8])
+        assert shortened(sample_dataset.name_of(row.concepts[0]), 28) in below[0]
+
+
+def test_a_dot_is_drawn_for_each_concept_of_each_image(labelled):
+    labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
+    ax = figures.draw_labels(labels)
+    (dots,) = ax.lines
+    images, concepts = labels.toarray().nonzero()
+    assert sorted(zip(dots.get_ydata(), dots.get_xdata(), strict=True)) == sorted(zip(images, concepts, strict=True))
+
+
+def test_sizes_are_dots_and_aspect_ratios_bars(sample_dataset):
+    sizes = image_sizes(sample_dataset.images)
+    left, right = figures.draw_image_sizes(sizes, sample_dataset.title).axes
+    drawn = np.concatenate([dots.get_offsets() for dots in left.collections])
+    assert sorted(map(tuple, drawn.tolist())) == sorted(zip(sizes["width"], sizes["height"], strict=True))
+    assert left.get_title() == "Size of 120 images, pixels (synthetic phantoms)"
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["train", "val", "test"]
+
+
+def test_images_without_a_size_are_not_drawn(sample_dataset):
+    sizes = image_sizes(sample_dataset.images).assign(width=lambda table: table["width"].where(table.index > 9))
+    left, _ = figures.draw_image_sizes(sizes).axes
+    assert left.get_title() == "Size of 110 images, pixels"
+
+
+def test_pictures_keep_their_proportions(sample_dataset):
+    images = sample_dataset.split("train").head(2)
+    sizes = image_sizes(images)
+    for ax, ratio in zip(
+        figures.draw_sample_images(sample_dataset, images, size=32).axes, sizes["height"] / sizes["width"], strict=True
+    ):
+        assert ax.get_aspect() == ratio
+
+
+def test_a_damaged_image_says_so_and_the_others_are_drawn(sample_dataset, tmp_path):
+    (tmp_path / "damaged.png").write_bytes(b"no picture")
+    images = sample_dataset.split("train").head(2).assign(category=None)
+    images["path"] = [tmp_path / "damaged.png", images["path"].iloc[1]]
+    damaged, whole = figures.draw_sample_images(sample_dataset, images, size=32).axes
+    assert "can't be read" in [text.get_text() for text in damaged.texts] and not damaged.images
+    assert len(whole.images) == 1 and whole.get_title() == images["image_id"].iloc[1]
+
+
+def test_drawn_on_the_axes_they_are_given(sample_dataset, labelled):
+    labels = ConceptVocabulary.of(labelled["concepts"]).encode(labelled["concepts"])
+    for draw in (
+        lambda ax: figures.draw_images_by_category(count_images(sample_dataset.images), ax=ax),
+        lambda ax: figures.draw_concepts_per_image(labelled, ax=ax),
+        lambda ax: figures.draw_labels(labels, ax=ax),
+    ):
+        ax = plt.figure().add_subplot()
+        before = plt.get_fignums()
+        assert draw(ax) is ax
+        assert plt.get_fignums() == before

@@ -1,0 +1,64 @@
+import fcntl
+
+from reports.rendered import SCRIPT, render, row_of
+
+from nblib.experiments import Run
+
+
+def test_a_run_is_listed_beside_the_paper_with_all_that_was_measured(leave_run, tmp_path):
+    leave_run("03_vgg16_flipped", scored=0.36)
+    row = row_of(render(tmp_path)["index.html"], "03_vgg16_flipped")
+    assert "<strong>0.3600</strong>" in row and ">0.3475<" in row and ">+0.0125<" in row  # 0.3600 - 0.3475
+    assert '2 <span class="note">of 3</span>' in row and ">6 s<" in row  # 3 epochs of 2 s
+    assert "backbone small_plain, not VGG16; weights None, not imagenet" in row
+    assert 'aria-label="F1 of the validation half over 3 epochs, from 0.100 to 0.200"' in row
+    assert 'points="2.0,20.3 60.0,3.0 118.0,11.7"' in row  # heights 1/3, 1 and 2/3 of 26 pixels, from 29 upwards
+
+
+def test_an_interval_is_shown_where_the_scores_hold_one(leave_run, tmp_path):
+    run = leave_run("03_vgg16_flipped")
+    run.write_scores({**run.scores, "test_f1_interval": [0.2951, 0.3249]})
+    pages = render(tmp_path)
+    assert "0.295 to 0.325" in row_of(pages["index.html"], "03_vgg16_flipped")
+    assert "0.295 to 0.325" in pages["03_vgg16_flipped--val1.html"]
+
+
+def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_path):
+    leave_run("failed", scored=None, error=f"no room {SCRIPT}")
+    leave_run("stopped", scored=None, epochs=9)
+    running = leave_run("going", scored=None, epochs=9)
+    with running.lock():
+        pages = render(tmp_path)
+    index = pages["index.html"]
+    assert "failed</span>" in row_of(index, "failed") and "ValueError: no room &lt;script&gt;" in row_of(
+        index, "failed"
+    )
+    assert "unfinished</span>" in row_of(index, "stopped") and "epoch 3 of 9<" in row_of(index, "stopped")
+    assert "running</span>" in row_of(index, "going")
+    assert "epoch 3 of 9, at most 12 s left" in row_of(index, "going")  # 6 epochs of 2 s
+    assert "<polyline" in row_of(index, "going")
+    assert "at most 12 s left" in pages["going--val1.html"]
+    assert "unfinished</span>" in row_of(render(tmp_path)["index.html"], "going")  # its process is gone
+
+
+def test_asking_whether_a_run_is_running_does_not_lock_it(leave_run):
+    run = leave_run("going", scored=None)
+    assert not run.running
+    with run.lock():
+        assert Run(run.folder).running
+    with (run.folder / "experiment.json").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if it is still locked
+
+
+def test_an_experiment_that_failed_before_there_was_a_run_has_a_row(leave_run, tmp_path):
+    run = leave_run("early", error="mistyped")
+    for name in ("experiment.json", "history.csv", "scores.json"):
+        (run.folder / name).unlink()
+    assert "ValueError: mistyped" in row_of(render(tmp_path)["index.html"], "early")
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(leave_run, tmp_path):
+    leave_run("good")
+    (leave_run("bad").folder / "scores.json").write_text("{")
+    index = render(tmp_path)["index.html"]
+    assert "0.3100" in row_of(index, "good") and "can&#39;t be read" in row_of(index, "bad")

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+
+from nblib.data import ConceptVocabulary, validation_halves
+from nblib.evaluation import f1_interval, f1_per_image
+from nblib.evaluation.bootstrap import difference_interval
+from nblib.experiments import Experiment, find_runs, open_run, paper_experiment, table_3
+from nblib.reports.tables import against_paper, compare_runs, differences_from_paper, fill_table_3, paper_f1
+
+SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
+
+
+@pytest.fixture(scope="module")
+def dataset(sample_dataset):
+    return sample_dataset
+
+
+@pytest.fixture(scope="module")
+def vocabulary(sample_dataset):
+    return ConceptVocabulary.of(sample_dataset.images["concepts"])
+
+
+@pytest.fixture
+def experiment(sample, tmp_path):
+    return Experiment(
+        experiment_name="small", backbone="small_plain", weights=None, data=str(sample), runs=str(tmp_path / "runs")
+    )
+
+
+@pytest.fixture
+def run(experiment, sample_dataset, vocabulary):
+    return open_run(experiment, sample_dataset, vocabulary)
+
+
+def with_other(experiment, **conditions):
+    return Experiment(**{**experiment.model_dump(), **conditions})
+
+
+def finished_run(dataset, folder, name, noise, half="val1", **parameters):
+    """A run whose probabilities of its test half are the truth, blurred by so much noise."""
+    experiment = Experiment(experiment_name=name, validation_half=half, data=str(dataset.folder), runs=str(folder),
+                            **parameters)  # fmt: skip
+    vocabulary = ConceptVocabulary.of(dataset.split("train", "val")["concepts"])
+    run = open_run(experiment, dataset, vocabulary)
+    images = validation_halves(dataset.images)[experiment.test_half]
+    images = images[images["concepts"].map(len) > 0]
+    truth = vocabulary.encode(images["concepts"]).toarray()
+    blurred = np.random.default_rng(7).uniform(size=truth.shape) < noise
+    run.write_probabilities(experiment.test_half, images["image_id"].to_numpy(str), np.abs(truth - blurred))
+    run.write_scores({"test_f1": 0.5})
+    return run, f1_per_image(truth, np.abs(truth - blurred) > 0.5)
+
+
+def test_runs_are_compared_with_the_first_on_the_same_images(dataset, tmp_path):
+    first, its_f1 = finished_run(dataset, tmp_path, "first", 0.05)
+    second, other_f1 = finished_run(dataset, tmp_path, "second", 0.01)
+    swapped, swapped_f1 = finished_run(dataset, tmp_path, "first", 0.02, half="val2")
+    table = compare_runs([first, second, swapped]).set_index(["test_half", "experiment_name"])
+    assert table.index.tolist() == [("val2", "first"), ("val2", "second"), ("val1", "first")]
+    assert table["f1"].tolist() == pytest.approx([its_f1.mean(), other_f1.mean(), swapped_f1.mean()])
+    assert table["gain"].tolist() == pytest.approx([0, (other_f1 - its_f1).mean(), 0])
+    expected = difference_interval(other_f1, its_f1)
+    assert table.loc[("val2", "second"), ["gain_low", "gain_high"]].tolist() == pytest.approx(
+        [expected.low, expected.high]
+    )
+    own = f1_interval(its_f1)
+    assert table.loc[("val2", "first"), ["low", "high"]].tolist() == pytest.approx([own.low, own.high])
+
+
+def test_runs_that_cannot_be_compared_are_left_out(dataset, tmp_path):
+    run, _ = finished_run(dataset, tmp_path, "gone", 0.1)
+    run.facts["experiment"]["data"] = str(tmp_path / "nowhere")
+    other, _ = finished_run(dataset, tmp_path, "other_data", 0.1)
+    other.facts["data_fingerprint"] = "another"
+    begun = open_run(Experiment(experiment_name="begun", data=str(dataset.folder), runs=str(tmp_path)), dataset,
+                     ConceptVocabulary.of(dataset.split("train", "val")["concepts"]))  # fmt: skip
+    assert compare_runs([run, other, begun]).empty and len(compare_runs([]).columns) == 8
+
+
+def test_runs_on_other_images_are_not_compared(dataset, tmp_path):
+    whole, _ = finished_run(dataset, tmp_path, "whole", 0.1)
+    limited, _ = finished_run(dataset, tmp_path, "limited", 0.05, limit_images=5)
+    assert compare_runs([whole, limited])["gain"].tolist() == [0, 0]
+
+
+def test_finished_runs_are_listed_beside_the_paper(run, experiment, sample_dataset, vocabulary):
+    ninth = with_other(experiment, experiment_name="09_vgg16_f1_times_bce", validation_half="val2")
+    finished = open_run(ninth, sample_dataset, vocabulary)
+    finished.write_scores(SCORES)
+    (row,) = against_paper([run, finished]).to_dict("records")
+    assert (row["experiment_name"], row["validation_half"]) == ("09_vgg16_f1_times_bce", "val2")
+    assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
+    assert row["data"] == "synthetic phantoms"
+    assert "loss bce, not f1_times_bce" in row["differs_in"].split("; ")
+
+
+def test_unfinished_runs_give_an_empty_table_with_its_columns(run):
+    table = against_paper([run])
+    assert table.empty and {"experiment_name", "test_f1", "paper_f1", "differs_in"} <= set(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "f1"),
+    [("01_vgg16_fc2048", "val1", 0.333), ("01_vgg16_fc2048", "val2", 0.335), ("04_vgg16_450px", "val2", 0.3417)],
+)
+def test_the_papers_f1_is_that_of_the_half(name, half, f1):
+    assert paper_f1(with_other(paper_experiment(name), validation_half=half)) == f1
+
+
+def test_where_the_paper_crashed_or_has_no_such_row_it_has_no_f1(experiment):
+    assert paper_f1(paper_experiment("04_vgg16_450px")) is None
+    assert paper_f1(experiment) is None
+
+
+@pytest.mark.parametrize("name", table_3().index)
+def test_the_rows_of_table_3_differ_from_the_paper_in_nothing(name):
+    row = table_3().loc[name].dropna().to_dict()
+    conditions = {key: value for key, value in row.items() if key in Experiment.model_fields}
+    reduction = {} if "lr_reduction_factor" in row else {"lr_reduction_factor": None}
+    assert differences_from_paper(Experiment(experiment_name=name, **conditions, **reduction)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "differences"),
+    [
+        ({"image_size": 64, "fc_units": 128}, ["image_size 64, not 227", "fc_units 128, not 4096"]),
+        ({"lr_reduction_monitor": "loss"}, ["lr_reduction_monitor loss, not f1"]),
+        ({"pooling": "avg", "learning_rate": 1e-3}, ["pooling avg, not flatten", "learning_rate 0.001, not 1e-05"]),
+        ({"limit_images": 10}, ["limit_images 10, not None"]),
+        ({"weights": None}, ["weights None, not imagenet"]),
+        ({"seed": 1, "epochs": 3, "early_stopping_patience": 2, "validation_half": "val2"}, []),
+    ],
+)
+def test_a_changed_condition_is_named_what_the_paper_leaves_open_is_not(changed, differences):
+    assert differences_from_paper(with_other(paper_experiment("03_vgg16_flipped"), **changed)) == differences
+
+
+def test_cutting_the_rate_where_the_paper_does_not_is_a_difference():
+    experiment = with_other(paper_experiment("05_resnet50"), lr_reduction_factor=0.2)
+    assert "lr_reduction_factor 0.2, not None" in differences_from_paper(experiment)
+
+
+def test_an_experiment_that_is_not_in_table_3_says_so(experiment):
+    assert differences_from_paper(experiment) == ["not in Table 3"]
+
+
+def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small(
+    experiment, sample_dataset, vocabulary, tmp_path
+):
+    for name, half, f1 in (
+        ("03_vgg16_flipped", "val1", 0.4),
+        ("03_vgg16_flipped", "val2", 0.5),
+        ("small", "val1", 0.6),
+    ):
+        one = with_other(experiment, experiment_name=name, validation_half=half)
+        open_run(one, sample_dataset, vocabulary).write_scores({**SCORES, "test_f1": f1})
+    filled = fill_table_3(find_runs(tmp_path / "runs"))
+    assert list(filled.index) == list(table_3().index)
+    row = filled.loc["03_vgg16_flipped"]
+    assert list(row[["paper_val1", "paper_val2", "here_val1", "here_val2"]]) == [0.3475, 0.3455, 0.4, 0.5]
+    differing = len(differences_from_paper(with_other(experiment, experiment_name="03_vgg16_flipped")))
+    assert row["conditions"] == f"differ in {differing} from the paper's"
+    assert filled.drop(index="03_vgg16_flipped")[["here_val1", "here_val2", "data"]].isna().all(axis=None)
+
+
+def test_table_3_without_runs_is_the_papers(tmp_path):
+    filled = fill_table_3(find_runs(tmp_path))
+    assert len(filled) == 10
+    assert filled["paper_val1"].notna().sum() == 9
+    assert filled["here_val1"].isna().all()
