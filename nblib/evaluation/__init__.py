@@ -15,12 +15,11 @@ from nblib.evaluation.error_analysis import (
     secondary_f1,
 )
 from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
-from nblib.evaluation.selection import CAP, constant_list, most_frequent_concepts, select
+from nblib.evaluation.selection import constant_list, most_frequent_concepts, select
 from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
 
 __all__ = [
     "CALIBRATIONS",
-    "CAP",
     "RULES",
     "SECONDARY_2025",
     "THRESHOLDS",

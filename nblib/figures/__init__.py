@@ -34,11 +34,10 @@ from nblib.figures.runs import (
     draw_thresholds,
     draw_training_curves,
 )
-from nblib.figures.style import NameOf, concept_label, evenly, use_style
+from nblib.figures.style import concept_label, evenly, use_style
 from nblib.figures.tables import format_table
 
 __all__ = [
-    "NameOf",
     "concept_label",
     "draw_ablation",
     "draw_against_paper",

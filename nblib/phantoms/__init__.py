@@ -2,4 +2,6 @@
 
 from nblib.phantoms.sample import draw_sample
 
-__all__ = ["draw_sample"]
+__all__ = [
+    "draw_sample",
+]

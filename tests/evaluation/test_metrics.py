@@ -3,7 +3,8 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import f1_score
 
-from nblib.evaluation.metrics import BLOCK, as_csr, f1_by_threshold, f1_per_image, sample_f1
+from nblib.evaluation.bootstrap import BLOCK
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,7 @@ import pytest
 from data.test_counting import SIX, A, B, C, D
 
 from nblib import figures
-from nblib.data import (
-    Examples,
-    concept_counts,
-    drift,
-    f1_ceiling,
-    indicative_concepts,
-    lift_table,
-    most_frequent,
-)
+from nblib.data import Examples, concept_counts, drift, f1_ceiling, indicative_concepts, lift_table, most_frequent
 
 NAMES = {A: "Thorax", B: "A term that is far longer than what can stand beside a row of a figure"}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pandas.testing
 
-from nblib.figures import format_table
+from nblib.figures.tables import format_table
 
 
 def shown(table, **options):

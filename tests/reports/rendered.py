@@ -5,7 +5,7 @@ import re
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nblib.reports import render_reports
+from nblib.reports.render import render_reports
 
 SCRIPT = "<script>alert(1)</script>"
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -3,7 +3,7 @@ import os
 import psutil
 import pytest
 
-from nblib.system import cores, visible_gpus
+from nblib.system.hardware import cores, visible_gpus
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import termios
 import pytest
 from kernels import displayed, kernel  # noqa: F401
 
-from nblib.system import stderr_silenced
+from nblib.system.progress import stderr_silenced
 
 BAR = """
 from nblib.system import ProgressBar

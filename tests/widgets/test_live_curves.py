@@ -3,7 +3,7 @@
 import pytest
 from kernels import displayed, kernel, printed  # noqa: F401
 
-from nblib.widgets import LiveCurves
+from nblib.widgets.live_curves import LiveCurves
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of the kernel's client
 
