@@ -1,4 +1,4 @@
-"""N images with their labels, and what else is known of them: pixels, features, probabilities."""
+"""N images with their labels and, where they are known, pixels, features and probabilities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Examples:
         images: one row per image (N), numbered from 0: image_id, path, split, category, concepts.
         vocabulary: K concepts.
         labels: (N, K) sparse, 0 and 1.
-        pixels: (N, size, size, 3) uint8 (`nblib.data.Pixels`), or what a frozen backbone makes of them; None: not read.
+        pixels: (N, size, size, 3) uint8 (`nblib.data.Pixels`), or feature maps of a frozen backbone; None: not read.
         features: (N, D) float32, one vector per image; None: not extracted.
         probabilities: (N, K) in [0, 1]; None: not predicted.
 
@@ -85,7 +85,7 @@ class Examples:
 
 
 def concatenate(parts: Iterable[Examples]) -> Examples:
-    """The examples of several sets in one label space, one after the other; what one set lacks, the result lacks.
+    """The examples of several sets in one label space, one after the other; a part that one of them lacks is None.
 
     Raises:
         ValueError: their vocabularies differ.
