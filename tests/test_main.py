@@ -53,7 +53,7 @@ def test_help_of_each_command_has_an_example(command):
 
 def test_watching_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
     code, out, err = nblib("watch", tmp_path)
-    assert (code, out) == (1, "") and err.startswith(f"no run was begun in {tmp_path}; expected ")
+    assert (code, out) == (1, "") and err.startswith(f"no run has started in {tmp_path}; expected ")
 
 
 def test_without_a_command_the_help_names_them_all():
@@ -105,7 +105,7 @@ def test_sample_gives_the_reason_in_one_sentence_when_it_does_not_draw(nblib, tm
 def test_check_of_good_data_says_so_and_ends_with_0(nblib, sample):
     code, out, err = nblib("check", sample)
     assert (code, err) == (0, "")
-    assert out.startswith(f"{sample}: ImageCLEF 2020 (one list a category), 120 images, ")
+    assert out.startswith(f"{sample}: ImageCLEF 2020 (one list per category), 120 images, ")
     assert out.endswith("\nFit for training.\n")
 
 
@@ -164,7 +164,7 @@ def test_check_decodes_images_and_writes_a_quarantine(nblib, sample, tmp_path):
     assert "Training would be wrong: 2\n" in out and out.endswith(f"2 images to leave out: {quarantine}\n")
     lines = [line.split("\t") for line in quarantine.read_text().splitlines()]
     assert [image_id for image_id, _ in lines] == [empty.stem, cut.stem]
-    assert lines[0][1] == f"{empty}: zero bytes; get the file anew or leave the image out."
+    assert lines[0][1] == f"{empty}: zero bytes; download the file again or leave the image out."
     assert len(read_dataset(data, quarantine=quarantine).images) == 118
 
 

@@ -62,7 +62,8 @@ def outputs_of(path):
     texts = []
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
-            texts += [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
+            data = output.get("data", {})
+            texts += [output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")]
     return "\n".join(texts)
 
 
@@ -144,17 +145,17 @@ def test_runs_headless(executed, name):
 
 def test_01_shows_the_papers_numbers_beside_ours(executed):
     shown = outputs_of(executed / "01_data_analysis.ipynb")
-    assert "907718" in shown and "20031" in shown and "Positron emission tomography" in shown
+    assert "907,718" in shown and "20,031" in shown and "Positron emission tomography" in shown
 
 
 def test_03_shows_the_sizes_of_the_papers_networks(executed):
     shown = outputs_of(executed / "03_baseline_vgg16.ipynb")
-    for parameters in ("76536615", "146744103", "455025447", "163525415"):
+    for parameters in ("76,536,615", "146,744,103", "455,025,447", "163,525,415"):
         assert parameters in shown
 
 
 @pytest.mark.parametrize("name", ["03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses"])
-def test_training_leaves_one_line_an_epoch_and_one_figure_of_the_curves(executed, name):
+def test_training_leaves_one_line_per_epoch_and_one_figure_of_the_curves(executed, name):
     cells = nbformat.read(executed / f"{name}.ipynb", as_version=4).cells
     number = next(number for number, cell in enumerate(cells) if cell.source.startswith("run = train("))
     training, _, curves = cells[number : number + 3]
@@ -164,18 +165,18 @@ def test_training_leaves_one_line_an_epoch_and_one_figure_of_the_curves(executed
     assert sum(map(sum, pictures)) == 1 and any(pictures[1])
 
 
-def test_forced_it_trains_anew_and_the_old_run_is_put_aside(executed, sample, tmp_path):
+def test_forced_it_trains_again_and_the_old_run_is_archived(executed, sample, tmp_path):
     runs = shutil.copytree(executed / "runs", tmp_path / "runs")
     parameters = {"data": sample, "runs": runs, **SMALL, "epochs": 1, "force": True}
     assert "epoch 1/1" in run_here("03_baseline_vgg16", **parameters)
-    (aside,) = (runs / "03_vgg16_flipped").glob("val1_archived_*")
+    (archived,) = (runs / "03_vgg16_flipped").glob("val1_archived_*")
     old = executed / "runs" / "03_vgg16_flipped" / "val1"
-    assert (aside / "history.csv").read_bytes() == (old / "history.csv").read_bytes()
+    assert (archived / "history.csv").read_bytes() == (old / "history.csv").read_bytes()
 
 
 def test_04_shows_the_sizes_of_the_deeper_networks(executed):
     shown = outputs_of(executed / "04_deeper_backbones.ipynb")
-    for parameters in ("463898471", "375883303", "61245287", "48727591"):
+    for parameters in ("463,898,471", "375,883,303", "61,245,287", "48,727,591"):
         assert parameters in shown
 
 
@@ -197,7 +198,7 @@ def test_07_shows_every_run_beside_the_paper(executed):
     )
 
 
-def test_08_measures_every_idea_both_ways_and_writes_a_submission(executed, sample):
+def test_08_evaluates_every_configuration_on_both_halves_and_writes_a_submission(executed, sample):
     shown = outputs_of(executed / "08_beyond_the_paper.ipynb")
     for idea in ("one layer, threshold 0.5", "decide: expected_f1", "ask: neighbours", "ask: 03_vgg16_flipped",
                  "pool: chosen", "vote: union", "all together"):  # fmt: skip

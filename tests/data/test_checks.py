@@ -75,7 +75,7 @@ def test_nothing_is_wrong_with_a_plain_image(checked, name, form, mode):
 
 
 def test_an_image_of_zero_bytes_is_found(checked):
-    assert checked(b"") == [("zero bytes; get the file anew or leave the image out.", True)]
+    assert checked(b"") == [("zero bytes; download the file again or leave the image out.", True)]
 
 
 def test_a_file_that_is_no_image_is_found(checked):

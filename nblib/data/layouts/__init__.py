@@ -8,9 +8,9 @@ from nblib.data.layouts.layout import Layout
 LAYOUTS = {
     "parquet": Layout("parquet shards", parquet_shards.recognised, parquet_shards.read),
     "roco": Layout("ROCO v1", roco.recognised, roco.read),
-    "imageclef-2020": Layout("ImageCLEF 2020 (one list a category)", imageclef_2020.recognised, imageclef_2020.read),
+    "imageclef-2020": Layout("ImageCLEF 2020 (one list per category)", imageclef_2020.recognised, imageclef_2020.read),
     "rocov2": Layout("ROCOv2", rocov2.recognised, rocov2.read),
-    "imageclef": Layout("one list a split", imageclef.recognised, imageclef.read),
+    "imageclef": Layout("one list per split", imageclef.recognised, imageclef.read),
 }
 
 
