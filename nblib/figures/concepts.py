@@ -85,9 +85,10 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     grid = sns.clustermap(
         pd.DataFrame(doubled, names, list(table.columns)), mask=(lift == 0) | np.eye(len(table), dtype=bool),
         cmap="vlag", vmin=-FARTHEST, vmax=FARTHEST, xticklabels=1, yticklabels=1, figsize=(side + 1.5, side),
-        dendrogram_ratio=(0.02, 0.08), cbar_kws={"orientation": "horizontal"}, cbar_pos=(0.76, 0.05, 0.2, 0.015),
+        dendrogram_ratio=(0.02, 0.08), cbar_kws={"orientation": "horizontal"},
     )  # fmt: skip
     grid.gs.update(left=0.02, right=0.74, bottom=0.13, top=0.94)
+    grid.ax_cbar.set_position((0.76, 0.05, 0.2, 0.015))
     grid.ax_row_dendrogram.set_visible(False)
     grid.ax_heatmap.grid(False)
     grid.ax_heatmap.set_facecolor("0.82")
