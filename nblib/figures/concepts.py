@@ -66,12 +66,8 @@ def draw_ranks(counts: pd.Series, data: str = "", ax: Axes | None = None) -> Axe
     ax = ax or axes_of_size(7, 4)
     ax.loglog(np.arange(1, len(images) + 1), images, ".", color="C0", markersize=4)
     ax.axhline(RARE, color="C1", linestyle="--")
-    ax.annotate(
-        f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images",
-        (0.98, 0.88),
-        xycoords="axes fraction",
-        ha="right",
-    )
+    share = f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images"
+    ax.annotate(share, (0.98, 0.88), xycoords="axes fraction", ha="right")
     plain_numbers(ax.xaxis)
     plain_numbers(ax.yaxis)
     ax.set(xlabel="rank of the concept", ylabel="images", title=titled("The long tail: concepts by rank", data))
@@ -99,8 +95,8 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
     grid.ax_heatmap.tick_params(labelsize=8, length=0)
     grid.ax_cbar.set_xticks([-4, -2, 0, 2, 4], ["1/16", "1/4", "1", "4", "16"], fontsize=8)
     grid.ax_cbar.set_title("lift (grey: never together)", fontsize=8)
-    title = titled(f"Which of the {len(table)} most frequent concepts co-occur", data)
-    grid.figure.suptitle(title, y=0.98, fontsize=12)
+    title = f"Which of the {len(table)} most frequent concepts co-occur"
+    grid.figure.suptitle(titled(title, data), y=0.98, fontsize=12)
     return grid.figure
 
 
@@ -150,7 +146,7 @@ def draw_halves(counts: pd.DataFrame, data: str = "", ax: Axes | None = None) ->
     share = f"{outside.mean():.1%} of {len(counts):,} concepts\noutside the 95 % band"
     ax.annotate(share, (0.03, 0.9), xycoords="axes fraction")
     ax.set(xscale="symlog", yscale="symlog", xlabel="images in val1", ylabel="images in val2")
-    for axis in (ax.xaxis, ax.yaxis):
-        plain_numbers(axis)
+    plain_numbers(ax.xaxis)
+    plain_numbers(ax.yaxis)
     ax.set_title(titled("Concepts in the two halves", data))
     return ax

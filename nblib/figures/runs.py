@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from nblib.data import Dataset
 from nblib.experiments import Run, best_epoch
 from nblib.figures.answers import draw_predicted_concepts
-from nblib.figures.style import axes_of_size, evenly
+from nblib.figures.style import axes_of_size, evenly, label_rows
 
 
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
@@ -73,16 +74,14 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """F1 of each run beside most frequent concepts and paper, from `nblib.reports.against_paper`. Paper: Table 3."""
-    import seaborn as sns
-
     data = ", ".join(sorted(table["data"].unique()))
     sources = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
-    tidy = table.assign(run=table["experiment_name"] + ", " + table["validation_half"])
-    tidy = tidy.rename(columns=sources).melt("run", list(sources.values()), var_name="source", value_name="F1")
     ax = ax or axes_of_size(9, 1 + 0.55 * len(table))
-    sns.barplot(tidy.astype({"F1": float}), y="run", x="F1", hue="source", ax=ax)
+    for number, (column, label) in enumerate(sources.items()):
+        ax.barh(np.arange(len(table)) + 0.27 * (number - 1), table[column].astype(float), height=0.27, label=label)
+    label_rows(ax, table["experiment_name"] + ", " + table["validation_half"], fontsize=11)
     ax.set(xlabel="F1 over the images of the test half", ylabel="", xlim=(0, 1))
-    ax.legend(title="", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
     return ax
 
 

@@ -8,6 +8,7 @@ import pytest
 from nblib import figures
 from nblib.data import ConceptVocabulary, validation_halves
 from nblib.experiments import Experiment, open_run
+from nblib.reports import against_paper
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,11 @@ def test_bars_beside_the_paper_are_our_f1_the_baseline_and_the_papers():
     assert drawn == [[0.41, 0.42], [0.31, 0.32], [0.3475]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["03_vgg16_flipped, val1", "mine, val2"]
     assert ax.get_legend().get_texts()[0].get_text() == "synthetic phantoms"
+
+
+def test_without_runs_the_bars_beside_the_paper_are_none():
+    ax = figures.draw_against_paper(against_paper([]))
+    assert not ax.patches
 
 
 def test_the_threshold_curve_shows_the_scores_it_was_given():

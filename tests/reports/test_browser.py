@@ -1,4 +1,4 @@
-"""Reports in a real browser, opened from disk: they draw, sort, filter, compare, and ask no network."""
+"""Reports in a real browser, opened from disk: they draw, sort, filter and compare without a network."""
 
 import json
 import os
@@ -57,12 +57,12 @@ def open_index(browser, index, chosen=4):
 
 
 def wait_for_chosen(browser, number):
-    told = f"{number} chosen"
-    WebDriverWait(browser, SECONDS).until(lambda page: page.find_element(By.ID, "compared").text == told)
+    status = f"{number} chosen"
+    WebDriverWait(browser, SECONDS).until(lambda page: page.find_element(By.ID, "compared").text == status)
 
 
 def names(browser):
-    """Experiment and half of the rows as they stand."""
+    """Experiment and half of the rows, in the order shown."""
     rows = browser.find_elements(By.CSS_SELECTOR, "#runs tbody tr")
     return [
         f"{row.find_element(By.TAG_NAME, 'th').text} {row.find_elements(By.TAG_NAME, 'td')[1].text}" for row in rows
@@ -74,12 +74,12 @@ def sort_by(browser, column):
 
 
 def curves(browser, measure):
-    """The lines drawn of a measure."""
+    """The lines drawn for a measure."""
     return browser.find_elements(By.CSS_SELECTOR, f"#{measure}-curves .mark-line path")
 
 
 def parameters(browser):
-    """The table of parameters that differ, as text: a list of cells a row, its head first."""
+    """The table of parameters that differ, as text: a list of cells per row, the header first."""
     rows = browser.find_elements(By.CSS_SELECTOR, "#parameters tr")
     return [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
 
@@ -112,24 +112,26 @@ def test_the_index_sorts_filters_and_compares(browser, index):
     search.send_keys("flipped")
     for box in browser.find_elements(By.CSS_SELECTOR, "#runs tbody input[type=checkbox]"):
         box.click()
-    wait_for_chosen(browser, 2)  # val1 went, val2 came
+    wait_for_chosen(browser, 2)  # val1 was removed, val2 added
     assert parameters(browser)[0] == ["run", "loss", "validation_half"]
 
 
-def test_nothing_is_asked_of_the_network_and_nothing_goes_wrong(browser, index):
+def test_pages_make_no_request_and_log_no_error(browser, index):
     open_index(browser, index)
     browser.find_element(By.LINK_TEXT, "05_resnet50").click()
     WebDriverWait(browser, SECONDS).until(lambda page: "This notebook failed." in page.page_source)
     assert "<script>alert(1)</script>" in browser.find_element(By.CSS_SELECTOR, ".failure pre").text
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    opened = [address for address in asked if address.startswith("file:")]
+    requested = [
+        event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
+    ]
+    opened = [address for address in requested if address.startswith("file:")]
     assert [Path(address).name for address in opened] == ["index.html", "05_resnet50--val1.html"]
-    assert not [address for address in asked if not address.startswith(("file:", "data:"))]
+    assert not [address for address in requested if not address.startswith(("file:", "data:"))]
     assert browser.get_log("browser") == []
 
 
-def test_a_telephone_shows_every_page_without_scrolling_sideways(browser, index):
+def test_a_phone_shows_every_page_without_scrolling_sideways(browser, index):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     )
@@ -150,7 +152,7 @@ def axe_source():
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_barrier(browser, index, scheme):
+def test_no_page_has_a_serious_accessibility_barrier(browser, index, scheme):
     source = axe_source()
     if source is None:
         pytest.skip("NODE_MODULES names no folder with axe-core: npm install --prefix DIR axe-core")
