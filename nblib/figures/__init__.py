@@ -35,6 +35,7 @@ from nblib.figures.runs import (
     draw_training_curves,
 )
 from nblib.figures.style import NameOf, concept_label, evenly, use_style
+from nblib.figures.tables import format_table
 
 __all__ = [
     "NameOf",
@@ -66,5 +67,6 @@ __all__ = [
     "draw_top_concepts_by_split",
     "draw_training_curves",
     "evenly",
+    "format_table",
     "use_style",
 ]

@@ -112,7 +112,9 @@ class Checkpoint(callbacks.Callback):
         return len(self.rows)
 
     def on_train_begin(self, logs=None):
-        """Restores model, optimiser and callbacks from the saved state, and prints the epochs so far."""
+        """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
+        if self.rows and self.show:
+            self.show(self.run)
         print_epochs(pd.DataFrame(self.rows), self.params["epochs"])
         for epoch, row in enumerate(self.rows):
             for callback in self.plateau:
@@ -143,9 +145,9 @@ class Checkpoint(callbacks.Callback):
             save_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
-        print_epochs(pd.DataFrame([row]), self.params["epochs"])
         if self.show:
-            self.show(self.run)
+            self.show(self.run)  # before the line, so that all lines follow each other in a notebook
+        print_epochs(pd.DataFrame([row]), self.params["epochs"])
 
     def _require_finite(self, name: str, value: float, where: str) -> None:
         if math.isfinite(value):

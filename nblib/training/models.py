@@ -8,7 +8,6 @@ from itertools import pairwise
 from math import prod
 
 import keras
-import numpy as np
 from keras import applications, layers, ops
 
 from nblib.experiments import KERAS_BACKBONES, Experiment, Run
@@ -126,8 +125,7 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
 
     Raises:
         FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be downloaded.
-        ValueError: the file holds no weights of this backbone, the backbone has no layer of the name in
-            `trainable_from`, or TensorFlow sees fewer GPUs than `devices`.
+        ValueError: the file holds no weights of this backbone, it has no layer `trainable_from`, or GPUs are missing.
     """
     initial = initial_weights(experiment)  # before the seed, since a network that is built takes random numbers
     keras.utils.set_random_seed(experiment.seed)
@@ -147,7 +145,7 @@ def build_backbone(experiment: Experiment) -> keras.Model:
         return _backbone(experiment, initial)
 
 
-def initial_weights(experiment: Experiment) -> list[np.ndarray] | None:
+def initial_weights(experiment: Experiment) -> list | None:
     """The weights that training of the experiment's backbone starts from, in its order; None for random ones.
 
     Raises:
@@ -161,7 +159,7 @@ def initial_weights(experiment: Experiment) -> list[np.ndarray] | None:
     return load_backbone(_backbone(experiment), weights_file(experiment)).get_weights()
 
 
-def _backbone(experiment: Experiment, initial: list[np.ndarray] | None = None) -> keras.Model:
+def _backbone(experiment: Experiment, initial: list | None = None) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
     backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
     if initial is not None:
@@ -286,9 +284,9 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
 
 def count_activations(experiment: Experiment, sigmoids: int) -> int:
     """The number of outputs of all layers together for one image, without building the head."""
-    activations = _geometry(experiment.backbone, experiment.image_size)[-1]
-    inputs = describe_network(experiment, sigmoids)["into the head"]
-    return activations + inputs + 2 * experiment.fc_layers * experiment.fc_units + sigmoids  # 2: dense, then dropout
+    head = describe_network(experiment, sigmoids)["into the head"] + sigmoids
+    head += 2 * experiment.fc_layers * experiment.fc_units  # 2: dense, then dropout
+    return head + _geometry(experiment.backbone, experiment.image_size)[-1]
 
 
 @cache

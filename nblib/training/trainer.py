@@ -100,7 +100,10 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         print_epochs(run.history, experiment.epochs)
     else:
         with run.lock():
-            whole = _for_batches(network, experiment)
+            # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
+            # compiles, which it would do anew for each number of colour images.
+            apart = experiment.devices == 1 and not experiment.jit_compile
+            whole = with_preprocessing(network, experiment.backbone, apart)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
             fit(compile_model(model, experiment), experiment, data, show, whole)
             weights_only(whole).load_weights(run.folder / "best.weights.h5")
@@ -258,15 +261,6 @@ def _limited(examples: Examples, experiment: Experiment) -> Examples:
 def _with_pixels(examples: Examples, experiment: Experiment) -> Examples:
     folder = project_path(experiment.runs) / "pixels"
     return replace(examples, pixels=cache_pixels(examples.images, experiment.image_size, folder))
-
-
-def _for_batches(network: keras.Model, experiment: Experiment) -> keras.Model:
-    """The network with its preprocessing; it takes grey and colour images separately, which copies least, if possible.
-
-    Several devices can't share a batch of several parts, and XLA would compile anew for each number of colour images.
-    """
-    apart = experiment.devices == 1 and not experiment.jit_compile
-    return with_preprocessing(network, experiment.backbone, apart)
 
 
 def _takes_apart(model: keras.Model) -> bool:
