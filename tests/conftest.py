@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +16,9 @@ from nblib.phantoms import draw_sample
 from nblib.system import write_json
 
 matplotlib.use("Agg")
+
+# jsonschema compiles a grammar of addresses for two seconds when nbformat is imported; no notebook has a field for it.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 # Several processes test side by side (`make test`): one thread each, or they would get in each other's way.
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -59,7 +59,8 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
     try:
         with open_source(path) as stream:
             if not stream.read(1):
-                return [Problem(str(path), "zero bytes; download the file again or leave the image out.", True, image_id)]
+                what = "zero bytes; download the file again or leave the image out."
+                return [Problem(str(path), what, True, image_id)]
             stream.seek(0)
             with Image.open(stream) as image:
                 found = [Problem(str(path), what, False, image_id) for what in _oddities(image, str(path))]

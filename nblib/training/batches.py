@@ -1,20 +1,24 @@
-"""Batches: the order of each epoch, flipped copies included, as a network takes them."""
+"""Batches: the order of each epoch, flipped copies included, and TensorFlow datasets of batches."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import numpy as np
+import tensorflow as tf
 from scipy import sparse
 
 from nblib.data import Examples
 
-Batch = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]  # pixels together, or grey and coloured images apart
+Batch = (
+    np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
+)  # pixels in one part, or grey and colour images separately
 
 
 def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """The order of one epoch: rows, and for each whether it is the mirrored copy; seed and epoch decide it.
+    """The order of one epoch: rows, and for each whether it is the flipped copy; seed and epoch decide it.
 
-    With flipped copies every image comes once as it is and once mirrored: 2N examples.
+    With flipped copies every image comes once as it is and once flipped: 2N examples.
     Paper: experiment 3, "each image is provided ... both as-it-is and flipped horizontally".
     """
     examples = 2 * images if flipped_copies else images
@@ -25,30 +29,51 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
 def training_batches(
     examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, apart: bool = False
 ) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Batches of epoch after epoch, without end, from `first_epoch` on.
+    """An endless series of batches, epoch after epoch, from `first_epoch` on.
 
     Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
     `apart` they are what `Pixels.apart` gives. Labels are (n, K) float32.
     """
-    give = examples.pixels.apart if apart else examples.pixels.batch
+    pixels = examples.pixels.apart if apart else examples.pixels.batch
     for epoch in count(first_epoch):
         rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
         for start in range(0, len(rows), batch_size):
-            chosen, mirrored = rows[start : start + batch_size], flipped[start : start + batch_size]
-            yield give(chosen, mirrored), _dense(examples.labels[chosen])
+            part = slice(start, start + batch_size)
+            yield pixels(rows[part], flipped[part]), _dense(examples.labels[rows[part]])
 
 
 def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Batches, as `training_batches` makes them, of all examples once, in their order."""
-    give = examples.pixels.apart if apart else examples.pixels.batch
+    """Batches like those of `training_batches`, of all examples once, in their order."""
+    pixels = examples.pixels.apart if apart else examples.pixels.batch
     for start in range(0, len(examples), batch_size):
         rows = np.arange(start, min(start + batch_size, len(examples)))
-        yield give(rows), _dense(examples.labels[rows])
+        yield pixels(rows), _dense(examples.labels[rows])
 
 
 def batches_per_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
-    """Batches that `training_batches` makes of one epoch; the last may be smaller."""
+    """The number of batches of `training_batches` per epoch; the last one may be smaller."""
     return -(-len(examples) * (2 if flipped_copies else 1) // batch_size)
+
+
+def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
+    """`steps` batches of `examples` as a TensorFlow dataset, made in parallel with the training that uses them."""
+    *sides, channels = examples.pixels.shape[1:]
+    if examples.pixels.dtype != np.uint8:
+        pixels = tf.TensorSpec((None, *sides, channels), examples.pixels.dtype)
+    elif batches.keywords.get("apart"):
+        kinds = (tf.TensorSpec((None, *sides, channels), tf.uint8) for channels in (1, 3))
+        pixels = (tf.TensorSpec((None,), tf.int32), *kinds)
+    else:
+        pixels = tf.TensorSpec((None, *sides, None), tf.uint8)  # 1 or 3
+    signature = (pixels, tf.TensorSpec((None, examples.labels.shape[1]), tf.float32))
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
+
+
+def ordered_stream(examples: Examples, batch_size: int, apart: bool) -> tf.data.Dataset:
+    """`ordered_batches` as a TensorFlow dataset."""
+    steps = batches_per_epoch(examples, batch_size, flipped_copies=False)
+    return stream(partial(ordered_batches, examples, batch_size, apart=apart), examples, steps)
 
 
 def _dense(labels: sparse.csr_array) -> np.ndarray:

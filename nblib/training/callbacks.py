@@ -1,4 +1,4 @@
-"""What watches a training: F1 over images as a Keras metric, callbacks, and the state a killed run goes on from."""
+"""Mean F1 as a Keras metric, and callbacks: plateaus, checkpoints that a killed run resumes from, TensorBoard."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from nblib.system import replacing
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
-# What TensorBoard shows: for each curve the quantities of a row of the history, and the picture each goes to.
+# What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
     "train": {"loss": "loss", "f1": "f1", "learning_rate": "learning_rate"},
     "validation": {"val_loss": "loss", "val_f1": "f1"},
@@ -28,7 +28,7 @@ SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, da
 class SampleF1(metrics.Mean):
     """Mean over images of each image's F1 at a threshold; images without a true concept are left out.
 
-    The same number as `nblib.evaluation.metrics.sample_f1` (0 instead of NaN if no image has one), computed on the device.
+    The same number as `nblib.evaluation.sample_f1` (0 instead of NaN if no image has one), computed on the device.
     Paper: section 4, "we implemented a training-time computation of the F1 score".
     """
 
@@ -37,7 +37,7 @@ class SampleF1(metrics.Mean):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch: y_true and y_pred, (N, K)."""
+        """Adds a batch; y_true and y_pred are (N, K)."""
         y_true = ops.cast(y_true, "float32")
         selected = ops.cast(y_pred > self.threshold, "float32")
         true = ops.sum(y_true, axis=-1)
@@ -47,10 +47,10 @@ class SampleF1(metrics.Mean):
 
 
 class _FromFirstF1:
-    """Counts epochs from the first with an F1 above 0.
+    """Counts epochs from the first one with an F1 above 0.
 
-    With labels this sparse no probability passes 0.5 in the first epochs, and F1 stays 0; a patience that ran from the
-    start would end a training, or cut its rate, before it begins. The paper does not say how it dealt with that.
+    With labels this sparse no probability exceeds 0.5 in the first epochs, and F1 stays 0; a patience counted from the
+    start would end a training, or cut its learning rate, too early. The paper does not say how it dealt with that.
     """
 
     started = False
@@ -74,51 +74,50 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
 
     Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
     """
-    watching = [EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)]
-    if experiment.lr_reduction_factor is not None:
-        monitor = experiment.lr_reduction_monitor
-        reduction = ReduceLROnPlateau(
-            monitor=f"val_{monitor}",
-            mode="max" if monitor == "f1" else "min",
-            factor=experiment.lr_reduction_factor,
-            patience=experiment.lr_reduction_patience,
-        )
-        watching.append(reduction)
-    return watching
+    stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
+    if experiment.lr_reduction_factor is None:
+        return [stopping]
+    monitor = experiment.lr_reduction_monitor
+    reduction = ReduceLROnPlateau(
+        monitor=f"val_{monitor}",
+        mode="max" if monitor == "f1" else "min",
+        factor=experiment.lr_reduction_factor,
+        patience=experiment.lr_reduction_patience,
+    )
+    return [stopping, reduction]
 
 
 class Checkpoint(callbacks.Callback):
-    """Keeps a run on disk after every epoch, prints one line, and takes it up again where it was.
+    """Saves a run after every epoch, prints one line, and resumes it where it was.
 
-    It comes last, so that the callbacks it is given have seen the epoch. What Keras' own callbacks have counted is not
-    part of any saved model: they are shown the recorded history again, which brings them to the same state. The best
+    It comes last, so that `plateau`, the callbacks before it, have seen the epoch. What Keras' own callbacks have
+    counted is not part of any saved model: they are shown the saved history again, which restores their state. The best
     weights are those of `whole`, where the model that is trained is a part of it.
     """
 
     def __init__(
         self,
         run: Run,
-        watching: list[callbacks.Callback],
+        plateau: list[callbacks.Callback],
         show: Show | None = None,
         whole: keras.Model | None = None,
     ):
         super().__init__()
-        self.whole = whole
-        self.run = run
-        self.show = show
-        self.watching = watching
+        self.run, self.plateau, self.show, self.whole = run, plateau, show, whole
         self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that were trained and kept."""
+        """Epochs that were trained and saved."""
         return len(self.rows)
 
     def on_train_begin(self, logs=None):
-        """Brings model, optimiser and callbacks to where the kept state left them, and the log as well."""
+        """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
+        if self.rows and self.show:
+            self.show(self.run)
         print_epochs(pd.DataFrame(self.rows), self.params["epochs"])
         for epoch, row in enumerate(self.rows):
-            for callback in self.watching:
+            for callback in self.plateau:
                 callback.on_epoch_end(epoch, dict(row))
         if self._values is not None:
             for variable, value in zip(_variables(self.model), self._values, strict=True):
@@ -126,37 +125,37 @@ class Checkpoint(callbacks.Callback):
             self._values = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Notes the time and the learning rate the epoch begins with."""
+        """Notes the time and the learning rate at the start of the epoch."""
         self._started = time.monotonic()
         rate = ops.convert_to_numpy(self.model.optimizer.learning_rate)
         self._learning_rate = float(f"{rate:.7g}")  # float32 holds no more
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops at the first batch after which the loss is no number any more."""
+        """Stops at the first batch whose loss is not finite."""
         self._require_finite("loss", float(logs["loss"]), f"batch {batch + 1} of {self.params['steps']}")
 
     def on_epoch_end(self, epoch, logs=None):
-        """Keeps the best weights, history and all that is needed to go on, in this order."""
+        """Saves the best weights, the history and the state to resume from, in this order."""
         self._require_finite("val_loss", float(logs["val_loss"]), "its end")
         measured = {name: float(logs[name]) for name in ("loss", "f1", "val_loss", "val_f1")}
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            keep_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
+            save_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
-        print_epochs(pd.DataFrame([row]), self.params["epochs"])
         if self.show:
-            self.show(self.run)
+            self.show(self.run)  # before the line, so that all lines follow each other in a notebook
+        print_epochs(pd.DataFrame([row]), self.params["epochs"])
 
     def _require_finite(self, name: str, value: float, where: str) -> None:
         if math.isfinite(value):
             return
-        kept = f"as it was after epoch {self.epochs_done}" if self.rows else "as it was before its first epoch"
+        saved = f"as it was after epoch {self.epochs_done}" if self.rows else "as it was before its first epoch"
         raise FloatingPointError(
             f"{name} is {value} in epoch {self.epochs_done + 1}, at {where}, with learning rate {self._learning_rate}. "
-            f"{self.run.folder} is kept {kept}, and the same experiment would go on from there to the same end: "
+            f"{self.run.folder} stays {saved}, and the same experiment would resume from there and fail again: "
             f"train with a lower learning_rate, under another experiment_name or with force=True."
         )
 
@@ -164,46 +163,37 @@ class Checkpoint(callbacks.Callback):
 class TensorBoardCurves(callbacks.Callback):
     """Writes the last of `rows` after every epoch for TensorBoard: in `folder`, train and validation as two curves.
 
-    It comes after the Checkpoint whose rows it is given. Keras' own callback needs the package tensorboard, which
-    TensorFlow no longer brings along; to write, TensorFlow is enough, and the package is needed to look only.
+    It comes after the Checkpoint whose rows it is given; a run that resumes adds to the files that it has. Keras' own
+    callback needs the package tensorboard, which is not installed with TensorFlow; here only the viewer needs it.
     """
 
     def __init__(self, folder: Path, rows: list[dict[str, float]]):
         super().__init__()
-        self.folder = folder
         self.rows = rows
-
-    def on_train_begin(self, logs=None):
-        """Opens a file of events for each curve; a run that goes on adds to those it has."""
-        self._writers = {curve: tf.summary.create_file_writer(str(self.folder / curve)) for curve in CURVES}
+        self._writers = {curve: tf.summary.create_file_writer(str(folder / curve)) for curve in CURVES}
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's values at once, so that TensorBoard can follow."""
-        for curve, names in CURVES.items():
+        for curve, columns in CURVES.items():
             with self._writers[curve].as_default(step=epoch + 1):
-                for name, quantity in names.items():
-                    tf.summary.write(quantity, tf.constant(self.rows[-1][name], tf.float32), metadata=SCALAR)
+                for column, chart in columns.items():
+                    tf.summary.write(chart, tf.constant(self.rows[-1][column], tf.float32), metadata=SCALAR)
             self._writers[curve].flush()
 
-    def on_train_end(self, logs=None):
-        """Closes the files."""
-        for writer in self._writers.values():
-            writer.close()
 
-
-def keep_weights(model: keras.Model, path: Path) -> None:
-    """Writes the weights of `model` alone: Keras would add the optimiser's moments, twice as large."""
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Writes the weights of `model` only: Keras would add the optimiser's moments, twice as large."""
     with replacing(path, _bytes_of(model.variables)) as beside:
         weights_only(model).save_weights(beside)
 
 
 def weights_only(model: keras.Model) -> keras.Model:
-    """The same layers and weights, not compiled: what it saves and loads are weights alone."""
+    """The same layers and weights, not compiled, so that only weights are saved and loaded."""
     return keras.Model(model.inputs, model.outputs)
 
 
 def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) -> None:
-    """Writes all that a training needs to go on: history, and every value of model, dropout seeds and optimiser."""
+    """Writes all that a training needs to resume: history, and all variables of model, dropout seeds and optimiser."""
     values = {str(number): variable.numpy() for number, variable in enumerate(_variables(model))}
     facts = json.dumps({"rows": rows, "stopped": bool(model.stop_training)})
     with replacing(path, _bytes_of(_variables(model))) as beside, beside.open("wb") as file:
@@ -211,12 +201,12 @@ def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) ->
 
 
 def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray] | None]:
-    """What `write_state` kept: history, whether early stopping had ended it, values; ([], False, None) for none."""
+    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, None) for no file."""
     if not path.is_file():
         return [], False, None
-    with np.load(path, allow_pickle=False) as kept:
-        facts = json.loads(str(kept["facts"]))
-        return facts["rows"], facts["stopped"], [kept[str(number)] for number in range(len(kept.files) - 1)]
+    with np.load(path, allow_pickle=False) as state:
+        facts = json.loads(str(state["facts"]))
+        return facts["rows"], facts["stopped"], [state[str(number)] for number in range(len(state.files) - 1)]
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -1,4 +1,4 @@
-"""Where a network computes: memory of the GPUs, several of them on one batch, and the precision of layers."""
+"""Devices: memory of the GPUs, several GPUs that share each batch, and the precision of layers."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,24 +13,26 @@ logger = logging.getLogger(__name__)
 
 
 def grow_memory() -> None:
-    """Has TensorFlow take the memory of each GPU as it needs it, not all at once; harmless without a GPU.
+    """Makes TensorFlow allocate the memory of each GPU as it is needed, not all at once; harmless without a GPU.
 
-    It must come before the first use of a GPU; too late, TensorFlow keeps what it took, and a warning says so.
+    It must come before the first use of a GPU; later, TensorFlow keeps what it has allocated, and a warning says so.
     """
     try:
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        logger.warning("the GPUs were in use before nblib could limit their memory: TensorFlow has taken all of it.")
+        logger.warning(
+            "the GPUs were in use before nblib could limit their memory: TensorFlow has allocated all of it."
+        )
 
 
 def strategy_scope(devices: int) -> AbstractContextManager:
-    """The context in which a network is made whose batches are shared by that many GPUs; for 1, none.
+    """The scope in which to build a network whose batches are shared by that many GPUs; for 1, an empty scope.
 
     Each device holds all weights and takes a part of every batch (tf.distribute.MirroredStrategy). Losses, gradients,
-    F1 and the statistics of batch normalisation are those of the whole batch, as on one device, but for rounding;
-    dropout alone differs, since all parts of a batch get the same mask. Where there is no GPU, the CPU's logical
-    devices count instead; there is one of them unless TensorFlow is configured otherwise.
+    F1 and the statistics of batch normalisation are those of the whole batch, as on one device, but for rounding; only
+    dropout differs, since all parts of a batch get the same mask. Where there is no GPU, the CPU's logical devices
+    count instead; there is one of them unless TensorFlow is configured otherwise.
 
     Raises:
         ValueError: TensorFlow sees fewer.
@@ -41,7 +43,7 @@ def strategy_scope(devices: int) -> AbstractContextManager:
 
 @contextmanager
 def retracing_warnings_suppressed() -> Iterator[None]:
-    """Meanwhile TensorFlow does not warn of tracing: where many networks are asked one after the other, each is new."""
+    """Suppresses TensorFlow's warnings of retracing, which it gives where many networks predict one after the other."""
     tensorflow = tf.get_logger()
     before = tensorflow.level
     tensorflow.setLevel("ERROR")
@@ -53,9 +55,9 @@ def retracing_warnings_suppressed() -> Iterator[None]:
 
 @contextmanager
 def dtype_policy_scope(precision: str) -> Iterator[None]:
-    """The context in which layers are made that compute in float32, mixed_float16 or mixed_bfloat16.
+    """The scope in which to build layers that compute in float32, mixed_float16 or mixed_bfloat16.
 
-    Their weights are float32 in each. Afterwards Keras makes layers as it did before.
+    Their weights are float32 in each. Afterwards Keras' policy is what it was before.
     """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
@@ -65,60 +67,60 @@ def dtype_policy_scope(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def batch_mean(by_image):
-    """Mean over the images of a batch, a scalar: of the whole batch, also where devices have a part of it each.
+def batch_mean(per_image):
+    """Mean over the images of a batch, a scalar: of the whole batch, also where devices share it.
 
     Args:
-        by_image: (n,), a number for each image of this device's part.
+        per_image: (n,), a number for each image of this device's part.
     """
     replica = _replica()
     if replica is None:
-        return ops.mean(by_image)
-    return _sum_over_devices(replica, ops.sum(by_image)) / _images(replica, by_image)
+        return ops.mean(per_image)
+    return _sum_over_devices(replica, ops.sum(per_image)) / _batch_size(replica, per_image)
 
 
 def as_part_of_batch(loss: Callable) -> Callable:
-    """`loss`, whose gradient is that of the mean over the whole batch however devices share it.
+    """`loss`, with the gradient of the mean over the whole batch however devices share it.
 
     Keras takes the mean over the images of each device, then over the devices, so that an image in a smaller part, of
-    a last batch that does not divide, would count more. The values stay what they are; on one device all does.
+    a last batch that does not divide, would count more. The values do not change; on one device neither does the rest.
     """
 
     @wraps(loss)
     def weighted(y_true, y_pred):
-        by_image, replica = loss(y_true, y_pred), _replica()
+        per_image, replica = loss(y_true, y_pred), _replica()
         if replica is None:
-            return by_image
-        part = ops.cast(ops.shape(by_image)[0] * replica.num_replicas_in_sync, by_image.dtype)
-        due = by_image * part / _images(replica, by_image)
-        return due + ops.stop_gradient(by_image - due)
+            return per_image
+        part = ops.cast(ops.shape(per_image)[0] * replica.num_replicas_in_sync, per_image.dtype)
+        scaled = per_image * part / _batch_size(replica, per_image)
+        return scaled + ops.stop_gradient(per_image - scaled)
 
     return weighted
 
 
 def _replica() -> tf.distribute.ReplicaContext | None:
-    """This device among those that share a batch; None where there is one only, or none is at work."""
+    """This device among those that share a batch; None where there is only one, or outside of training."""
     replica = tf.distribute.get_replica_context()
     return replica if replica is not None and replica.num_replicas_in_sync > 1 else None
 
 
 def _sum_over_devices(replica: tf.distribute.ReplicaContext, value):
-    """The sum of all devices' scalars; its gradient is summed, too, since each device's loss has a part in it."""
+    """The sum of all devices' scalars; its gradient is summed, too, since each device's loss contributes to it."""
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def _images(replica: tf.distribute.ReplicaContext, by_image):
+def _batch_size(replica: tf.distribute.ReplicaContext, per_image):
     """Images in the whole batch."""
-    return _sum_over_devices(replica, ops.cast(ops.shape(by_image)[0], by_image.dtype))
+    return _sum_over_devices(replica, ops.cast(ops.shape(per_image)[0], per_image.dtype))
 
 
 @cache
 def _mirrored(devices: int) -> tf.distribute.MirroredStrategy:
     gpus = tf.config.list_logical_devices("GPU")
-    seen = gpus or tf.config.list_logical_devices("CPU")
-    if devices > len(seen):
+    visible = gpus or tf.config.list_logical_devices("CPU")
+    if devices > len(visible):
         raise ValueError(
             f"devices is {devices}, but TensorFlow sees {len(gpus)} GPUs: set devices to {max(len(gpus), 1)}, or look "
             f"at `nvidia-smi` and at GPU in README.md."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in seen[:devices]])
+    return tf.distribute.MirroredStrategy([device.name for device in visible[:devices]])

@@ -1,4 +1,4 @@
-"""Where a network looks for a concept: Grad-CAM (Selvaraju and others, ICCV 2017)."""
+"""Class activation maps of a concept: Grad-CAM (Selvaraju and others, ICCV 2017)."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from nblib.training.models import BACKBONES, trained_network
 
 
 def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The image as the run's network sees it, (size, size, 3) uint8, and for each concept where it looks, (size, size).
+    """The pixels of an image, (size, size, 3) uint8, and for each concept its class activation map, (size, size).
 
     Raises:
         ValueError: a concept has no sigmoid in this run, or the image can't be read.
@@ -27,13 +27,13 @@ def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.
 
 
 def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.ndarray:
-    """How much each place of an image speaks for one sigmoid, (size, size) float32 from 0 to 1; all 0 if none does.
+    """How much each position of an image speaks for one sigmoid, (size, size) float32 from 0 to 1; all 0 if none does.
 
-    The last feature maps, weighted by the mean gradient of what goes into the sigmoid, negative sums cut off, spread
-    over the image and divided by their maximum. Of the sigmoid's input, since near 1 its own gradient vanishes.
+    The last feature maps, weighted by the mean gradient of the sigmoid's input, summed, clipped at 0, resized to the
+    image and divided by their maximum. The gradient is that of the input, since the sigmoid's own vanishes near 1.
 
     Args:
-        network: ends in a dense layer of sigmoids, as `nblib.training.models.build_network` makes them.
+        network: ends in a dense layer of sigmoids, as `build_network` builds it.
         prepared: (size, size, 3), preprocessed as the network's weights expect.
         sigmoid: its position.
     """
@@ -45,13 +45,13 @@ def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.nda
         maps, into_head = inside(image, training=False)
         evidence = tf.linalg.matvec(tf.cast(into_head, tf.float32), head.kernel[:, sigmoid])
     weights = tf.reduce_mean(tape.gradient(evidence, maps), axis=(1, 2), keepdims=True)
-    found = np.maximum(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)[0].numpy(), 0)
-    found = found / found.max() if found.max() > 0 else found
-    return np.asarray(Image.fromarray(found).resize(prepared.shape[1::-1], Image.Resampling.BILINEAR))
+    activation = np.maximum(tf.reduce_sum(tf.cast(weights * maps, tf.float32), axis=-1)[0].numpy(), 0)
+    activation = activation / activation.max() if activation.max() > 0 else activation
+    return np.asarray(Image.fromarray(activation).resize(prepared.shape[1::-1], Image.Resampling.BILINEAR))
 
 
 def last_feature_maps(network: keras.Model) -> keras.Layer:
-    """The last layer that puts out (height, width, channels), but for pooling, which only makes them coarser."""
+    """The last layer with outputs (height, width, channels), except pooling, which only makes them coarser."""
     pooling = (layers.MaxPooling2D, layers.AveragePooling2D)
     return next(
         layer for layer in reversed(network.layers) if len(layer.output.shape) == 4 and not isinstance(layer, pooling)

@@ -1,6 +1,6 @@
-"""The paper's four losses: binary cross-entropy, 1 - soft F1, their product and sum. And three that came since.
+"""The paper's four losses: binary cross-entropy, 1 - soft F1, their product and sum. And three newer ones.
 
-Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number an image, (N,), as Keras' own losses do;
+Each takes `y_true` and `y_pred`, (N, K), in [0, 1], and returns one number per image, (N,), as Keras' own losses do;
 Keras takes their mean. Where devices share a batch, N is the images of one of them, and the batch's mean is still that
 of the whole batch. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
 """
@@ -47,7 +47,7 @@ def f1_plus_bce(y_true, y_pred):
 def f1_times_bce_per_image(y_true, y_pred):
     """1 - soft F1 of each image times its own cross-entropy, (N,): images that are far off count more.
 
-    Only the product knows the difference: 1 - soft F1 and the sum have the same mean, by image or by batch.
+    Only the product differs: 1 - soft F1 and the sum have the same mean, per image or per batch.
     """
     return one_minus_f1(y_true, y_pred) * bce(y_true, y_pred)
 
@@ -61,11 +61,11 @@ def focal(y_true, y_pred, gamma: float = 2.0):
 
 
 def asymmetric(y_true, y_pred, gamma_true: float = 1.0, gamma_false: float = 4.0, margin: float = 0.05):
-    """Focal cross-entropy of each image with one gamma for its concepts, another for all others, (N,).
+    """Focal cross-entropy of each image with one gamma for its concepts and another for all others, (N,).
 
-    The many concepts that an image has not count little: their probabilities are lowered by the margin first, so that
-    those below it count nothing. Ridnik and others, "Asymmetric Loss for Multi-Label Classification" (2021); the mean
-    over the K sigmoids where they have the sum.
+    The many concepts that an image does not have count little: their probabilities are lowered by the margin first, so
+    that those below it do not count. Ridnik and others, "Asymmetric Loss for Multi-Label Classification" (2021); the
+    mean over the K sigmoids where they have the sum.
     """
     y_true = ops.cast(y_true, y_pred.dtype)
     lowered = ops.maximum(y_pred - margin, 0)
@@ -89,18 +89,18 @@ LOSSES = {
 
 
 def loss_slices(labels: np.ndarray, margins: np.ndarray) -> pd.DataFrame:
-    """The paper's losses along the straight way from an untrained network to the truth: (loss, margin, value), tidy.
+    """The paper's losses on the straight line from an untrained network to the truth: (loss, margin, value), tidy.
 
     Args:
         labels: (N, K), dense, 0 and 1.
-        margins: how far along; at margin m the logit of a true concept is m and that of any other -m, so that all
-            probabilities are 0.5 at 0 and nearly the truth at 10.
+        margins: positions on the line; at margin m the logit of a true concept is m and that of any other -m, so that
+            all probabilities are 0.5 at 0 and nearly the truth at 10.
 
     Paper: section 4, experiments 9-10, the "huge plateau with a solitary hole" and the "wide bag".
     """
     truth = np.asarray(labels, dtype="float32")
     rows = []
     for margin in margins:
-        answer = ops.sigmoid((2 * truth - 1) * np.float32(margin))
-        rows += [(name, margin, float(ops.mean(loss(truth, answer)))) for name, loss in PAPER_LOSSES.items()]
+        predicted = ops.sigmoid((2 * truth - 1) * np.float32(margin))
+        rows += [(name, margin, float(ops.mean(loss(truth, predicted)))) for name, loss in PAPER_LOSSES.items()]
     return pd.DataFrame(rows, columns=["loss", "margin", "value"])

@@ -1,4 +1,4 @@
-"""Networks: an ImageNet-pretrained backbone, fully connected layers, and one sigmoid a concept."""
+"""Networks: an ImageNet-pretrained backbone, fully connected layers, and one sigmoid per concept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from keras import applications, layers, ops
 
 from nblib.experiments import KERAS_BACKBONES, Experiment, Run
 from nblib.training.devices import dtype_policy_scope, grow_memory, strategy_scope
-from nblib.training.weights import load_backbone, weights_file
+from nblib.training.weights import imagenet_weights, load_backbone, weights_file
 
 
 def _small_plain(include_top, weights, input_shape):
-    """Four times convolution and pooling, after VGG16."""
+    """Four convolutions, each with pooling, after VGG16."""
     image = features = keras.Input(input_shape)
     for block, filters in enumerate((16, 32, 64, 128), start=1):
         name = f"block{block}_conv"
@@ -31,11 +31,9 @@ def _small_residual(include_top, weights, input_shape):
     features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
     for filters in (32, 64, 128, 128):
         shortcut = layers.Conv2D(filters, 1, strides=2, use_bias=False)(features)
-        block = layers.BatchNormalization()(features)
-        block = layers.Activation("relu")(block)
+        block = layers.Activation("relu")(layers.BatchNormalization()(features))
         block = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(block)
-        block = layers.BatchNormalization()(block)
-        block = layers.Activation("relu")(block)
+        block = layers.Activation("relu")(layers.BatchNormalization()(block))
         block = layers.Conv2D(filters, 3, padding="same", use_bias=False)(block)
         features = layers.Add()([shortcut, block])
     features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
@@ -43,7 +41,7 @@ def _small_residual(include_top, weights, input_shape):
 
 
 def _small_dense(include_top, weights, input_shape):
-    """Four blocks whose convolutions see all features before them, after DenseNet169."""
+    """Four blocks whose convolutions take all features before them, after DenseNet169."""
     image = keras.Input(input_shape)
     features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
     for growth in (16, 16, 32, 32):
@@ -84,9 +82,9 @@ BACKBONES = {
 
 @keras.saving.register_keras_serializable("nblib")
 class GeM(layers.Layer):
-    """Generalised mean of each channel over its places: `mean(x ** p) ** (1 / p)`, (N, h, w, C) -> (N, C).
+    """Generalised mean of each channel over its positions: `mean(x ** p) ** (1 / p)`, (N, h, w, C) -> (N, C).
 
-    The mean for p = 1, near the maximum for a large p; p starts at 3 and is trained.
+    It is the mean for p = 1 and near the maximum for a large p; p starts at 3 and is trained.
     Radenović and others, "Fine-tuning CNN Image Retrieval with No Human Annotation" (2018).
     """
 
@@ -95,15 +93,15 @@ class GeM(layers.Layer):
         self.start = p
 
     def build(self, input_shape):
-        """Makes p, one number for all channels."""
+        """Adds p, one number for all channels."""
         self.p = self.add_weight(name="p", shape=(), initializer=keras.initializers.Constant(self.start))
 
     def call(self, features):
-        """The features pooled; what is below 1e-6 counts as that."""
+        """The pooled features; values below 1e-6 are raised to it."""
         return ops.mean(ops.maximum(features, 1e-6) ** self.p, axis=(1, 2)) ** (1 / self.p)
 
     def get_config(self):
-        """p as it was given, for Keras to build the layer again."""
+        """The initial p, for Keras to build the layer again."""
         return {**super().get_config(), "p": self.start}
 
 
@@ -117,45 +115,59 @@ POOLINGS = {
 def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """The network of Listing 1.1: backbone, flatten, fully connected layers with dropout, `sigmoids` sigmoids.
 
-    It takes (N, size, size, 3), preprocessed as its weights expect; `from_pixels` puts that in front. All weights are
-    trainable, but the statistics of batch normalisation and what lies before `trainable_from`. The experiment's seed
-    decides the random ones, its precision what the layers before the sigmoids compute in, its devices how many GPUs
-    hold the network.
+    It takes (N, size, size, 3), preprocessed as its weights expect; `with_preprocessing` puts that in front. All
+    weights are trainable, except the statistics of batch normalisation and the layers before `trainable_from`. The
+    experiment's seed decides the random weights, its precision what the layers before the sigmoids compute in, its
+    devices how many GPUs hold the network.
 
-    Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head sits on the flattened features
+    Paper: section 3.4 and Listing 1.1. For ResNet50 and DenseNet169 the same head follows the flattened features
     ("all the layers after the last convolutional layer" are replaced); `pooling: avg` or `gem` averages them first.
 
     Raises:
-        FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be fetched.
-        ValueError: the file holds no weights of this backbone, or it has no layer of the name in `trainable_from`.
-        ValueError: TensorFlow sees fewer GPUs than `devices`.
+        FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be downloaded.
+        ValueError: the file holds no weights of this backbone, it has no layer `trainable_from`, or GPUs are missing.
     """
+    initial = initial_weights(experiment)  # before the seed, since a network that is built takes random numbers
     keras.utils.set_random_seed(experiment.seed)
     with strategy_scope(experiment.devices), dtype_policy_scope(experiment.precision):
-        return _network(experiment, sigmoids)
+        return _network(_backbone(experiment, initial), experiment, sigmoids)
 
 
 def build_backbone(experiment: Experiment) -> keras.Model:
-    """The experiment's backbone alone, with the weights it starts from.
+    """The experiment's backbone alone, with its initial weights.
 
     Raises:
         FileNotFoundError, ValueError: as of `build_network`.
     """
+    initial = initial_weights(experiment)
     keras.utils.set_random_seed(experiment.seed)
     with dtype_policy_scope(experiment.precision):
-        return _backbone(experiment)
+        return _backbone(experiment, initial)
 
 
-def _backbone(experiment: Experiment) -> keras.Model:
+def initial_weights(experiment: Experiment) -> list | None:
+    """The weights that training of the experiment's backbone starts from, in its order; None for random ones.
+
+    Raises:
+        FileNotFoundError, ValueError: as of `build_network`.
+    """
+    grow_memory()
+    if experiment.weights is None:
+        return None
+    if experiment.weights == "imagenet":
+        return imagenet_weights(experiment.backbone)
+    return load_backbone(_backbone(experiment), weights_file(experiment)).get_weights()
+
+
+def _backbone(experiment: Experiment, initial: list | None = None) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
     backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
-    if start := weights_file(experiment):
-        load_backbone(backbone, start)
+    if initial is not None:
+        backbone.set_weights(initial)
     return backbone
 
 
-def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
-    backbone = _backbone(experiment)
+def _network(backbone: keras.Model, experiment: Experiment, sigmoids: int) -> keras.Model:
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.synchronized = experiment.devices > 1  # statistics of the whole batch, not of a device's part
@@ -170,33 +182,31 @@ def _network(experiment: Experiment, sigmoids: int) -> keras.Model:
 
 
 def freeze_before(backbone: keras.Model, first: str | None) -> None:
-    """Freezes the layers of `backbone` before the block (or layer) named; all of them for `head`, none for None.
+    """Freezes the layers of `backbone` before the named block or layer; all of them for `head`, none for None.
 
     A frozen batch normalisation keeps its statistics, too.
 
     Raises:
-        ValueError: no layer has that name, nor one that begins with it and `_`.
+        ValueError: no layer has that name or a name that starts with it and `_`.
     """
     if first is None:
         return
-    names = [layer.name for layer in backbone.layers]
-    begins = [number for number, name in enumerate(names) if name == first or name.startswith(f"{first}_")]
-    if first != "head" and not begins:
+    found = [n for n, layer in enumerate(backbone.layers) if f"{layer.name}_".startswith(f"{first}_")]
+    if first != "head" and not found:
         raise ValueError(
             f"trainable_from must be head, a block or a layer of {backbone.name}; received {first!r}. Its layers are "
-            f"{', '.join(name for name, layer in zip(names, backbone.layers, strict=True) if layer.weights)}."
+            f"{', '.join(layer.name for layer in backbone.layers if layer.weights)}."
         )
-    for layer in backbone.layers[: begins[0] if first != "head" else None]:
+    for layer in backbone.layers[: None if first == "head" else found[0]]:
         layer.trainable = False
 
 
 @keras.saving.register_keras_serializable("nblib")
-class InColour(layers.Layer):
-    """Bytes of images as numbers in RGB, float32: grey ones, (N, size, size, 1), three times, coloured as they are.
+class ToRGB(layers.Layer):
+    """Converts bytes of images to RGB, float32: repeats the channel of grey ones, (N, size, size, 1), three times.
 
-    Grey and coloured images may come apart, as `nblib.data.pixels.Pixels.apart` gives them: (places, grey, coloured).
-
-    Bytes are cast before anything else: TensorFlow's GPU kernels neither spread nor gather them.
+    It also takes grey and colour images separately, as `nblib.data.Pixels.apart` returns them: (places, grey, colour).
+    Bytes are cast before anything else: TensorFlow's GPU kernels neither broadcast nor gather them.
     """
 
     def __init__(self, **options):
@@ -205,67 +215,66 @@ class InColour(layers.Layer):
     def call(self, pixels):
         """(N, size, size, 3)."""
         if not isinstance(pixels, list | tuple):
-            return _spread(pixels)
-        places, grey, coloured = pixels
-        return ops.take(ops.concatenate([_spread(grey), ops.cast(coloured, "float32")]), places, axis=0)
+            return _three_channels(pixels)
+        places, grey, colour = pixels
+        return ops.take(ops.concatenate([_three_channels(grey), ops.cast(colour, "float32")]), places, axis=0)
 
     def compute_output_spec(self, pixels):
-        """Also where the number of channels is not known."""
+        """(None, size, size, 3), also where the number of channels is unknown."""
         shape = pixels[-1].shape if isinstance(pixels, list | tuple) else pixels.shape
         return keras.KerasTensor((None, *shape[1:3], 3), "float32")
 
 
-def _spread(pixels):
+def _three_channels(pixels):
     pixels = ops.cast(pixels, "float32")
     return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
 
 
-def from_pixels(network: keras.Model, backbone: str, apart: bool = False) -> keras.Model:
+def with_preprocessing(network: keras.Model, backbone: str, apart: bool = False) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
-    With `apart` it takes grey and coloured images apart: places, (N,) int32, grey and coloured ones.
+    With `apart` it takes grey and colour images separately: places, (N,) int32, grey images, colour images.
 
     Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
     precision of the network.
     """
-    places = network.input_shape[1:3]
+    size = network.input_shape[1:3]
     with network.distribute_strategy.scope():
         if apart:
-            kinds = {"grey": 1, "coloured": 3}
-            pixels = [keras.Input((*places, kinds[name]), dtype="uint8", name=name) for name in kinds]
-            pixels.insert(0, keras.Input((), dtype="int32", name="places"))
+            kinds = (keras.Input((*size, c), dtype="uint8", name=name) for name, c in (("grey", 1), ("colour", 3)))
+            pixels = [keras.Input((), dtype="int32", name="places"), *kinds]
         else:
-            pixels = keras.Input((*places, None), dtype="uint8", name="pixels")
-        prepared = BACKBONES[backbone].preprocess(InColour(dtype="float32")(pixels))
-        return keras.Model(pixels, network(prepared), name=f"{network.name}_from_pixels")
+            pixels = keras.Input((*size, None), dtype="uint8", name="pixels")
+        prepared = BACKBONES[backbone].preprocess(ToRGB(dtype="float32")(pixels))
+        return keras.Model(pixels, network(prepared), name=f"{network.name}_with_preprocessing")
 
 
 def trained_network(run: Run) -> keras.Model:
     """The network with the run's best weights, without preprocessing in front, on one device."""
     experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
     network = build_network(experiment, len(run.vocabulary))
-    from_pixels(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
+    with_preprocessing(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
     return network
 
 
 def with_flip_augmentation(model: keras.Model) -> keras.Model:
-    """The model as it predicts with test-time flipping: the mean of what it says of an image and of its mirror image.
+    """The model with flip test-time augmentation: its mean prediction for an image and the image's mirror image.
 
     It takes pixels as `model` does, (N, size, size, 3) uint8.
     """
     pixels = keras.Input(model.input_shape[1:], dtype="uint8", name="pixels")
-    return keras.Model(pixels, (model(pixels) + model(ops.flip(pixels, axis=2))) / 2, name=f"{model.name}_both_ways")
+    return keras.Model(pixels, (model(pixels) + model(ops.flip(pixels, axis=2))) / 2, name=f"{model.name}_flipped")
 
 
 def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]:
     """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
-    (height, width, channels), convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
-    inputs = height * width * channels if experiment.pooling == "flatten" else channels
+    features, convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
+    inputs = prod(features) if experiment.pooling == "flatten" else features[-1]
     widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
         "backbone": experiment.backbone,
         "convolutions": convolutions,
-        "feature map": f"{height} x {width} x {channels}",
+        "feature map": " x ".join(map(str, features)),
         "into the head": inputs,
         "head": f"{experiment.fc_layers} x {experiment.fc_units}",
         "backbone parameters": parameters,
@@ -274,15 +283,15 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
 
 
 def count_activations(experiment: Experiment, sigmoids: int) -> int:
-    """How many numbers all layers together put out for one image, without building the head."""
-    (height, width, channels), _, _, activations = _geometry(experiment.backbone, experiment.image_size)
-    inputs = height * width * channels if experiment.pooling == "flatten" else channels
-    return activations + inputs + 2 * experiment.fc_layers * experiment.fc_units + sigmoids  # 2: dense, then dropout
+    """The number of outputs of all layers together for one image, without building the head."""
+    head = describe_network(experiment, sigmoids)["into the head"] + sigmoids
+    head += 2 * experiment.fc_layers * experiment.fc_units  # 2: dense, then dropout
+    return head + _geometry(experiment.backbone, experiment.image_size)[-1]
 
 
 @cache
 def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int, int]:
-    """Shape of the last feature map, number of convolutions, parameters, and numbers put out by all layers."""
+    """Shape of the last feature map, number of convolutions, of parameters, and of outputs of all layers."""
     grow_memory()
     network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)

@@ -1,26 +1,27 @@
 """Memory of training on 80,723 images x 3,047 concepts: python tests/benchmarks/bench_memory.py
 
 Reads the lists, encodes them, and serves an epoch in batches of 32 from pixels that are mapped from a file (64 px, all
-black), without TensorFlow; then trains `small_plain` on 1,000 such batches, beside the same training on 32 images, each
-in a fresh process: what the second takes is TensorFlow's own. Beside it the labels of the usual way, dense float32.
-MB of the process itself; what is mapped from the file is the system's cache and told apart.
+black), without training; then trains `small_plain` on 1,000 such batches, and for comparison on 32 images only, each in
+a fresh process: the memory of the second is TensorFlow's own. For comparison, too, labels as usual, dense float32.
+MB of the process itself; what is mapped from the file is the system's cache and reported separately.
 """
 
 import multiprocessing
 import os
 import re
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 from benchmarks.paper_labels import write_labels
-from scipy import sparse
 
 from nblib.data import ConceptVocabulary, Examples, read_dataset
 from nblib.data.pixels import CachedPixels
-from nblib.training.batches import training_batches
+from nblib.training.batches import stream, training_batches
 
 SIZE = 64
 BATCH = 32
@@ -43,18 +44,23 @@ def black_pixels(folder, images):
 
 
 def read(folder):
-    """The lists in the folder, read and encoded."""
-    images = read_dataset(folder).split("train", "val")
-    labels = ConceptVocabulary.of(images["concepts"]).encode(images["concepts"])
-    return images["image_id"].to_numpy(str), labels
+    """The lists in the folder, read and encoded; without pixels."""
+    return Examples.of(read_dataset(folder).split("train", "val"))
+
+
+def few_examples():
+    """One batch of images with a concept each, without reading the lists."""
+    concepts = [f"C{number:07}" for number in range(CONCEPTS)]
+    images = pd.DataFrame({"image_id": concepts[:BATCH], "concepts": [(concept,) for concept in concepts[:BATCH]]})
+    return Examples.of(images, ConceptVocabulary(tuple(concepts)))
 
 
 def serve(folder):
     """MB after reading, the most while an epoch is served, and those mapped from files."""
     before = megabytes("RssAnon")
-    names, labels = read(folder)
+    examples = read(folder)
     most = after_reading = megabytes("RssAnon")
-    examples = Examples(names, black_pixels(folder / "pixels", len(names)), labels)
+    examples = replace(examples, pixels=black_pixels(folder / "pixels", len(examples)))
     batches = training_batches(examples, BATCH, flipped_copies=True, seed=1)
     for _ in range(2 * len(examples) // BATCH):
         next(batches)
@@ -68,20 +74,15 @@ def train(folder, few):
     from keras.callbacks import LambdaCallback
     from tensorflow.data import INFINITE_CARDINALITY
 
-    from nblib.training.trainer import stream
-
-    if few:
-        names, labels = np.arange(BATCH).astype(str), sparse.csr_array(np.eye(BATCH, CONCEPTS, dtype=np.uint8))
-    else:
-        names, labels = read(folder)
-    examples = Examples(names, black_pixels(folder / f"pixels_{len(names)}", len(names)), labels)
+    examples = few_examples() if few else read(folder)
+    examples = replace(examples, pixels=black_pixels(folder / f"pixels_{len(examples)}", len(examples)))
     batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
-    seen = []
-    look = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(megabytes("RssAnon")))
+    measured = []
+    measure = LambdaCallback(on_train_batch_end=lambda batch, logs: measured.append(megabytes("RssAnon")))
     small_model(apart=True).fit(
-        stream(batches, examples, INFINITE_CARDINALITY), steps_per_epoch=STEPS, verbose=0, callbacks=[look]
+        stream(batches, examples, INFINITE_CARDINALITY), steps_per_epoch=STEPS, verbose=0, callbacks=[measure]
     )
-    return max(seen)
+    return max(measured)
 
 
 def in_a_fresh_process(work, *arguments):

@@ -30,9 +30,9 @@ from nblib.data import ConceptVocabulary, Examples, cache_pixels
 from nblib.experiments import Experiment
 from nblib.phantoms import draw_sample
 from nblib.training import build_network
-from nblib.training.batches import batches_per_epoch, training_batches
+from nblib.training.batches import batches_per_epoch, stream, training_batches
 from nblib.training.models import from_pixels
-from nblib.training.trainer import compile_model, stream
+from nblib.training.trainer import compile_model
 
 CONCEPTS, BATCH, SIZE = 3_047, 32, 227
 SMALL = 64  # pixels per side for the small network

@@ -1,4 +1,4 @@
-"""A training in a process of its own that is killed with SIGKILL at chosen moments; test and soak share it."""
+"""Trainings that are killed: with SIGKILL in a process of their own, or after an epoch in this one."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ PROCESSES.set_forkserver_preload(["nblib.training.trainer"])
 
 @dataclass(frozen=True)
 class Kill:
-    """A kill: the moment it waited for, epochs in the history then, files it left half-written."""
+    """A kill: the moment it waited for, epochs in the history then, files left half-written."""
 
     moment: str
     epochs: int
@@ -34,7 +34,7 @@ class Kill:
 
 
 def small_experiment(sample, runs, epochs, **conditions):
-    """Seconds to train, with all in play that a killed run must take up again; megabytes to write after each epoch."""
+    """It trains in seconds, uses everything that a killed run must restore, and writes megabytes after each epoch."""
     defaults = dict(
         experiment_name="small", backbone="small_plain", weights=None, image_size=32, fc_units=512, dropout=0.25,
         loss="f1_times_bce", batch_size=8, learning_rate=2e-4, lr_reduction_factor=0.8, lr_reduction_patience=1,
@@ -44,13 +44,32 @@ def small_experiment(sample, runs, epochs, **conditions):
 
 
 def train_anew(experiment):
-    """The run of the experiment, trained in this process from where it is kept."""
+    """The run of the experiment, trained in this process from its last saved epoch."""
+    return _train(experiment)
+
+
+def train_in_part(experiment, epochs):
+    """Leaves the run as a training does that is killed after so many epochs."""
+
+    def kill(run):
+        if len(run.history) == epochs:
+            raise KilledError
+
+    with contextlib.suppress(KilledError):
+        _train(experiment, kill)
+
+
+class KilledError(Exception):
+    """Stands for a kill in this process."""
+
+
+def _train(experiment, show=None):
     data = load_training_data(experiment)
-    return train(experiment, data, build_network(experiment, len(data.vocabulary)))
+    return train(experiment, data, build_network(experiment, len(data.vocabulary)), show)
 
 
 def train_quietly(experiment):
-    """Trains without a word, and behind the process that waits to kill it: a file is written within milliseconds."""
+    """Trains without output, at a lower priority than the process that waits to kill it: files are written in ms."""
     os.nice(5)
     with contextlib.redirect_stdout(io.StringIO()):
         train_anew(experiment)
@@ -64,7 +83,7 @@ def start(experiment):
 
 
 def kill_at(moment, experiment, rng):
-    """Trains in a process that is killed when, after up to one whole epoch, the moment comes; the Kill."""
+    """Trains in a process that is killed at this moment, after up to one whole epoch more; returns the Kill."""
     folder = experiment.run_folder
     process = start(experiment)
     for _ in range(rng.integers(0, 2)):
@@ -86,12 +105,12 @@ def kill_at(moment, experiment, rng):
 
 
 def half_written(folder):
-    """Names of the files in the folder and its folders that were begun and not ended."""
+    """Names of the files in the folder and below whose writing has started and not finished."""
     return [path.name for path in folder.rglob(".*") if BESIDE.fullmatch(path.name)] if folder.exists() else []
 
 
 def assert_same_run(run, other):
-    """History, best weights, probabilities and scores are equal to the last bit; only seconds may differ."""
+    """Fails unless history, best weights, probabilities and scores are equal to the last bit; seconds may differ."""
     histories = [each.history.drop(columns="seconds") for each in (run, other)]
     pd.testing.assert_frame_equal(*histories, check_exact=True)
     assert {**run.scores, "seconds": 0} == {**other.scores, "seconds": 0}
@@ -118,29 +137,29 @@ def files_of(run: Run) -> set[str]:
 
 
 def _changed(path: Path):
-    """A condition: the file is another one than now."""
+    """A condition: the file has been replaced since now."""
     before = _number(path)
     return lambda: _number(path) != before
 
 
 def _written_or_late(folder: Path, name: str):
-    """A condition: the file is being written, or has not been for three epochs, as best weights may not be for long."""
+    """A condition: the file is being written, or has not been for three epochs, as may happen to best weights."""
     states = set()
 
-    def come():
+    def reached():
         states.add(_number(folder / "state.npz"))
         return len(states) > 3 or any(path.endswith(f".{name}") for path in half_written(folder))
 
-    return come
+    return reached
 
 
 def _number(path):
-    """The file's number on disk, a new one whenever it was replaced; None while there is no file."""
+    """A number of the file on disk that changes whenever it is replaced; None while there is no file."""
     try:
-        facts = path.stat()
+        stat = path.stat()
     except FileNotFoundError:
         return None
-    return facts.st_ino, facts.st_mtime_ns
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _wait(process, condition):

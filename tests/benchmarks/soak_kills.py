@@ -1,4 +1,4 @@
-"""Trainings killed with SIGKILL many times at random moments, against the same training left alone.
+"""Trainings killed with SIGKILL many times at random moments, compared with the same training without kills.
 
 Run: python tests/benchmarks/soak_kills.py [--kills 25] [--seed 0]
 Prints the moment of each kill; fails unless history, best weights, probabilities and scores are equal to the last bit.
@@ -19,7 +19,7 @@ EPOCHS = 20
 
 
 def run_whole(experiment):
-    """The run of the experiment, trained to its end in a process of its own."""
+    """The run of the experiment, trained to the end in a process of its own."""
     process = start(experiment)
     process.join()
     assert process.exitcode == 0, f"the training ended with code {process.exitcode}"
@@ -27,21 +27,21 @@ def run_whole(experiment):
 
 
 def soak(folder, kills, seed):
-    """Kills equal trainings `kills` times, each once at every moment; fails unless all end as the one left alone."""
+    """Kills trainings `kills` times, each once at every moment; fails unless all end like one without kills."""
     sample = draw_sample(folder / "sample", 120)
     whole = run_whole(small_experiment(sample, folder / "whole", EPOCHS))
     rng = np.random.default_rng(seed)
     for first in range(0, kills, len(MOMENTS)):
         experiment = small_experiment(sample, folder / f"killed_{first}", EPOCHS)
         for moment in rng.permutation(MOMENTS)[: kills - first]:
-            print(told(kill_at(moment, experiment, rng)), flush=True)
+            print(line(kill_at(moment, experiment, rng)), flush=True)
         killed = run_whole(experiment)
         assert_same_run(killed, whole)
         assert files_of(killed) == files_of(whole) and half_written(folder) == []
-        print("trained to its end: equal", flush=True)
+        print("trained to the end: equal", flush=True)
 
 
-def told(kill):
+def line(kill):
     """A kill in one line."""
     left = ", ".join(kill.half_written) or "nothing"
     return f"killed {kill.moment:34} {kill.epochs:2} epochs in history   half-written: {left}"
@@ -51,11 +51,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    began = time.monotonic()
+    arguments = parser.parse_args()
+    start_time = time.monotonic()
     with TemporaryDirectory() as folder:
-        soak(Path(folder), asked.kills, asked.seed)
-    print(f"all equal after {asked.kills} kills, in {time.monotonic() - began:.0f} s")
+        soak(Path(folder), arguments.kills, arguments.seed)
+    print(f"all equal after {arguments.kills} kills, in {time.monotonic() - start_time:.0f} s")
 
 
 if __name__ == "__main__":

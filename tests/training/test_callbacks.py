@@ -30,8 +30,8 @@ def fit_steps(model, steps):
         model.train_on_batch(rng.normal(size=(6, 4)), rng.integers(0, 2, (6, 3)))
 
 
-def watch(callback, epochs):
-    """Shows the callback epochs, (val_f1, val_loss), until it stops; gives the learning rate after each."""
+def rates_after(callback, epochs):
+    """The learning rate after each of these epochs, (val_f1, val_loss), up to the one where the callback stops."""
     model = small_model()
     model.stop_training = False
     callback.set_model(model)
@@ -74,20 +74,20 @@ def test_keras_reports_the_score_over_all_images_not_the_mean_of_batches():
 
 def test_patience_is_counted_from_the_first_f1_above_0():
     f1 = [0, 0, 0, 0, 0, 0.1, 0.05, 0.05, 0.05, 0.05]
-    rates = watch(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])
+    rates = rates_after(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])
     assert len(rates) == 9  # the best is the sixth; three epochs without a better one follow
 
 
-def test_a_better_f1_begins_the_patience_anew():
+def test_a_better_f1_restarts_the_patience():
     f1 = [0.1, 0.05, 0.05, 0.2, 0.1, 0.1, 0.1, 0.1]
-    assert len(watch(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])) == 7
+    assert len(rates_after(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])) == 7
 
 
 def test_the_rate_is_cut_only_after_the_first_f1_above_0():
     reduction = ReduceLROnPlateau(monitor="val_loss", mode="min", factor=0.5, patience=2)
     epochs = [(0, 1), (0, 1), (0, 1), (0, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1)]
     expected = [0.01] * 6 + [0.005, 0.005, 0.0025]
-    assert watch(reduction, epochs) == pytest.approx(expected)
+    assert rates_after(reduction, epochs) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -102,27 +102,27 @@ def test_the_rate_is_cut_as_table_3_says(name, monitor, patience, improving):
     stopping, reduction = plateau_callbacks(paper_experiment(name))
     assert (reduction.monitor, reduction.patience, reduction.factor) == (monitor, patience, 0.2)
     plateau = [(0.1, 1)] * (patience + 1)
-    assert watch(reduction, plateau) == pytest.approx([0.01] * patience + [0.002])
-    assert watch(reduction, [*plateau[:-1], improving]) == pytest.approx([0.01] * (patience + 1))
+    assert rates_after(reduction, plateau) == pytest.approx([0.01] * patience + [0.002])
+    assert rates_after(reduction, [*plateau[:-1], improving]) == pytest.approx([0.01] * (patience + 1))
     assert isinstance(stopping, EarlyStopping)
 
 
 @pytest.mark.parametrize(("gain", "rate"), [(0.00005, 0.002), (0.0002, 0.01)])
 def test_a_gain_of_less_than_a_ten_thousandth_does_not_keep_the_rate(gain, rate):
     reduction = plateau_callbacks(paper_experiment("03_vgg16_flipped"))[1]
-    rates = watch(reduction, [(0.1, 1)] * 5 + [(0.1 + gain, 1)])
+    rates = rates_after(reduction, [(0.1, 1)] * 5 + [(0.1 + gain, 1)])
     assert rates == pytest.approx([0.01] * 5 + [rate])
 
 
 @pytest.mark.parametrize("name", ["05_resnet50", "06_densenet169", "07_densenet169_flipped"])
-def test_nothing_in_table_3_is_no_cut_of_the_rate(name):
+def test_nothing_in_table_3_is_no_learning_rate_reduction(name):
     assert [type(callback) for callback in plateau_callbacks(paper_experiment(name))] == [EarlyStopping]
 
 
 def test_training_stops_early_by_the_f1_of_the_validation_half():
     experiment = paper_experiment("03_vgg16_flipped").model_copy(update={"early_stopping_patience": 4})
     falling_loss = [(0.1, 1 / epoch) for epoch in range(1, 20)]
-    assert len(watch(plateau_callbacks(experiment)[0], falling_loss)) == 5
+    assert len(rates_after(plateau_callbacks(experiment)[0], falling_loss)) == 5
 
 
 @pytest.mark.parametrize(
@@ -133,25 +133,25 @@ def test_the_best_epoch_is_the_first_of_equals_and_the_last_while_all_are_0(f1, 
     assert best_epoch(f1) == epoch
 
 
-def test_a_kept_state_gives_back_history_and_every_value(tmp_path):
+def test_a_saved_state_restores_history_and_every_value(tmp_path):
     model, rows = small_model(), [{"epoch": 1, "val_f1": 0.1 + 0.2}, {"epoch": 2, "val_f1": 1 / 3}]
     fit_steps(model, 3)
     model.stop_training = True
     write_state(tmp_path / "state.npz", rows, model)
-    kept_rows, stopped, values = read_state(tmp_path / "state.npz")
-    assert (kept_rows, stopped) == (rows, True)
+    saved_rows, stopped, values = read_state(tmp_path / "state.npz")
+    assert (saved_rows, stopped) == (rows, True)
     variables = [*model.variables, *model.optimizer.variables]
     assert int(model.optimizer.iterations) == 3 and len(values) == len(variables)
     for value, variable in zip(values, variables, strict=True):
         np.testing.assert_array_equal(value, variable.numpy())
 
 
-def test_the_state_includes_what_dropout_and_batch_normalisation_remember():
+def test_the_state_includes_variables_of_dropout_and_batch_normalisation():
     names = {variable.path.split("/")[-1] for variable in small_model().variables}
     assert {"seed_generator_state", "moving_mean", "moving_variance"} <= names
 
 
-def test_without_a_kept_state_nothing_is_taken_up(tmp_path):
+def test_without_a_saved_state_nothing_is_restored(tmp_path):
     assert read_state(tmp_path / "state.npz") == ([], False, None)
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from nblib.__main__ import app
 from nblib.data import cache_pixels
 from nblib.experiments import Experiment, paper_experiment
-from nblib.training.callbacks import keep_weights, write_state
+from nblib.training.callbacks import save_weights, write_state
 from nblib.training.doctor import (
     Needs,
     Workload,
@@ -21,14 +21,14 @@ from nblib.training.doctor import (
     check_disk,
     check_imagenet,
     check_memory,
-    check_start,
+    check_weights,
     examine,
     graphics_cards,
     needs,
     read_experiment,
     workload,
 )
-from nblib.training.models import build_network, count_activations, from_pixels
+from nblib.training.models import build_network, count_activations, with_preprocessing
 from nblib.training.trainer import compile_model, load_training_data
 from nblib.training.weights import IMAGENET, ImagenetFile
 
@@ -106,15 +106,15 @@ def test_averaged_features_and_a_smaller_batch_need_less():
     assert needs(wide, load).best_weights - needs(narrow, load).best_weights == 4 * (512 - 128) * 64
 
 
-def test_files_of_a_run_are_as_large_as_foreseen(tmp_path):
+def test_files_of_a_run_are_as_large_as_predicted(tmp_path):
     experiment = small(fc_units=512)
-    model = compile_model(from_pixels(build_network(experiment, 100), "small_plain"), experiment)
+    model = compile_model(with_preprocessing(build_network(experiment, 100), "small_plain"), experiment)
     model.optimizer.build(model.trainable_variables)
-    keep_weights(model, tmp_path / "best.weights.h5")
+    save_weights(model, tmp_path / "best.weights.h5")
     write_state(tmp_path / "state.npz", [], model)
-    foreseen = needs(experiment, Workload(1, 1, 100))
-    assert (tmp_path / "best.weights.h5").stat().st_size == pytest.approx(foreseen.best_weights, rel=0.03)
-    assert (tmp_path / "state.npz").stat().st_size == pytest.approx(foreseen.state, rel=0.03)
+    predicted = needs(experiment, Workload(1, 1, 100))
+    assert (tmp_path / "best.weights.h5").stat().st_size == pytest.approx(predicted.best_weights, rel=0.03)
+    assert (tmp_path / "state.npz").stat().st_size == pytest.approx(predicted.state, rel=0.03)
 
 
 @pytest.mark.parametrize("limit", [None, 10])
@@ -146,7 +146,7 @@ def test_what_a_run_writes_must_have_room_and_its_pixels_should(tmp_path):
     assert "image_size" in full.advice and str(tmp_path / "not") in full.what
 
 
-def test_one_image_more_than_the_disk_has_room_for_is_told(tmp_path):
+def test_one_image_more_than_the_disk_has_room_for_is_reported(tmp_path):
     experiment = small(image_size=1024, fc_units=1, runs=str(tmp_path))
     images = shutil.disk_usage(tmp_path).free // (1024 * 1024 * 3) + 1
     (finding,) = check_disk([(experiment, needs(experiment, Workload(images, 1, 1)))])
@@ -158,15 +158,15 @@ def needed_disk(*needed):
     return float(finding.what.split(": ")[1].split(" GB")[0])
 
 
-def test_pixels_are_kept_once_for_all_experiments_of_one_size_and_not_again(tmp_path):
+def test_pixels_are_cached_once_for_all_experiments_of_one_size_and_not_again(tmp_path):
     need = Needs(3_000_000_000, 0, 0, 0, 0, 0)
     one, other, larger = (small(runs=str(tmp_path), **more) for more in ({}, {"seed": 1}, {"image_size": 64}))
     assert needed_disk((one, need)) == needed_disk((one, need), (other, need)) == 3
     assert needed_disk((one, need), (larger, need)) == 6
-    kept = tmp_path / "pixels" / "0123_32px" / "channels"
-    kept.parent.mkdir(parents=True)
-    with kept.open("wb") as file:
-        file.truncate(10**9 // (32 * 32 * 3))  # a byte an image
+    cached = tmp_path / "pixels" / "0123_32px" / "channels"
+    cached.parent.mkdir(parents=True)
+    with cached.open("wb") as file:
+        file.truncate(10**9 // (32 * 32 * 3))  # one byte per image
     assert needed_disk((one, need)) == 2
 
 
@@ -211,7 +211,7 @@ def test_a_card_that_tensorflow_does_not_see_lacks_its_libraries(monkeypatch, tm
 # ---- weights
 
 
-def test_imagenet_weights_are_missed_where_an_experiment_wants_them(no_connection):
+def test_imagenet_weights_are_missing_where_an_experiment_wants_them(no_connection):
     vgg16, resnet50, densenet169 = check_imagenet([paper_experiment("03_vgg16_flipped")])
     assert levels([vgg16, resnet50, densenet169]) == ["warning", "ok", "ok"]
     assert str(no_connection / IMAGENET["VGG16"].name) in vgg16.what
@@ -232,26 +232,26 @@ def test_a_start_with_the_weights_of_another_backbone_is_an_error(tmp_path):
     other = build_network(small(backbone="small_dense"), 5)
     other.save_weights(tmp_path / "other.weights.h5")
     weights = str(tmp_path / "other.weights.h5")
-    assert levels(check_start(small(backbone="small_dense", weights=weights))) == ["ok"]
-    (finding,) = check_start(small(weights=weights))
+    assert levels(check_weights(small(backbone="small_dense", weights=weights))) == ["ok"]
+    (finding,) = check_weights(small(weights=weights))
     assert finding.level == "error" and "holds no weights of small_plain" in finding.what
-    assert list(check_start(small())) == []
+    assert list(check_weights(small())) == []
 
 
 def test_real_imagenet_weights_are_found_fit(real_data):
     weights = real_data.parent / "weights" / "vgg16_imagenet_notop.weights.h5"
-    assert levels(check_start(Experiment(weights=str(weights)))) == ["ok"]
+    assert levels(check_weights(Experiment(weights=str(weights)))) == ["ok"]
     keras.backend.clear_session()
 
 
 # ---- the command
 
 
-def test_doctor_without_experiments_tells_of_the_machine(doctor):
-    code, told = doctor(options=["--json"])
-    assert (code, told["fit"]) == (0, True)
-    assert {"python", "tensorflow", "keras", "numpy", "nblib"} <= told["versions"].keys()
-    assert sum("ImageNet weights of" in finding["what"] for finding in told["findings"]) == 3
+def test_doctor_without_experiments_reports_on_the_machine(doctor):
+    code, report = doctor(options=["--json"])
+    assert (code, report["fit"]) == (0, True)
+    assert {"python", "tensorflow", "keras", "numpy", "nblib"} <= report["versions"].keys()
+    assert sum("ImageNet weights of" in finding["what"] for finding in report["findings"]) == 3
 
 
 def test_an_experiment_on_the_sample_can_run(doctor, sample, tmp_path):
@@ -263,9 +263,9 @@ def test_an_experiment_on_the_sample_can_run(doctor, sample, tmp_path):
 
 def test_an_experiment_too_large_for_any_machine_ends_with_1_and_says_what_to_do(doctor, sample, tmp_path):
     parameters = {"weights": None, "fc_units": 10_000_000, "runs": str(tmp_path / "runs"), "data": str(sample)}
-    code, told = doctor(parameters, options=["--json"])
-    errors = [finding for finding in told["findings"] if finding["level"] == "error"]
-    assert (code, told["fit"], len(errors)) == (1, False, 2)
+    code, report = doctor(parameters, options=["--json"])
+    errors = [finding for finding in report["findings"] if finding["level"] == "error"]
+    assert (code, report["fit"], len(errors)) == (1, False, 2)
     assert all("fc_units" in finding["advice"] for finding in errors)
 
 
@@ -279,7 +279,7 @@ def test_labels_without_images_and_too_few_sigmoids_are_errors(tmp_path):
     assert "sigmoids must be at least the 2 concepts" in errors[1].what
 
 
-def test_without_data_the_paper_s_numbers_are_counted_and_that_is_said(tmp_path):
+def test_without_data_the_paper_s_numbers_are_assumed_and_that_is_said(tmp_path):
     findings = examine([small(data=str(tmp_path / "nowhere"), runs=str(tmp_path / "runs"))])
     assert [f for f in findings if f.level == "warning" and "the paper's images and concepts" in f.what]
 

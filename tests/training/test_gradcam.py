@@ -6,7 +6,7 @@ from keras import layers
 from nblib.data import ConceptVocabulary, decode_image, validation_halves
 from nblib.experiments import Experiment, open_run
 from nblib.training.gradcam import explain, grad_cam, last_feature_maps
-from nblib.training.models import BACKBONES, build_network, from_pixels, trained_network
+from nblib.training.models import BACKBONES, build_network, trained_network, with_preprocessing
 
 # Three sigmoids on the means of a red and a green map: for red, for red against green, against both.
 HEAD = np.array([[2.0, 1.0, -1.0], [0.0, -1.0, -1.0]])
@@ -87,7 +87,7 @@ def run(sample_dataset, tmp_path_factory):
         small_relative=True, weights=None, image_size=32, fc_units=8, runs=str(tmp_path_factory.mktemp("runs"))
     )
     run = open_run(experiment, sample_dataset, ConceptVocabulary.of(sample_dataset.images["concepts"]))
-    model = from_pixels(build_network(experiment, len(run.vocabulary)), experiment.backbone)
+    model = with_preprocessing(build_network(experiment, len(run.vocabulary)), experiment.backbone)
     model.set_weights([2 * weights for weights in model.get_weights()])
     model.save_weights(run.folder / "best.weights.h5")
     return run

@@ -8,7 +8,14 @@ from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from nblib.experiments import KERAS_BACKBONES, SMALL_RELATIVES, Experiment, paper_experiment, table_3
 from nblib.experiments.experiment import BackboneName
-from nblib.training.models import BACKBONES, GeM, build_network, describe_network, from_pixels, with_flip_augmentation
+from nblib.training.models import (
+    BACKBONES,
+    GeM,
+    build_network,
+    describe_network,
+    with_flip_augmentation,
+    with_preprocessing,
+)
 
 CONCEPTS = 3_047
 
@@ -26,7 +33,7 @@ PARAMETERS = {
 }
 STATISTICS_OF_BATCH_NORMALISATION = {"VGG16": 0, "ResNet50": 53_120, "DenseNet169": 158_400}
 
-# Name, shape of the output and parameters of each layer that the format_problems prints.
+# Name, shape of the output and parameters of each layer that the listing prints.
 LISTING_1_1 = [
     ("block1_conv1", (None, 227, 227, 64), 1_792),
     ("block1_conv2", (None, 227, 227, 64), 36_928),
@@ -176,7 +183,7 @@ def test_without_fully_connected_layers_the_sigmoids_see_the_features():
 @pytest.mark.parametrize("backbone", SMALL_RELATIVES.values())
 def test_in_mixed_precision_layers_compute_in_it_and_weights_and_probabilities_are_float32(backbone, computed):
     network = build_network(small(backbone=backbone, precision=f"mixed_{computed}"), 7)
-    model = from_pixels(network, backbone)
+    model = with_preprocessing(network, backbone)
     convolution = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
     assert convolution.compute_dtype == network.get_layer("fc1").compute_dtype == computed
     assert convolution.output.dtype == computed
@@ -190,7 +197,7 @@ def test_probabilities_in_mixed_precision_are_nearly_those_in_float32(precision,
     """The preprocessing is exact in both: pixels reach the first layer in float32."""
     pixels = random_pixels(32, images=4)
     exact, mixed = (
-        np.asarray(from_pixels(build_network(small(precision=each), 7), "small_plain")(pixels))
+        np.asarray(with_preprocessing(build_network(small(precision=each), 7), "small_plain")(pixels))
         for each in ("float32", precision)
     )
     assert 0 < np.abs(exact - mixed).max() < nearness
@@ -245,7 +252,7 @@ def unchanged():
 @pytest.mark.parametrize("backbone", PREPROCESSING)
 def test_pixels_reach_a_network_as_its_backbone_expects_them(backbone, unchanged):
     pixels = random_pixels(16)
-    reached = from_pixels(unchanged, backbone)(pixels)
+    reached = with_preprocessing(unchanged, backbone)(pixels)
     np.testing.assert_allclose(reached, PREPROCESSING[backbone](pixels.astype("float64")), rtol=0, atol=1e-4)
 
 
@@ -255,14 +262,14 @@ def test_a_network_sees_the_same_whether_grey_images_come_apart_or_not(grey, unc
     pixels[grey] = pixels[grey][..., :1]
     coloured = [row for row in range(4) if row not in grey]
     places = np.argsort([*grey, *coloured]).astype(np.int32)
-    apart = from_pixels(unchanged, "VGG16", apart=True)([places, pixels[grey][..., :1], pixels[coloured]])
-    np.testing.assert_array_equal(apart, from_pixels(unchanged, "VGG16")(pixels))
+    apart = with_preprocessing(unchanged, "VGG16", apart=True)([places, pixels[grey][..., :1], pixels[coloured]])
+    np.testing.assert_array_equal(apart, with_preprocessing(unchanged, "VGG16")(pixels))
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_all_that_comes_before_the_network_can_be_done_on_a_gpu(apart, unchanged):
     """TensorFlow would do what no kernel of a GPU can on the CPU, and send the pixels back and forth."""
-    model = from_pixels(unchanged, "VGG16", apart)
+    model = with_preprocessing(unchanged, "VGG16", apart)
     signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
     graph = tf.function(model).get_concrete_function(signature if apart else signature[0]).graph
     pixels = [each for each in graph.get_operations() if each.type in PIXEL_OPERATIONS]
@@ -287,7 +294,7 @@ def has_gpu_kernel(operation):
 @pytest.mark.parametrize("backbone", KERAS_OWN)
 def test_preprocessing_is_keras_own_on_the_same_pixels(backbone, unchanged):
     pixels = random_pixels(16)
-    reached = from_pixels(unchanged, backbone)(pixels)
+    reached = with_preprocessing(unchanged, backbone)(pixels)
     np.testing.assert_allclose(reached, KERAS_OWN[backbone](pixels.astype("float32")), rtol=0, atol=1e-5)
 
 
@@ -336,8 +343,8 @@ def test_training_starts_at_the_block_or_layer_that_is_named(first, frozen, trai
 
 
 def test_a_block_that_the_backbone_does_not_have_is_refused_with_the_names_of_its_layers():
-    told = r"block or a layer of small_plain; received 'block6'\. Its layers are block1_conv, block2_conv, "
-    with pytest.raises(ValueError, match=told):
+    message = r"block or a layer of small_plain; received 'block6'\. Its layers are block1_conv, block2_conv, "
+    with pytest.raises(ValueError, match=message):
         build_network(small(trainable_from="block6"), 7)
 
 
@@ -356,9 +363,9 @@ def test_another_backbone_of_keras_makes_a_network(backbone, without_values):
     assert network.get_layer("predictions").input.shape == (None, 1280)
 
 
-def test_both_ways_is_the_mean_of_the_image_and_its_mirror_image():
-    model = from_pixels(build_network(small(), 7), "small_plain")
+def test_flip_augmentation_is_the_mean_of_the_image_and_its_mirror_image():
+    model = with_preprocessing(build_network(small(), 7), "small_plain")
     pixels = random_pixels(32)
-    there, back = model(pixels), model(np.ascontiguousarray(pixels[:, :, ::-1]))
-    np.testing.assert_allclose(with_flip_augmentation(model)(pixels), (there + back) / 2, atol=1e-6)
-    assert np.abs(np.asarray(there) - np.asarray(back)).max() > 1e-4
+    plain, flipped = model(pixels), model(np.ascontiguousarray(pixels[:, :, ::-1]))
+    np.testing.assert_allclose(with_flip_augmentation(model)(pixels), (plain + flipped) / 2, atol=1e-6)
+    assert np.abs(np.asarray(plain) - np.asarray(flipped)).max() > 1e-4

@@ -1,64 +1,30 @@
 import inspect
-import json
 import shutil
-import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from benchmarks.killing import train_anew
+from benchmarks.killing import train_anew, train_in_part
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
+from tensorflow.python.framework.config import disable_op_determinism
 
 from nblib.data import decode_image
 from nblib.evaluation import sample_f1
 from nblib.experiments import Experiment, Run, open_run, paper_experiment, table_3
 from nblib.training.losses import LOSSES
-from nblib.training.models import build_network, from_pixels
+from nblib.training.models import build_network, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
-from nblib.training.trainer import compile_model, fit, load_training_data, predict_test
+from nblib.training.trainer import compile_model, fit, load_training_data, predict_test, prepare, shared_pixels
 
 EPOCHS = 12
 KILLED_AFTER = 5
 
-TRAIN_IN_A_PROCESS_OF_ITS_OWN = """
-import json, sys
-from nblib.experiment import Experiment
-from nblib.models import build_network
-from nblib.training import load_training_data, train
-experiment = Experiment(**json.loads(sys.argv[1]))
-data = load_training_data(experiment)
-train(experiment, data, build_network(experiment, len(data.vocabulary)))
-"""
-
-COMPILE_IN_A_PROCESS_OF_ITS_OWN = """
-import json, sys
-from nblib.experiment import Experiment
-from nblib.models import build_network, from_pixels
-from nblib.runs import open_run
-from nblib.training import compile_model, fit, load_training_data, train
-whole, killed, exact, refused = (Experiment(**each) for each in json.loads(sys.argv[1]))
-data = load_training_data(whole)
-build = lambda experiment: build_network(experiment, len(data.vocabulary))
-train(whole, data, build(whole))
-model = compile_model(from_pixels(build(killed), killed.backbone), killed)
-assert model.jit_compile
-fit(model, killed.model_copy(update={"epochs": 1}), data, open_run(killed, data.dataset, data.vocabulary))
-train(killed, data, build(killed))
-train(exact, data, build(exact))
-try:
-    train(refused, data, build(refused))
-except ValueError as error:
-    print(error)
-"""
-
 
 def small(sample, runs, **conditions):
-    """An experiment of seconds, with all in play that a killed run must take up again."""
+    """An experiment that trains in seconds and uses everything that a killed run must restore."""
     defaults = dict(
         experiment_name="small",
         backbone="small_plain",
@@ -82,7 +48,7 @@ def small(sample, runs, **conditions):
 
 @pytest.fixture(scope="module")
 def run(sample, tmp_path_factory):
-    """A run that was never killed."""
+    """A run without kills."""
     return train_anew(small(sample, tmp_path_factory.mktemp("whole")))
 
 
@@ -95,7 +61,7 @@ def scored(run):
 
 
 def best_model(run):
-    model = from_pixels(build_network(run.experiment, len(run.vocabulary)), run.experiment.backbone)
+    model = with_preprocessing(build_network(run.experiment, len(run.vocabulary)), run.experiment.backbone)
     model.load_weights(run.folder / "best.weights.h5")
     return model
 
@@ -110,11 +76,11 @@ def assert_same_numbers(run, other):
 
 def test_a_finished_run_has_all_its_files_and_no_other(run):
     files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    kept = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json"}
-    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", *kept}
+    results = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json"}
+    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", *results}
 
 
-def test_history_has_one_row_an_epoch_and_the_loss_falls(run):
+def test_history_has_one_row_per_epoch_and_the_loss_falls(run):
     history = run.history
     columns = ["epoch", "loss", "f1", "val_loss", "val_f1", "learning_rate", "seconds"]
     assert list(history) == columns and history["epoch"].tolist() == list(range(1, EPOCHS + 1))
@@ -122,7 +88,7 @@ def test_history_has_one_row_an_epoch_and_the_loss_falls(run):
 
 
 @pytest.mark.parametrize(("half", "score"), [("val1", "validation_f1"), ("val2", "test_f1")])
-def test_scores_are_those_of_scikit_learn_on_the_kept_probabilities(run, half, score, sample):
+def test_scores_are_those_of_scikit_learn_on_the_saved_probabilities(run, half, score, sample):
     image_ids, probabilities = run.probabilities(half)
     concepts = load_training_data(run.experiment).dataset.images.set_index("image_id")["concepts"]
     labels = MultiLabelBinarizer(classes=run.vocabulary.concepts).fit_transform(concepts[image_ids])
@@ -141,14 +107,14 @@ def test_the_best_epoch_is_the_one_with_the_best_f1_and_is_not_the_last(run):
 
 
 @pytest.mark.parametrize("half", ["val1", "val2"])
-def test_the_kept_probabilities_are_those_of_the_best_weights(run, half):
+def test_the_saved_probabilities_are_those_of_the_best_weights(run, half):
     examples = load_training_data(run.experiment).half(half)
     image_ids, probabilities = run.probabilities(half)
     assert image_ids.tolist() == examples.image_ids.tolist()
     np.testing.assert_allclose(probabilities, best_model(run)(examples.pixels[:]), rtol=0, atol=1e-5)
 
 
-def test_a_run_on_val2_is_judged_by_val2_while_training_and_tested_on_val1(sample, tmp_path):
+def test_a_run_on_val2_is_validated_on_val2_while_training_and_tested_on_val1(sample, tmp_path):
     swapped = train_anew(small(sample, tmp_path, validation_half="val2", limit_images=None, epochs=4))
     data = load_training_data(swapped.experiment)
     val1, val2 = (sample_f1(data.half(half).labels, swapped.probabilities(half)[1] > 0.5) for half in ("val1", "val2"))
@@ -163,8 +129,9 @@ def test_an_epoch_of_10_images_in_batches_of_4_takes_3_steps_or_5_with_flipped_c
 ):
     experiment = small(sample, tmp_path, flipped_copies=flipped_copies, batch_size=4, limit_images=10, epochs=1)
     data = load_training_data(experiment)
-    model = from_pixels(build_network(experiment, len(data.vocabulary)), experiment.backbone)
-    fit(compile_model(model, experiment), experiment, data, open_run(experiment, data.dataset, data.vocabulary))
+    model = with_preprocessing(build_network(experiment, len(data.vocabulary)), experiment.backbone)
+    open_run(experiment, data.dataset, data.vocabulary)
+    fit(compile_model(model, experiment), experiment, data)
     assert int(model.optimizer.iterations) == steps
 
 
@@ -181,17 +148,11 @@ def test_the_same_seed_gives_the_same_bits(run, sample, tmp_path):
     assert_same_numbers(run, train_anew(small(sample, tmp_path)))
 
 
-def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(run, sample, tmp_path):
+def test_a_killed_run_resumes_and_ends_as_if_it_had_not_been_killed(run, sample, tmp_path):
     experiment = small(sample, tmp_path)
-    command = [sys.executable, "-c", TRAIN_IN_A_PROCESS_OF_ITS_OWN, json.dumps(experiment.model_dump())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if line.startswith(f"epoch  {KILLED_AFTER}/"):
-                process.kill()
-                break
-    assert process.returncode == -signal.SIGKILL
+    train_in_part(experiment, KILLED_AFTER)
     killed = pd.read_csv(experiment.run_folder / "history.csv")
-    assert KILLED_AFTER <= len(killed) < EPOCHS and not (experiment.run_folder / "scores.json").exists()
+    assert len(killed) == KILLED_AFTER and not (experiment.run_folder / "scores.json").exists()
 
     finished = train_anew(experiment)
     assert_same_numbers(finished, run)
@@ -208,12 +169,12 @@ def test_a_finished_run_is_returned_untouched(run):
 
 
 def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_further(sample, tmp_path):
-    """At a rate this low nothing changes: the first epoch stays the best, two more follow, the fourth does not."""
+    """At a rate this low nothing changes: the first epoch stays the best, and training stops after two more."""
     experiment = small(sample, tmp_path, learning_rate=1e-12, early_stopping_patience=2, lr_reduction_factor=None)
     data = load_training_data(experiment)
     unscored = open_run(experiment, data.dataset, data.vocabulary)
     network = build_network(experiment, len(data.vocabulary))
-    fit(compile_model(from_pixels(network, experiment.backbone), experiment), experiment, data, unscored)
+    fit(compile_model(with_preprocessing(network, experiment.backbone), experiment), experiment, data)
     assert unscored.history["val_f1"].gt(0).all() and unscored.history["epoch"].tolist() == [1, 2, 3]
     assert (unscored.folder / "state.npz").exists() and not unscored.finished
 
@@ -222,23 +183,13 @@ def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_furth
     assert (finished.scores["best_epoch"], finished.scores["epochs"]) == (1, 3)
 
 
-def interrupted(experiment, data, epochs):
-    """The run folder as it is when a training is killed after some epochs."""
-    keras.utils.set_random_seed(0)
-    begun = open_run(experiment, data.dataset, data.vocabulary)
-    model = compile_model(from_pixels(build_network(experiment, len(data.vocabulary)), experiment.backbone), experiment)
-    fit(model, experiment.model_copy(update={"epochs": epochs}), data, begun)
-    return model
-
-
 @pytest.mark.parametrize(("precision", "near"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)])
-def test_a_run_in_mixed_precision_goes_on_to_the_same_bits_and_is_near_the_one_in_float32(
+def test_a_run_in_mixed_precision_resumes_to_the_same_bits_and_is_near_the_one_in_float32(
     run, sample, tmp_path, precision, near
 ):
     whole = train_anew(small(sample, tmp_path / "whole", precision=precision))
     experiment = small(sample, tmp_path / "parts", precision=precision)
-    model = interrupted(experiment, load_training_data(experiment), KILLED_AFTER)
-    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
+    train_in_part(experiment, KILLED_AFTER)
     assert_same_numbers(train_anew(experiment), whole)
 
     ours, exact = measured(whole), measured(run)
@@ -250,24 +201,42 @@ def test_a_run_in_mixed_precision_goes_on_to_the_same_bits_and_is_near_the_one_i
     assert whole.probabilities("test")[1].dtype == np.float32
 
 
-def test_a_compiled_run_goes_on_to_the_same_bits_and_after_one_that_is_not_compiled_it_is_refused(sample, tmp_path):
-    """In a process of its own: the others have made operations deterministic in this one."""
-    experiments = [
-        small(sample, tmp_path / name, jit_compile=compiled, dropout=0, epochs=2, limit_images=16).model_dump()
+@pytest.fixture
+def operations_not_deterministic():
+    """As in a process in which nothing was trained yet."""
+    disable_op_determinism()
+    yield
+    tf.config.experimental.enable_op_determinism()
+
+
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
+def test_a_compiled_run_resumes_to_the_same_bits_and_after_one_that_is_not_compiled_it_is_refused(
+    sample, tmp_path, operations_not_deterministic
+):
+    whole, killed, exact, refused = (
+        small(sample, tmp_path / name, jit_compile=compiled, dropout=0, epochs=2, limit_images=16, fc_layers=0)
         for name, compiled in (("whole", True), ("killed", True), ("exact", False), ("refused", True))
-    ]
-    command = [sys.executable, "-c", COMPILE_IN_A_PROCESS_OF_ITS_OWN, json.dumps(experiments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1].startswith("jit_compile needs a process in which nothing was trained without")
-    whole, killed, exact = (Run(tmp_path / name / "small" / "val1") for name in ("whole", "killed", "exact"))
-    assert_same_numbers(whole, killed)
-    np.testing.assert_allclose(whole.history["loss"], exact.history["loss"], rtol=1e-3)
+    )
+    train_in_part(killed, 1)
+    assert_same_numbers(train_anew(whole), train_anew(killed))
+    np.testing.assert_allclose(train_anew(exact).history["loss"], Run(whole.run_folder).history["loss"], rtol=1e-3)
+    with pytest.raises(ValueError, match="jit_compile needs a process in which nothing was trained without"):
+        train_anew(refused)
 
 
-def test_tensorboard_gets_the_history_and_a_run_that_goes_on_adds_to_it(sample, tmp_path):
+@pytest.mark.parametrize(("precision", "scaled"), [("mixed_float16", True), ("mixed_bfloat16", False)])
+def test_the_loss_is_scaled_in_half_precision(precision, scaled):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="sigmoid")])
+    compile_model(model, Experiment(precision=precision))
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+
+
+def test_tensorboard_gets_the_history_and_a_run_that_resumes_adds_to_it(sample, tmp_path):
     experiment = small(sample, tmp_path, tensorboard=True, epochs=3)
-    interrupted(experiment, load_training_data(experiment), 2)
+    data = load_training_data(experiment)
+    open_run(experiment, data.dataset, data.vocabulary)
+    model = with_preprocessing(build_network(experiment, len(data.vocabulary)), experiment.backbone)
+    fit(compile_model(model, experiment), experiment.model_copy(update={"epochs": 2}), data)
     finished = train_anew(experiment)
     columns = {
         ("train", "loss"): "loss",
@@ -355,7 +324,7 @@ def test_padding_gives_that_many_sigmoids(sample, tmp_path):
     assert len(padded.vocabulary) == 300 and padded.vocabulary.concepts[-1].startswith("UNUSED")
 
 
-def test_test_images_keep_their_order_and_the_best_weights_judge_them(run, tmp_path):
+def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(run, tmp_path):
     run = Run(shutil.copytree(run.folder, tmp_path / "copy"))
     predict_test(run)
     image_ids, probabilities = run.probabilities("test")
@@ -365,7 +334,7 @@ def test_test_images_keep_their_order_and_the_best_weights_judge_them(run, tmp_p
     expected = best_model(run)(np.stack([decode_image(path, 32) for path in images["path"]]))
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
     neighbours = np.abs(np.diff(probabilities, axis=0)).max(axis=1)
-    assert neighbours.min() > 1e-3  # so that images changed about would be seen
+    assert neighbours.min() > 1e-3  # else a change of order would not show
 
 
 def test_without_test_images_there_is_nothing_to_predict(sample, tmp_path):
@@ -385,3 +354,37 @@ def test_what_is_in_quarantine_is_not_trained_on(sample, sample_dataset, tmp_pat
     assert train not in data.train.image_ids
     assert val not in {*data.val1.image_ids, *data.val2.image_ids}
     assert data.dataset.fingerprint != sample_dataset.fingerprint
+
+
+# ---- prepare
+
+
+def test_what_experiments_share_is_prepared_once_and_only_loaded_by_their_runs(sample, tmp_path, capsys):
+    experiments = [
+        small(sample, tmp_path, experiment_name=name, validation_half=half, **conditions)
+        for name, conditions in (("one", {}), ("other", {"loss": "bce"}), ("larger", {"image_size": 40}))
+        for half in ("val1", "val2")
+    ]
+    prepare(iter(experiments))
+    stores = sorted((tmp_path / "pixels").glob("*px/grey"))
+    assert sorted(path.parent.name.rpartition("_")[2] for path in stores) == ["32px"] * 3 + ["40px"] * 3
+    before = [path.stat().st_mtime_ns for path in stores]
+    for experiment in experiments:
+        load_training_data(experiment)
+    assert sorted((tmp_path / "pixels").glob("*px/grey")) == stores
+    assert [path.stat().st_mtime_ns for path in stores] == before
+    assert capsys.readouterr().out == ""
+
+
+def test_what_can_not_be_prepared_is_an_error(sample, tmp_path):
+    with pytest.raises(FileNotFoundError, match="weights must be imagenet, null, or a file"):
+        prepare([small(sample, tmp_path), small(sample, tmp_path, weights=str(tmp_path / "absent.h5"))])
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"limit_images": 41}, {"image_size": 33}, {"quarantine": "q.txt"}])
+def test_experiments_share_pixels_when_data_size_and_images_are_the_same(other, sample, tmp_path):
+    one = shared_pixels(small(sample, tmp_path))
+    assert one == shared_pixels(small(sample, tmp_path, loss="bce", dropout=0, validation_half="val2"))
+    assert one != shared_pixels(small(sample, tmp_path, **other))
+    every = shared_pixels(small(sample, tmp_path, limit_images=None))
+    assert every == shared_pixels(small(sample, tmp_path, limit_images=None, seed=1))
