@@ -2,7 +2,4 @@
 
 from nblib.batch.command import PapermillStyle, batch
 
-__all__ = [
-    "PapermillStyle",
-    "batch",
-]
+__all__ = ["PapermillStyle", "batch"]

@@ -18,10 +18,7 @@ from nblib.data.table import Dataset, match
 
 
 def read_dataset(
-    folder: str | Path,
-    layout: str | None = None,
-    quarantine: str | Path | None = None,
-    names: str | Path | None = None,
+    folder: str | Path, layout: str | None = None, quarantine: str | Path | None = None, names: str | Path | None = None
 ) -> Dataset:
     """The data set in `folder`, fit for training. Same arguments as `inspect_dataset`.
 
@@ -37,10 +34,7 @@ def read_dataset(
 
 
 def inspect_dataset(
-    folder: str | Path,
-    layout: str | None = None,
-    quarantine: str | Path | None = None,
-    names: str | Path | None = None,
+    folder: str | Path, layout: str | None = None, quarantine: str | Path | None = None, names: str | Path | None = None
 ) -> Dataset:
     """The data set in `folder` with everything that is wrong with it; the images themselves are not opened.
 

@@ -16,19 +16,7 @@ from nblib.ensembles.learners import LEARNERS, learn_members, read_feature_sets
 from nblib.ensembles.neighbours import Index
 
 __all__ = [
-    "LEARNERS",
-    "OTHER_HALF",
-    "VOTES",
-    "Configuration",
-    "Index",
-    "ablation_table",
-    "finished_runs",
-    "learn_members",
-    "out_of_fold",
-    "pool_members",
-    "read_feature_sets",
-    "run_ablation",
-    "run_as_member",
-    "select_out_of_fold",
+    "LEARNERS", "OTHER_HALF", "VOTES", "Configuration", "Index", "ablation_table", "finished_runs", "learn_members",
+    "out_of_fold", "pool_members", "read_feature_sets", "run_ablation", "run_as_member", "select_out_of_fold",
     "select_test",
-]
+]  # fmt: skip

@@ -2,6 +2,4 @@
 
 from nblib.phantoms.sample import draw_sample
 
-__all__ = [
-    "draw_sample",
-]
+__all__ = ["draw_sample"]

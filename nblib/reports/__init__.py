@@ -3,10 +3,4 @@
 from nblib.reports.render import render_reports
 from nblib.reports.tables import against_paper, compare_runs, differences_from_paper, fill_table_3
 
-__all__ = [
-    "against_paper",
-    "compare_runs",
-    "differences_from_paper",
-    "fill_table_3",
-    "render_reports",
-]
+__all__ = ["against_paper", "compare_runs", "differences_from_paper", "fill_table_3", "render_reports"]

@@ -5,13 +5,6 @@ from nblib.system.hardware import cores, visible_gpus
 from nblib.system.progress import ProgressBar, stderr_silenced
 
 __all__ = [
-    "NO_ROOM",
-    "ProgressBar",
-    "cores",
-    "remove_leftovers",
-    "replacing",
-    "stderr_silenced",
-    "take_lock",
-    "visible_gpus",
-    "write_json",
-]
+    "NO_ROOM", "ProgressBar", "cores", "remove_leftovers", "replacing", "stderr_silenced", "take_lock",
+    "visible_gpus", "write_json",
+]  # fmt: skip

@@ -8,17 +8,6 @@ from nblib.training.models import build_network, describe_network
 from nblib.training.trainer import load_training_data, predict_test, prepare, train
 
 __all__ = [
-    "LOSSES",
-    "build_network",
-    "describe_network",
-    "examine",
-    "explain",
-    "extract_features",
-    "load_training_data",
-    "loss_slices",
-    "predict_test",
-    "prepare",
-    "read_experiment",
-    "train",
-    "versions",
-]
+    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "load_training_data",
+    "loss_slices", "predict_test", "prepare", "read_experiment", "train", "versions",
+]  # fmt: skip

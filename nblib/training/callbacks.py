@@ -96,11 +96,7 @@ class Checkpoint(callbacks.Callback):
     """
 
     def __init__(
-        self,
-        run: Run,
-        plateau: list[callbacks.Callback],
-        show: Show | None = None,
-        whole: keras.Model | None = None,
+        self, run: Run, plateau: list[callbacks.Callback], show: Show | None = None, whole: keras.Model | None = None
     ):
         super().__init__()
         self.run, self.plateau, self.show, self.whole = run, plateau, show, whole

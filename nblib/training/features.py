@@ -51,9 +51,7 @@ class Features:
 
 
 def extract_features(
-    images: pd.DataFrame,
-    experiment: Experiment,
-    layers: tuple[str, ...] = ("block4_pool", "block5_pool"),
+    images: pd.DataFrame, experiment: Experiment, layers: tuple[str, ...] = ("block4_pool", "block5_pool")
 ) -> np.ndarray:
     """Features of `images`, (N, D) float32: the mean of each channel of each layer over its positions, concatenated.
 

@@ -74,18 +74,8 @@ def asymmetric(y_true, y_pred, gamma_true: float = 1.0, gamma_false: float = 4.0
     return -ops.mean(of_true + of_false, axis=-1)
 
 
-PAPER_LOSSES = {
-    "bce": bce,
-    "one_minus_f1": one_minus_f1,
-    "f1_times_bce": f1_times_bce,
-    "f1_plus_bce": f1_plus_bce,
-}
-LOSSES = {
-    **PAPER_LOSSES,
-    "f1_times_bce_per_image": f1_times_bce_per_image,
-    "focal": focal,
-    "asymmetric": asymmetric,
-}
+PAPER_LOSSES = {"bce": bce, "one_minus_f1": one_minus_f1, "f1_times_bce": f1_times_bce, "f1_plus_bce": f1_plus_bce}
+LOSSES = {**PAPER_LOSSES, "f1_times_bce_per_image": f1_times_bce_per_image, "focal": focal, "asymmetric": asymmetric}
 
 
 def loss_slices(labels: np.ndarray, margins: np.ndarray) -> pd.DataFrame:

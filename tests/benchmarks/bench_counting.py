@@ -34,10 +34,7 @@ def main():
     exploding, exploded = seconds(lambda: images.drop(columns="path").explode("concepts"), times=1)
     fresh = lambda: Examples(labelled.images, labelled.vocabulary, labelled.labels)  # noqa: E731 - no cache
     counts = {
-        "images of each concept": (
-            lambda: concept_counts(fresh()),
-            lambda: exploded.groupby("concepts").size(),
-        ),
+        "images of each concept": (lambda: concept_counts(fresh()), lambda: exploded.groupby("concepts").size()),
         "by split": (
             lambda: concept_counts_by(fresh(), "split"),
             lambda: pd.crosstab(exploded["concepts"], exploded["split"]),
@@ -53,10 +50,7 @@ def main():
                 exploded.groupby("image_id").size().mean() / exploded["concepts"].nunique(),
             ),
         ),
-        "co-occurrence, all pairs": (
-            lambda: co_occurrences(fresh()),
-            lambda: together_by_merge(exploded),
-        ),
+        "co-occurrence, all pairs": (lambda: co_occurrences(fresh()), lambda: together_by_merge(exploded)),
     }
     print(f"{len(images):,} images, {len(labelled.vocabulary):,} concepts, {labelled.labels.nnz:,} occurrences")
     rows = [("(before: encode / explode)", encoding, exploding)]

@@ -137,10 +137,7 @@ def test_concepts_of_a_shard_may_be_text_and_images_may_be_absent(tmp_path):
     table = {"image_id": ["A", "B"], "cui": ["C0000001;C0000002", None], "caption": ["", ""]}
     parquet.write_table(pa.table(table), tmp_path / "train-00000.parquet")
     dataset = read_dataset(tmp_path)
-    assert rows_of(dataset, "image_id", "path", "concepts") == [
-        ("A", None, ("C0000001", "C0000002")),
-        ("B", None, ()),
-    ]
+    assert rows_of(dataset, "image_id", "path", "concepts") == [("A", None, ("C0000001", "C0000002")), ("B", None, ())]
     assert [str(problem).replace(f"{tmp_path}/", "") for problem in dataset.problems[1:]] == [
         "train-00000.parquet:2: B has no concept; it is left out of training and of the score."
     ]

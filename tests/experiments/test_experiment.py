@@ -138,8 +138,7 @@ def test_all_wrong_values_are_named_at_once():
 
 
 @pytest.mark.parametrize(
-    ("backbone", "relative"),
-    [("VGG16", "small_plain"), ("ResNet50", "small_residual"), ("DenseNet169", "small_dense")],
+    ("backbone", "relative"), [("VGG16", "small_plain"), ("ResNet50", "small_residual"), ("DenseNet169", "small_dense")]
 )
 def test_small_relative_swaps_the_backbone(backbone, relative):
     assert Experiment(backbone=backbone, small_relative=True, weights=None).backbone == relative

@@ -126,8 +126,7 @@ def test_training_stops_early_by_the_f1_of_the_validation_half():
 
 
 @pytest.mark.parametrize(
-    ("f1", "epoch"),
-    [([0.1, 0.3, 0.2], 2), ([0.1, 0.3, 0.3], 2), ([0, 0, 0], 3), ([0, 0, 0.1, 0.1], 3), ([0], 1)],
+    ("f1", "epoch"), [([0.1, 0.3, 0.2], 2), ([0.1, 0.3, 0.3], 2), ([0, 0, 0], 3), ([0, 0, 0.1, 0.1], 3), ([0], 1)]
 )
 def test_the_best_epoch_is_the_first_of_equals_and_the_last_while_all_are_0(f1, epoch):
     assert best_epoch(f1) == epoch
