@@ -51,7 +51,7 @@ class Pixels:
         return _stacked(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
 
     def apart(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels of these rows, grey and coloured images separately; `nblib.training.models.InColour` joins them.
+        """Pixels of these rows, grey and coloured images separately; `nblib.training.models.ToRGB` joins them.
 
         Args:
             rows: (n,).

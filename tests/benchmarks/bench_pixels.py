@@ -31,7 +31,7 @@ from nblib.experiments import Experiment
 from nblib.phantoms import draw_sample
 from nblib.training import build_network
 from nblib.training.batches import batches_per_epoch, stream, training_batches
-from nblib.training.models import from_pixels
+from nblib.training.models import with_preprocessing
 from nblib.training.trainer import compile_model
 
 CONCEPTS, BATCH, SIZE = 3_047, 32, 227
@@ -172,7 +172,9 @@ def bench_serve(images, folder, rounds):
 def small_model(apart):
     experiment = Experiment(experiment_name="small", backbone="small_plain", weights=None, image_size=SMALL,
                             pooling="avg", fc_layers=1, fc_units=64)  # fmt: skip
-    return compile_model(from_pixels(build_network(experiment, CONCEPTS), experiment.backbone, apart), experiment)
+    return compile_model(
+        with_preprocessing(build_network(experiment, CONCEPTS), experiment.backbone, apart), experiment
+    )
 
 
 def bench_fit(images, folder, rounds):
