@@ -63,7 +63,7 @@ def wait_until_free(run_folder: Path, patience: float = PATIENCE) -> None:
     """Waits at most `patience` seconds while another process trains the run, for example one of a killed batch."""
     if not (run_folder / "experiment.json").exists():
         return
-    from nblib.experiments import Run
+    from nblib.experiments import Run  # pandas would take 100 MB of every worker
 
     until = time.monotonic() + patience
     while Run(run_folder).running and time.monotonic() < until:

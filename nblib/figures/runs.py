@@ -17,7 +17,7 @@ from nblib.figures.style import axes_of_size, evenly, label_rows
 
 def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 224) -> Figure:
     """Images of the run's test half with what it selects at threshold 0.5: right, missed and wrong concepts."""
-    from nblib.evaluation import errors_per_image, select
+    from nblib.evaluation import errors_per_image, select  # takes a second (scikit-learn) that other figures don't need
 
     image_ids, probabilities = run.probabilities(run.experiment.test_half)
     images = dataset.images.set_index("image_id").loc[image_ids].reset_index()

@@ -9,8 +9,8 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, FloatSlider, HBox, Layout
 
 from nblib.data import ConceptVocabulary, Dataset, Examples, image_sizes
 from nblib.evaluation import f1_per_image, select
-from nblib.figures import GREY, concept_label
-from nblib.widgets.inline import BLUE, EVERYTHING, ORANGE, arrows, inline_bars, inline_picture
+from nblib.figures import concept_label
+from nblib.widgets.inline import BLUE, EVERYTHING, GREY, ORANGE, arrows, inline_bars, inline_picture
 
 ORDERS = ("worst first", "best first", "as listed")
 PICTURE_SIDE = 360  # pixels of the picture's longest side on the page
