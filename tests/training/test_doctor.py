@@ -289,7 +289,7 @@ def test_files_of_table_3_make_the_experiments_of_the_paper(path):
     assert read_experiment(path).conditions() == paper_experiment(path.stem).conditions()
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("- a\n- b\n", "must hold lines"), ("a: [", "is no YAML")])
+@pytest.mark.parametrize(("text", "sentence"), [("- a\n- b\n", "must hold lines"), ("a: [", "is not valid YAML")])
 def test_a_file_without_parameters_is_refused_by_name(text, sentence, tmp_path):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ValueError, match=f"mine.yaml {sentence}"):
