@@ -3,11 +3,13 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
+
+import pandas as pd
 
 from nblib.data.categories import CATEGORIES
 from nblib.data.images import ImageSource, ZipMember
@@ -42,6 +44,19 @@ class ImageFile(NamedTuple):
     path: ImageSource | None
     split: str
     category: str | None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a data folder contains, not yet matched: images, `listed_images`, and what is wrong so far.
+
+    `manual` is image_id -> manually curated concepts, where the layout has such lists.
+    """
+
+    images: list[ImageFile]
+    listed: pd.DataFrame
+    problems: list[Problem]
+    manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def walk_folder(path: str | Path) -> DataFolder:

@@ -8,9 +8,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
-from nblib.data.folder import DataFolder, ImageFile, split_named
+from nblib.data.folder import Contents, DataFolder, ImageFile, split_named
 from nblib.data.images import ParquetImage
-from nblib.data.layouts.layout import Contents
 from nblib.data.lists import LIST_SUFFIXES, check_line, listed_images
 from nblib.data.problems import Problem
 from nblib.data.text import without_suffix
