@@ -115,7 +115,7 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
         problems += _listed_again(listed[~again], listed[again])
         listed = listed[~again]
     if on_disk:
-        problems += [*_mismatches(on_disk, listed), *_unlisted(on_disk, set(listed["image_id"]))]
+        problems += _mismatches(on_disk, listed)
     table, category_from = _table(on_disk, listed)
     return table, category_from, [*problems, *_never_trained(table)]
 
@@ -129,7 +129,7 @@ def _listed_again(first_lines: pd.DataFrame, others: pd.DataFrame) -> Iterator[P
 
 
 def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
-    """Listed images that do not exist, or are in the folder of another split or category."""
+    """Listed images that do not exist, or are in the folder of another split or category; images in no list."""
     for line in listed.itertuples():
         image = on_disk.get(line.image_id)
         if image is None:
@@ -141,13 +141,10 @@ def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator
         if image.category and line.category and image.category != line.category:
             what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
             yield Problem(line.where, what, serious=False, image_id=line.image_id)
-
-
-def _unlisted(on_disk: dict[str, ImageFile], labelled: set[str]) -> Iterator[Problem]:
+    labelled = set(listed["image_id"])
     for image_id, image in on_disk.items():
         if image_id not in labelled and image.split != "test":
-            what = "the image is in no concept list; it is left out."
-            yield Problem(str(image.path), what, serious=False, image_id=image_id)
+            yield Problem(str(image.path), "the image is in no concept list; it is left out.", False, image_id)
 
 
 def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
