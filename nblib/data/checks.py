@@ -34,10 +34,7 @@ def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
 
 
 def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
-    """A note on each image that equals another one byte for byte; empty ones, and those in parquet shards, are skipped.
-
-    Only images of equal size are read; in a shard the size of an image is known only after reading it.
-    """
+    """A note on each image that equals another; those in parquet shards, whose size is not known, are skipped."""
     images = images[~images["path"].map(lambda path: isinstance(path, ParquetImage)).astype(bool)]
     sizes = images["path"].map(lambda path: path.stat().st_size)
     first_with = {}
@@ -68,9 +65,8 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
                     image.load()
                 return found
     except UNREADABLE as error:
-        what = (
-            f"can't be read as an image ({str(error).rstrip('.') or type(error).__name__}); repair it or leave it out."
-        )
+        reason = str(error).rstrip(".") or type(error).__name__
+        what = f"can't be read as an image ({reason}); repair it or leave it out."
         return [Problem(str(path), what, True, image_id)]
 
 

@@ -1,7 +1,6 @@
 """Images: where their bytes are, decoding, resizing by nearest neighbour, and caching.
 
-An image is a file, a member of a zip archive or a row of a parquet shard; all of them open as a `Path` does and report
-their size as a `Path` does, so that a table of images may hold any of them.
+An image is a file, a member of a zip archive or a row of a parquet shard; all have the `open` and `stat` of a `Path`.
 """
 
 import hashlib
@@ -92,7 +91,7 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
 
 
 def decode_compactly(path: ImageSource, size: int) -> np.ndarray:
-    """The same pixels as `decode_image`, as (size, size) uint8 where all of them are grey, else (size, size, 3).
+    """The same pixels as `decode_image`, (size, size) uint8 where all of them are grey.
 
     Raises:
         ValueError: Pillow can't read the file as an image.
@@ -102,16 +101,11 @@ def decode_compactly(path: ImageSource, size: int) -> np.ndarray:
         return np.asarray(image)
     image = image.convert("RGB")
     red, green, blue = (channel.tobytes() for channel in image.split())
-    if red == green == blue:
-        return np.frombuffer(red, np.uint8).reshape(size, size)
-    return np.asarray(image)
+    return np.asarray(image.getchannel(0) if red == green == blue else image)
 
 
 def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `images` with width and height in pixels added; NaN where there is no image or it can't be read.
-
-    Reads only the header of each file.
-    """
+    """`images` with width and height in pixels, read from the files' headers; NaN where none can be read."""
     with ThreadPoolExecutor() as workers:
         sizes = list(workers.map(_size, images["path"]))
     width, height = np.array(sizes, dtype=float).reshape(-1, 2).T

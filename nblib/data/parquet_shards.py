@@ -36,8 +36,7 @@ def read(folder: DataFolder) -> Contents:
         try:
             rows.extend(_rows(shard, split))
         except (pa.ArrowException, OSError, ValueError) as error:
-            what = f"can't be read as a parquet file ({error}); download it again."
-            problems.append(Problem(str(shard), what))
+            problems.append(Problem(str(shard), f"can't be read as a parquet file ({error}); download it again."))
         images += [image for image, _ in rows if image.path]
         if split != "test":
             where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]

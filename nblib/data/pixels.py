@@ -76,13 +76,7 @@ class CachedPixels(Pixels):
 
 
 class DecodedPixels(Pixels):
-    """Pixels decoded whenever they are accessed, on all cores.
-
-    Args:
-        sources: what `decode` takes, one per image.
-        size: pixels per side.
-        decode: returns an image, (size, size) uint8 if all of it is grey, else (size, size, 3).
-    """
+    """Pixels decoded whenever they are accessed, on all cores; `sources` and `decode` are those of a `PixelStore`."""
 
     def __init__(self, sources: Sequence, size: int, decode: Callable):
         super().__init__(len(sources), size)

@@ -3,7 +3,7 @@
 Paper: section 3.1.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,15 +82,14 @@ def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Pr
     return Problem(where, f"{what}{more}.", serious=False)
 
 
-def _missing_parts(folder: DataFolder, contents: Contents) -> list[Problem]:
+def _missing_parts(folder: DataFolder, contents: Contents) -> Iterator[Problem]:
     """Problems where there are no images, no lists, or neither."""
-    where, problems = str(folder.path), []
+    where = str(folder.path)
     if not contents.images and len(contents.listed):
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
-        problems.append(Problem(where, what, serious=False))
+        yield Problem(where, what, serious=False)
     elif not contents.images:
-        problems.append(Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/."))
-    if contents.listed.empty and not any(problem.serious for problem in contents.problems):
+        yield Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/.")
+    if contents.listed.empty and not serious_problems(contents.problems):
         expected = "DRCT_CLEF_Train.csv (one per category) or train_concepts.csv"
-        problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
-    return problems
+        yield Problem(where, f"no concept lists; expected files like {expected}.")

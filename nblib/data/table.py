@@ -1,7 +1,4 @@
-"""A data set as one tidy table: how images and lists are matched, and how the table is split.
-
-Paper: sections 3.1 and 3.3.
-"""
+"""A data set as one tidy table: how images and lists are matched, and how the table is split. Paper: 3.1 and 3.3."""
 
 import hashlib
 from collections.abc import Iterator
@@ -84,11 +81,8 @@ def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     validation = images[images["split"] == "val"].sort_values("image_id").reset_index(drop=True)
     order = np.random.default_rng(VALIDATION_SPLIT_SEED).permutation(len(validation))
-    middle = (len(validation) + 1) // 2
-    return {
-        "val1": validation.iloc[np.sort(order[:middle])].reset_index(drop=True),
-        "val2": validation.iloc[np.sort(order[middle:])].reset_index(drop=True),
-    }
+    halves = zip(("val1", "val2"), np.array_split(order, 2), strict=True)
+    return {name: validation.iloc[np.sort(rows)].reset_index(drop=True) for name, rows in halves}
 
 
 def count_images(images: pd.DataFrame) -> pd.DataFrame:
@@ -111,9 +105,8 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
     again = listed["image_id"].duplicated()
-    if again.any():
-        problems += _listed_again(listed[~again], listed[again])
-        listed = listed[~again]
+    problems += _listed_again(listed[~again], listed[again])
+    listed = listed[~again]
     if on_disk:
         problems += _mismatches(on_disk, listed)
     table, category_from = _table(on_disk, listed)
