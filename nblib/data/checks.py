@@ -5,19 +5,19 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import PurePath
 
 import pandas as pd
 from PIL import Image
 
-from nblib.data.images import ParquetImage, open_source
+from nblib.data.images import UNREADABLE, ParquetImage
 from nblib.data.problems import Problem
 from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
@@ -26,26 +26,21 @@ def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
     With `pixels` also which images are duplicates, byte for byte. Terminals and notebooks show a progress bar.
     """
     there = images[images["path"].notna()]
-    check = partial(_check_image, pixels=pixels)
     with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
         warnings.simplefilter("ignore")  # what Pillow warns about is among the problems
-        found = workers.map(check, there["image_id"], there["path"])
-        found = ProgressBar(found, "check", len(there), unit="image")
-        problems = [problem for each in found for problem in each]
+        found = workers.map(partial(_check_image, pixels=pixels), there["image_id"], there["path"])
+        problems = list(chain.from_iterable(ProgressBar(found, "check", len(there), unit="image")))
     return [*problems, *_same_bytes(there)] if pixels else problems
 
 
 def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
-    """A note on each image that equals another one byte for byte; empty ones, and those in parquet shards, are skipped.
-
-    Only images of equal size are read; in a shard the size of an image is known only after reading it.
-    """
+    """A note on each image that equals another; those in parquet shards, whose size is not known, are skipped."""
     images = images[~images["path"].map(lambda path: isinstance(path, ParquetImage)).astype(bool)]
     sizes = images["path"].map(lambda path: path.stat().st_size)
     first_with = {}
     for row in images[sizes.duplicated(keep=False) & (sizes > 0)].itertuples():
         try:
-            with open_source(row.path) as stream:
+            with row.path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").digest()
         except OSError:
             continue  # reported already
@@ -57,7 +52,7 @@ def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
 
 def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
     try:
-        with open_source(path) as stream:
+        with path.open("rb") as stream:
             if not stream.read(1):
                 what = "zero bytes; download the file again or leave the image out."
                 return [Problem(str(path), what, True, image_id)]
@@ -70,7 +65,8 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
                     image.load()
                 return found
     except UNREADABLE as error:
-        what = f"can't be read as an image ({_message(error)}); repair it or leave it out."
+        reason = str(error).rstrip(".") or type(error).__name__
+        what = f"can't be read as an image ({reason}); repair it or leave it out."
         return [Problem(str(path), what, True, image_id)]
 
 
@@ -89,7 +85,3 @@ def _oddities(image: Image.Image, name: str) -> Iterator[str]:
         yield f"animated, {image.n_frames} frames; only the first is used."
     if "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1:  # else getexif decodes a PNG
         yield f"EXIF orientation {image.getexif()[ORIENTATION]} is not applied; rotate the pixels themselves."
-
-
-def _message(error: BaseException) -> str:
-    return str(error).rstrip(".") or type(error).__name__

@@ -104,12 +104,9 @@ def concatenate(parts: Iterable[Examples]) -> Examples:
 def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, Examples]:
     """The splits in one label space: train, val1, val2 and, where there are test images, test.
 
-    The label space is that of all concepts of train and validation. Images without a concept are left out, except in
-    test, whose labels are empty. Paper: section 3.3.
-
-    Args:
-        dataset: the data set.
-        sigmoids: size of the label space (`ConceptVocabulary.padded`); None: the number of concepts.
+    The label space is that of all concepts of train and validation, padded to the size `sigmoids`
+    (`ConceptVocabulary.padded`). Images without a concept are left out, except in test, whose labels are empty.
+    Paper: section 3.3.
 
     Raises:
         ValueError: `sigmoids` is less than the number of concepts.
@@ -117,7 +114,6 @@ def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, 
     vocabulary = ConceptVocabulary.of(dataset.split("train", "val")["concepts"]).padded(sigmoids)
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
     splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
-    test = dataset.split("test")
-    if len(test):
+    if len(test := dataset.split("test")):
         splits["test"] = test
     return {name: Examples.of(images, vocabulary) for name, images in splits.items()}

@@ -3,11 +3,13 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
+
+import pandas as pd
 
 from nblib.data.categories import CATEGORIES
 from nblib.data.images import ImageSource, ZipMember
@@ -44,6 +46,19 @@ class ImageFile(NamedTuple):
     category: str | None
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a data folder contains, not yet matched: images, `listed_images`, and what is wrong so far.
+
+    `manual` is image_id -> manually curated concepts, where the layout has such lists.
+    """
+
+    images: list[ImageFile]
+    listed: pd.DataFrame
+    problems: list[Problem]
+    manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 def walk_folder(path: str | Path) -> DataFolder:
     """The folder and its files.
 
@@ -70,8 +85,12 @@ def split_named(*words: str) -> str | None:
 
 def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
     """All images in folders or archives that name a split, and what is wrong with them."""
-    images, problems = _placed(_files(folder), folder)
-    problems += _of_other_formats(folder)
+    top = len(folder.path.parts)
+    files = ((path, path.name, path.parts[top:-1]) for path in folder.having(*IMAGE_SUFFIXES))
+    images, problems = _placed(files, folder)
+    if others := folder.having(*OTHER_SUFFIXES):
+        what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
+        problems.append(Problem(str(folder.path), what, serious=False))
     unpacked = {(image.split, image.image_id) for image in images}
     for archive in folder.having(".zip"):
         try:
@@ -103,21 +122,6 @@ def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
             yield Problem(str(path), "a link to a folder, or to nothing; it is not followed.", serious=False)
 
 
-def _of_other_formats(folder: DataFolder) -> Iterator[Problem]:
-    """One note on the image files in formats that are not read."""
-    others = folder.having(*OTHER_SUFFIXES)
-    if others:
-        what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
-        yield Problem(str(folder.path), what, serious=False)
-
-
-def _files(folder: DataFolder) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
-    """Each image file, its name and the folders it is in, counted from the data folder."""
-    top = len(folder.path.parts)
-    for path in folder.having(*IMAGE_SUFFIXES):
-        yield path, path.name, path.parts[top:-1]
-
-
 def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[str, ...]]]:
     """Each image of the archive, its name and its folders; the archive's own name counts as a folder."""
     with ZipFile(archive) as content:
@@ -134,7 +138,7 @@ def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[st
 
 
 def _placed(found: Iterator, folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
-    """The images whose folders name a split; how many have none is a problem of the data folder."""
+    """The images, `found` with name and folders, whose folders name a split; how many do not is a problem."""
     images, problems, unplaced = [], [], []
     for path, name, folders in found:
         if isinstance(path, Problem):

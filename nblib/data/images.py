@@ -1,7 +1,6 @@
 """Images: where their bytes are, decoding, resizing by nearest neighbour, and caching.
 
-An image is a file, a member of a zip archive or a row of a parquet shard; all of them open as a `Path` does and report
-their size as a `Path` does, so that a table of images may hold any of them.
+An image is a file, a member of a zip archive or a row of a parquet shard; all have the `open` and `stat` of a `Path`.
 """
 
 import hashlib
@@ -26,6 +25,7 @@ from pyarrow import parquet
 from nblib.data.pixel_store import PixelStore
 from nblib.data.pixels import Pixels
 
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _ONE_AT_A_TIME = Lock()
 
 
@@ -79,11 +79,6 @@ class ParquetImage:
 ImageSource = Path | ZipMember | ParquetImage
 
 
-def open_source(source: str | ImageSource) -> BinaryIO:
-    """The bytes of an image as a stream, wherever they are stored."""
-    return (Path(source) if isinstance(source, str) else source).open("rb")
-
-
 def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     """The image as (size, size, 3) uint8 RGB, resized by nearest neighbour without cropping.
 
@@ -95,8 +90,8 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     return np.asarray(_resized(path, size).convert("RGB"))
 
 
-def decode_compactly(path: str | ImageSource, size: int) -> np.ndarray:
-    """The same pixels as `decode_image`, as (size, size) uint8 where all of them are grey, else (size, size, 3).
+def decode_compactly(path: ImageSource, size: int) -> np.ndarray:
+    """The same pixels as `decode_image`, (size, size) uint8 where all of them are grey.
 
     Raises:
         ValueError: Pillow can't read the file as an image.
@@ -106,16 +101,11 @@ def decode_compactly(path: str | ImageSource, size: int) -> np.ndarray:
         return np.asarray(image)
     image = image.convert("RGB")
     red, green, blue = (channel.tobytes() for channel in image.split())
-    if red == green == blue:
-        return np.frombuffer(red, np.uint8).reshape(size, size)
-    return np.asarray(image)
+    return np.asarray(image.getchannel(0) if red == green == blue else image)
 
 
 def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `images` with width and height in pixels added; NaN where there is no image or it can't be read.
-
-    Reads only the header of each file.
-    """
+    """`images` with width and height in pixels, read from the files' headers; NaN where none can be read."""
     with ThreadPoolExecutor() as workers:
         sizes = list(workers.map(_size, images["path"]))
     width, height = np.array(sizes, dtype=float).reshape(-1, 2).T
@@ -125,14 +115,8 @@ def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
 def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, cached in `folder`, memory-mapped from then on.
 
-    Args:
-        images: a tidy table with image_id and path, one row per image; after a change of names, order, sizes or
-            dates of the files they are decoded again.
-        size: pixels per side.
-        folder: where pixels are cached (`nblib.data.pixel_store`).
-
-    Cached pixels that were lost or truncated are decoded again. Where the disk has no room, images are decoded
-    whenever they are needed, and a warning says so.
+    They are decoded again where cached pixels were lost or truncated, or after a change of names, order, sizes or
+    dates of the files. Where the disk has no room, they are decoded whenever they are needed, and a warning says so.
 
     Raises:
         FileNotFoundError: images are listed that are not on disk.
@@ -157,17 +141,16 @@ def pixel_key(images: pd.DataFrame) -> str:
 
 
 def _resized(path: str | ImageSource, size: int) -> Image.Image:
-    """The image, (size, size) in its own mode, but for one of 16 bits, of which the upper eight are taken.
+    """The image, (size, size) in its own mode, or in L if it has 16 bits per pixel.
 
-    They are taken before it is resized: where a centre falls between two pixels, Pillow picks another one in 16 bits
-    than in 8.
+    Their upper eight are taken before resizing: between two pixels Pillow picks another one in 16 bits than in 8.
     """
     try:
-        with open_source(path) as stream, Image.open(stream) as image:
+        with (Path(path) if isinstance(path, str) else path).open("rb") as stream, Image.open(stream) as image:
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             resized = image.resize((size, size), Image.Resampling.NEAREST)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"{path} can't be read as an image ({error}); repair it or leave it out: `nblib check DATA "
             f"--quarantine FILE` lists all such images, and the parameter `quarantine` takes that FILE."
@@ -176,13 +159,13 @@ def _resized(path: str | ImageSource, size: int) -> Image.Image:
     return resized
 
 
-def _size(path: str | ImageSource | None) -> tuple[float, float]:
+def _size(path: ImageSource | None) -> tuple[float, float]:
     if path is None:
         return np.nan, np.nan
     try:
-        with open_source(path) as stream, Image.open(stream) as image:
+        with path.open("rb") as stream, Image.open(stream) as image:
             return image.size
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return np.nan, np.nan
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from operator import and_
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +15,8 @@ from nblib.data.problems import Problem, reading_problem
 from nblib.data.text import CUI_FORM, is_header, read_concept_lines, read_lines, without_suffix
 
 LIST_SUFFIXES = (".csv", ".txt", ".tsv")
-NOT_IN_A_NAME = ("/", "\\", "..")
-ODD_NAME = re.compile(r"[/\\ :]|\.\.|^$")  # those, an empty name, and what some might use as a separator
+NOT_A_NAME = re.compile(r"[/\\]|\.\.|^$")
+ODD_NAME = re.compile(rf"{NOT_A_NAME.pattern}|[ :]")  # also what some might use as a separator
 EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
@@ -56,9 +55,7 @@ def category_named(path: Path) -> str | None:
 def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd.DataFrame, list[Problem]]:
     """The images that the lists name, as `listed_images`, and what is wrong with the lists.
 
-    Args:
-        lists: the files to read.
-        header: whether each begins with a header `ID,CUIs`; None where both occur.
+    `header` says whether each begins with a header `ID,CUIs`; None where both occur.
     """
     tables, problems = [listed_images([], "", [], [])], []
     for concept_list in lists:
@@ -89,7 +86,7 @@ def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], l
 
 def check_line(where: str, image_id: str, concepts: tuple[str, ...]) -> Iterator[Problem]:
     """What is wrong with an image's name and concepts."""
-    if not image_id or any(mark in image_id for mark in NOT_IN_A_NAME):
+    if NOT_A_NAME.search(image_id):
         what = f"{image_id!r} is not an image name; expected a file name without folders."
         yield Problem(where, what, image_id=image_id)
     for concept in concepts:
@@ -134,10 +131,11 @@ def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, 
 def _rows_to_examine(image_ids: list[str], fields: list[tuple[str, ...]]) -> list[int]:
     """The first line, and those that do not have an ordinary name and CUIs only, each once, at least one."""
     cuis = set(filter(CUI_FORM.fullmatch, set(chain.from_iterable(fields))))
-    cuis_once = (0 < len(cuis.intersection(concepts)) == len(concepts) for concepts in fields)
-    ordinary = (image_id.isidentifier() or not ODD_NAME.search(image_id) for image_id in image_ids)
-    sound = map(and_, cuis_once, ordinary)
-    return [row for row, is_sound in enumerate(sound) if row == 0 or not is_sound]
+    return [
+        row
+        for row, (image_id, concepts) in enumerate(zip(image_ids, fields, strict=True))
+        if row == 0 or ODD_NAME.search(image_id) or not 0 < len(cuis.intersection(concepts)) == len(concepts)
+    ]
 
 
 def _header_problems(number: int, where: str, header: bool | None) -> Iterator[Problem]:

@@ -38,12 +38,10 @@ def find_names(
     folder: DataFolder, concept_lists: Iterable[Iterable[str]], given: str | Path | None = None
 ) -> tuple[dict[str, str], list[Problem]]:
     """The names in `given`, or else in a file of the folder itself; what can't be read there is not serious."""
-    if given is not None:
-        return read_names(given, set(chain.from_iterable(concept_lists))), []
-    path = next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
+    path = given or next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
     if path is None:
         return {}, []
-    if path.suffix.lower() == UMLS_SUFFIX:
+    if given or path.suffix.lower() == UMLS_SUFFIX:
         return read_names(path, set(chain.from_iterable(concept_lists))), []
     try:
         pairs = list(_pairs(path))

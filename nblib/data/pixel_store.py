@@ -128,10 +128,10 @@ class PixelStore:
         if done is None:
             shutil.rmtree(part, ignore_errors=True)
             write_json(part / "facts.json", self._facts)
-        for name, ends in self._ends(part).items():
-            with (part / name).open("ab") as file:
-                file.truncate(ends[done - 1] if done else 0)
-        return done or 0
+            return 0
+        for name, ends in _ends(part, self.size).items():
+            os.truncate(part / name, ends[done - 1] if done else 0)
+        return done
 
     @property
     def _facts(self) -> dict[str, Any]:
@@ -142,18 +142,12 @@ class PixelStore:
         try:
             if json.loads((folder / "facts.json").read_text(encoding="utf-8")) != self._facts:
                 return None
+            complete = np.isin(np.fromfile(folder / "channels", np.uint8), list(FILES))
+            for name, ends in _ends(folder, self.size).items():
+                complete &= ends <= (folder / name).stat().st_size
         except (FileNotFoundError, ValueError):
             return None
-        complete = np.isin(_channels(folder), list(FILES))
-        for name, ends in self._ends(folder).items():
-            complete &= ends <= ((folder / name).stat().st_size if (folder / name).exists() else 0)
         return int(np.logical_and.accumulate(complete).sum())
-
-    def _ends(self, folder: Path) -> dict[str, np.ndarray]:
-        """For each file of the folder the bytes it has up to each image, (N,)."""
-        channels = _channels(folder)
-        pixels = {name: np.cumsum(channels == kind) * kind * self.size**2 for kind, name in FILES.items()}
-        return {**pixels, "channels": np.arange(len(channels)) + 1}
 
 
 @contextmanager
@@ -175,5 +169,8 @@ def _locked(folder: Path) -> Iterator[Path]:
             raise
 
 
-def _channels(folder: Path) -> np.ndarray:
-    return np.fromfile(folder / "channels", np.uint8) if (folder / "channels").exists() else np.empty(0, np.uint8)
+def _ends(folder: Path, size: int) -> dict[str, np.ndarray]:
+    """For each file of the folder the bytes it has up to each image, (N,)."""
+    channels = np.fromfile(folder / "channels", np.uint8)
+    pixels = {name: np.cumsum(channels == kind) * kind * size**2 for kind, name in FILES.items()}
+    return {**pixels, "channels": np.arange(len(channels)) + 1}

@@ -15,8 +15,7 @@ class Pixels:
     """Pixels of N images, (N, size, size, 3) uint8 in RGB when indexed or converted to an array.
 
     `batch` and `apart` are for networks: grey images, as most are, are not copied three times for a few in colour.
-
-    A subclass implements `images`.
+    Both take rows, (n,), and which of these images are mirrored left to right, `flipped`, (n,) bool (None: none).
     """
 
     dtype = np.dtype(np.uint8)
@@ -41,21 +40,12 @@ class Pixels:
         raise NotImplementedError
 
     def batch(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> np.ndarray:
-        """Pixels of these rows: (n, size, size, 1) if all of the images are grey, else (n, size, size, 3), RGB.
-
-        Args:
-            rows: (n,).
-            flipped: (n,) bool, which images are mirrored left to right; None: none.
-        """
+        """Pixels of these rows: (n, size, size, 1) if all of the images are grey, else (n, size, size, 3), RGB."""
         images = _mirrored(self.images(rows), flipped)
         return _stacked(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
 
     def apart(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels of these rows, grey and coloured images separately; `nblib.training.models.ToRGB` joins them.
-
-        Args:
-            rows: (n,).
-            flipped: (n,) bool, which images are mirrored left to right; None: none.
 
         Returns:
             The position of each image, (n,) int32, among the grey ones followed by the coloured ones;
@@ -86,13 +76,7 @@ class CachedPixels(Pixels):
 
 
 class DecodedPixels(Pixels):
-    """Pixels decoded whenever they are accessed, on all cores.
-
-    Args:
-        sources: what `decode` takes, one per image.
-        size: pixels per side.
-        decode: returns an image, (size, size) uint8 if all of it is grey, else (size, size, 3).
-    """
+    """Pixels decoded whenever they are accessed, on all cores; `sources` and `decode` are those of a `PixelStore`."""
 
     def __init__(self, sources: Sequence, size: int, decode: Callable):
         super().__init__(len(sources), size)
@@ -105,7 +89,7 @@ class DecodedPixels(Pixels):
 
 
 def _mirrored(images: list[np.ndarray], flipped: np.ndarray | None) -> list[np.ndarray]:
-    """The images, mirrored left to right where `flipped` says so, as views."""
+    """The images as views, mirrored left to right where `flipped` says so."""
     if flipped is None:
         return images
     return [image[:, ::-1] if mirrored else image for image, mirrored in zip(images, flipped, strict=True)]

@@ -1,17 +1,14 @@
 """A folder of images and concept lists -> one tidy table (image_id, path, split, category, concepts).
 
-Each layout has a module of its own, `LAYOUTS` lists them all. Paper: section 3.1.
+Paper: section 3.1.
 """
 
-import gc
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from nblib.data.folder import DataFolder, walk_folder
+from nblib.data.folder import Contents, DataFolder, walk_folder
 from nblib.data.layouts import LAYOUTS, recognise
-from nblib.data.layouts.layout import Contents
 from nblib.data.names import find_names
 from nblib.data.problems import Problem, format_problems, read_quarantine, serious_problems
 from nblib.data.table import Dataset, match
@@ -54,10 +51,9 @@ def inspect_dataset(
         known = ", ".join(LAYOUTS)
         raise ValueError(f"layout must be one of {known}; received {layout!r}. Leave it out to have it recognised.")
     left_out = read_quarantine(quarantine) if quarantine else {}
-    with _garbage_collector_paused():
-        found = LAYOUTS[layout].read(data)
-        contents = _without(found, left_out)
-        table, category_from, unmatched = match(contents.images, contents.listed)
+    found = LAYOUTS[layout].read(data)
+    contents = _without(found, left_out)
+    table, category_from, unmatched = match(contents.images, contents.listed)
     terms, name_problems = find_names(data, table["concepts"], names)
     problems = [*data.problems, *_missing_parts(data, contents), *contents.problems, *unmatched, *name_problems]
     problems = [problem for problem in problems if problem.image_id not in left_out]
@@ -73,18 +69,6 @@ def missing_splits(dataset: Dataset) -> list[Problem]:
     return [Problem(str(dataset.folder), what.format(split)) for split in ("train", "val") if split not in labelled]
 
 
-@contextmanager
-def _garbage_collector_paused() -> Iterator[None]:
-    """In the block no garbage is collected: a third of the time of reading would go into looking for it in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _without(contents: Contents, left_out: Collection[str]) -> Contents:
     """The contents without the images of these image_ids."""
     images = [image for image in contents.images if image.image_id not in left_out]
@@ -98,15 +82,14 @@ def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Pr
     return Problem(where, f"{what}{more}.", serious=False)
 
 
-def _missing_parts(folder: DataFolder, contents: Contents) -> list[Problem]:
+def _missing_parts(folder: DataFolder, contents: Contents) -> Iterator[Problem]:
     """Problems where there are no images, no lists, or neither."""
-    where, problems = str(folder.path), []
+    where = str(folder.path)
     if not contents.images and len(contents.listed):
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
-        problems.append(Problem(where, what, serious=False))
+        yield Problem(where, what, serious=False)
     elif not contents.images:
-        problems.append(Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/."))
-    if contents.listed.empty and not any(problem.serious for problem in contents.problems):
+        yield Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/.")
+    if contents.listed.empty and not serious_problems(contents.problems):
         expected = "DRCT_CLEF_Train.csv (one per category) or train_concepts.csv"
-        problems.append(Problem(where, f"no concept lists; expected files like {expected}."))
-    return problems
+        yield Problem(where, f"no concept lists; expected files like {expected}.")

@@ -1,7 +1,4 @@
-"""A data set as one tidy table: how images and lists are matched, and how the table is split.
-
-Paper: sections 3.1 and 3.3.
-"""
+"""A data set as one tidy table: how images and lists are matched, and how the table is split. Paper: 3.1 and 3.3."""
 
 import hashlib
 from collections.abc import Iterator
@@ -84,11 +81,8 @@ def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     validation = images[images["split"] == "val"].sort_values("image_id").reset_index(drop=True)
     order = np.random.default_rng(VALIDATION_SPLIT_SEED).permutation(len(validation))
-    middle = (len(validation) + 1) // 2
-    return {
-        "val1": validation.iloc[np.sort(order[:middle])].reset_index(drop=True),
-        "val2": validation.iloc[np.sort(order[middle:])].reset_index(drop=True),
-    }
+    halves = zip(("val1", "val2"), np.array_split(order, 2), strict=True)
+    return {name: validation.iloc[np.sort(rows)].reset_index(drop=True) for name, rows in halves}
 
 
 def count_images(images: pd.DataFrame) -> pd.DataFrame:
@@ -111,11 +105,10 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
     again = listed["image_id"].duplicated()
-    if again.any():
-        problems += _listed_again(listed[~again], listed[again])
-        listed = listed[~again]
+    problems += _listed_again(listed[~again], listed[again])
+    listed = listed[~again]
     if on_disk:
-        problems += [*_mismatches(on_disk, listed), *_unlisted(on_disk, set(listed["image_id"]))]
+        problems += _mismatches(on_disk, listed)
     table, category_from = _table(on_disk, listed)
     return table, category_from, [*problems, *_never_trained(table)]
 
@@ -129,7 +122,7 @@ def _listed_again(first_lines: pd.DataFrame, others: pd.DataFrame) -> Iterator[P
 
 
 def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
-    """Listed images that do not exist, or are in the folder of another split or category."""
+    """Listed images that do not exist, or are in the folder of another split or category; images in no list."""
     for line in listed.itertuples():
         image = on_disk.get(line.image_id)
         if image is None:
@@ -141,13 +134,10 @@ def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator
         if image.category and line.category and image.category != line.category:
             what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
             yield Problem(line.where, what, serious=False, image_id=line.image_id)
-
-
-def _unlisted(on_disk: dict[str, ImageFile], labelled: set[str]) -> Iterator[Problem]:
+    labelled = set(listed["image_id"])
     for image_id, image in on_disk.items():
         if image_id not in labelled and image.split != "test":
-            what = "the image is in no concept list; it is left out."
-            yield Problem(str(image.path), what, serious=False, image_id=image_id)
+            yield Problem(str(image.path), "the image is in no concept list; it is left out.", False, image_id)
 
 
 def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from nblib.data.images import cache_pixels
 from nblib.data.reading import inspect_dataset
 from nblib.data.text import without_suffix
 
@@ -29,6 +30,14 @@ def one_list_per_split(source, target):
 
 def rows_of(dataset, *columns):
     return list(dataset.images.sort_values("image_id")[list(columns)].itertuples(index=False, name=None))
+
+
+def labels_of(dataset, prefix=""):
+    return [(image.removeprefix(prefix), *rest) for image, *rest in rows_of(dataset, "image_id", "split", "concepts")]
+
+
+def pixels_of(dataset, folder):
+    return cache_pixels(dataset.images.sort_values("image_id").reset_index(drop=True), 32, folder)
 
 
 def problems_of(folder):

@@ -6,11 +6,11 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow as pa
 import pytest
-from data.filing import one_list_per_split, problems_of, rows_of, write
+from data.filing import labels_of, one_list_per_split, pixels_of, problems_of, rows_of, write
 from pyarrow import parquet
 
 from nblib.data.categories import CATEGORIES
-from nblib.data.images import ParquetImage, ZipMember, cache_pixels, decode_image, image_sizes
+from nblib.data.images import ZipMember, decode_image, image_sizes
 from nblib.data.reading import inspect_dataset, read_dataset
 from nblib.data.table import count_images
 from nblib.data.text import read_concept_lines
@@ -40,33 +40,7 @@ def zipped(sample_dataset, tmp_path):
     return folder
 
 
-@pytest.fixture
-def shards(sample_dataset, tmp_path):
-    """The sample as parquet shards, two per split, four rows per row group."""
-    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        images = sample_dataset.split(split)
-        for number, part in enumerate((images.iloc[:7], images.iloc[7:])):
-            table = {
-                "image": [{"bytes": row.path.read_bytes(), "path": row.path.name} for row in part.itertuples()],
-                "image_id": list(part["image_id"]),
-                "caption": ["a picture"] * len(part),
-                "cui": [list(concepts) for concepts in part["concepts"]],
-            }
-            path = tmp_path / "shards" / "data" / f"{name}-0000{number}-of-00002.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            parquet.write_table(pa.table(table), path, row_group_size=4)
-    return tmp_path / "shards"
-
-
-def labels_of(dataset, prefix=""):
-    return [(image.removeprefix(prefix), *rest) for image, *rest in rows_of(dataset, "image_id", "split", "concepts")]
-
-
-def pixels_of(dataset, folder):
-    return cache_pixels(dataset.images.sort_values("image_id").reset_index(drop=True), 32, folder)
-
-
-# ---- zips and shards
+# ---- zips
 
 
 def test_images_in_zips_are_read_without_unpacking(zipped, sample_dataset, tmp_path):
@@ -76,14 +50,6 @@ def test_images_in_zips_are_read_without_unpacking(zipped, sample_dataset, tmp_p
     assert {type(path) for path in dataset.images["path"]} == {ZipMember}
     assert np.array_equal(pixels_of(dataset, tmp_path / "a"), pixels_of(sample_dataset, tmp_path / "b"))
     assert sorted(path.suffix for path in zipped.iterdir()) == [".csv"] * 4 + [".zip"] * 3  # nothing was unpacked
-
-
-def test_images_in_parquet_shards_are_read_in_place(shards, sample_dataset, tmp_path):
-    dataset = read_dataset(shards)
-    assert (dataset.layout, dataset.category_from) == ("parquet", "modality concept")
-    assert labels_of(dataset) == labels_of(sample_dataset)
-    assert {type(path) for path in dataset.images["path"]} == {ParquetImage}
-    assert np.array_equal(pixels_of(dataset, tmp_path / "a"), pixels_of(sample_dataset, tmp_path / "b"))
 
 
 def test_a_zip_that_is_also_unpacked_is_reported_and_not_read_twice(zipped):
@@ -117,30 +83,6 @@ def test_an_image_that_is_damaged_within_its_zip_is_named(zipped):
     write(zipped / "valid_images.zip", content[:start] + b"\0" * 300 + content[start + 300 :])
     with pytest.raises(ValueError, match=r"valid_images\.zip:valid/ROCOv2_\w+\.jpg can't be read as an image"):
         decode_image(member, 32)
-
-
-def test_a_damaged_shard_and_one_without_the_columns_are_reported(shards):
-    write(shards / "data" / "train-00002.parquet", b"no parquet")
-    parquet.write_table(pa.table({"id": ["A"]}), shards / "data" / "train-00003.parquet")
-    parquet.write_table(pa.table({"image_id": ["A"], "cui": ["C0000001"]}), shards / "part-00004.parquet")
-    reported = {where: what for where, what, serious in problems_of(shards) if serious}
-    assert reported["data/train-00002.parquet"].startswith("can't be read as a parquet file (")
-    assert (
-        "no column image_id and cui; expected image, image_id, caption and cui" in reported["data/train-00003.parquet"]
-    )
-    assert reported["part-00004.parquet"].startswith(
-        "neither the file nor its folder names a split; expected a name like"
-    )
-
-
-def test_concepts_of_a_shard_may_be_text_and_images_may_be_absent(tmp_path):
-    table = {"image_id": ["A", "B"], "cui": ["C0000001;C0000002", None], "caption": ["", ""]}
-    parquet.write_table(pa.table(table), tmp_path / "train-00000.parquet")
-    dataset = read_dataset(tmp_path)
-    assert rows_of(dataset, "image_id", "path", "concepts") == [("A", None, ("C0000001", "C0000002")), ("B", None, ())]
-    assert [str(problem).replace(f"{tmp_path}/", "") for problem in dataset.problems[1:]] == [
-        "train-00000.parquet:2: B has no concept; it is left out of training and of the score."
-    ]
 
 
 # ---- names of files and folders

@@ -8,9 +8,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, read_schema
 
-from nblib.data.folder import DataFolder, ImageFile, split_named
+from nblib.data.folder import Contents, DataFolder, ImageFile, split_named
 from nblib.data.images import ParquetImage
-from nblib.data.layouts.layout import Contents
 from nblib.data.lists import LIST_SUFFIXES, check_line, listed_images
 from nblib.data.problems import Problem
 from nblib.data.text import without_suffix
@@ -37,8 +36,7 @@ def read(folder: DataFolder) -> Contents:
         try:
             rows.extend(_rows(shard, split))
         except (pa.ArrowException, OSError, ValueError) as error:
-            what = f"can't be read as a parquet file ({error}); download it again."
-            problems.append(Problem(str(shard), what))
+            problems.append(Problem(str(shard), f"can't be read as a parquet file ({error}); download it again."))
         images += [image for image, _ in rows if image.path]
         if split != "test":
             where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]
