@@ -5,8 +5,8 @@ there, some come in near-synonym pairs, because concepts were found in captions 
 C0040405 and C0040398, a knee C0022742 and C1260920. The other files list names of concepts, separated by semicolons.
 
 categories.csv: images in the training split (Paper: Table 1), noise of a picture (standard deviation, grey 0..1).
-studies.csv: kinds of examination, each drawn by a function of `sections`, `projections` or `ultrasound`; the weight says
-how often among the studies of its category, and among all of them.
+studies.csv: kinds of examination, each drawn by a function of `sections`, `projections` or `ultrasound`; its weight
+says how often it is drawn among the studies of its category, and among all of them.
 findings.csv: what a study may show, its chance in 0..1, and a mark, a function of `nblib.phantoms.marks`. x (times the
 side of the picture, -1 or 1), y, size and grey value say where and how the mark is drawn; without a mark it is left to
 the drawing of the study to show the finding. {side} stands for Right or Left.
@@ -47,5 +47,5 @@ def read_findings(drawing: str) -> list[Any]:
 
 def _rows(name: str) -> list[Any]:
     """The rows of a CSV file as named tuples; a cell without text is ""."""
-    table = pd.read_csv(Path(__file__).with_name(name), float_precision="round_trip")
+    table = pd.read_csv(Path(__file__).with_name(name))
     return list(table.fillna({"concepts": "", "mark": ""}).itertuples(index=False))
