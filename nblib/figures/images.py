@@ -76,14 +76,9 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
 
 
 def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int) -> Figure:
-    """The images side by side in their own proportions, with their names above and text below.
+    """The images, read with `size` pixels per side, side by side in their own proportions.
 
-    Args:
-        images: N rows with image_id, path and category.
-        notes: (N,), what is written below the name of each.
-        lines: N sequences of lines below each picture.
-        title: of the figure.
-        size: pixels per side that each image is read with.
+    Above each is its name with its note, (N,), below it are its lines, (N,) sequences.
     """
     sizes = image_sizes(images)
     ratios = (sizes["height"] / sizes["width"]).fillna(1).tolist()

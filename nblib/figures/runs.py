@@ -31,9 +31,8 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """Loss and F1 of the validation half over epochs, one line per run, best epoch marked. Paper: Figure 6.
 
-    Args:
-        histories: name of the run -> its history (`nblib.experiments.Run.history`); for a single run the curves of the
-            training images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
+    `histories` holds `nblib.experiments.Run.history` by name of the run. For a single run the curves of the training
+    images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
     """
     import seaborn as sns
 
@@ -173,9 +172,7 @@ def draw_predicted_concepts(dataset: Dataset, errors: pd.DataFrame, size: int = 
 def draw_grad_cam(pixels: np.ndarray, maps: Mapping[str, np.ndarray], name_of: NameOf = str) -> Figure:
     """The image, then for each concept where the network looks for it: bright is much, dark is nothing.
 
-    Args:
-        pixels: (size, size, 3) uint8, as the network sees the image.
-        maps: concept -> (size, size) from 0 to 1 (`nblib.training.gradcam.explain`).
+    From `nblib.training.explain`: pixels (size, size, 3) uint8, and for each concept a map (size, size) from 0 to 1.
     """
     names = ["the image", *map(name_of, maps)]
     figure, panels = picture_panels([1] * len(names), names, [[]] * len(names), across=len(names))

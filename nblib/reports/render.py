@@ -6,6 +6,7 @@ changed is rendered again.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -59,12 +60,10 @@ def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
 
 def link_targets(pages: list[Any]) -> dict[str, str]:
     """Notebook -> where a link to it leads: to its page or, if there are several, to the index's list of them."""
-    files: dict[str, list[str]] = {}
-    for page in pages:
-        files.setdefault(page.source, []).append(page.file.removeprefix("pages/"))
+    number_of = Counter(page.source for page in pages)
     return {
-        source: first if not others else f"../index.html#notebook-{source}"
-        for source, (first, *others) in files.items()
+        page.source: f"../index.html#notebook-{page.source}" if number_of[page.source] > 1 else Path(page.file).name
+        for page in pages
     }
 
 
