@@ -222,4 +222,4 @@ def test_an_unreadable_picture_is_replaced_by_words(sample, tmp_path):
     explorer.loading.result()
     assert "can't be read" in explorer.pictures.value
     figure = draw_sample_images(dataset, dataset.split("train").head(2))
-    assert [ax.texts[0].get_text() for ax in figure.axes] == ["can't be read"] * 2
+    assert [ax.texts[-1].get_text() for ax in figure.axes] == ["can't be read"] * 2
