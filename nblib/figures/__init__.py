@@ -1,15 +1,5 @@
 """One function per figure: a tidy table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
 
-from nblib.figures.answers import (
-    draw_ablation,
-    draw_calibration,
-    draw_confused,
-    draw_f1_by,
-    draw_frequency,
-    draw_grad_cam,
-    draw_missed,
-    draw_predicted_concepts,
-)
 from nblib.figures.concepts import (
     draw_ceiling,
     draw_drift,
@@ -24,12 +14,20 @@ from nblib.figures.images import (
     draw_image_sizes,
     draw_images_by_category,
     draw_labels,
+    draw_neighbours,
     draw_sample_images,
 )
-from nblib.figures.neighbours import draw_neighbours
 from nblib.figures.runs import (
+    draw_ablation,
     draw_against_paper,
+    draw_calibration,
+    draw_confused,
+    draw_f1_by,
+    draw_frequency,
+    draw_grad_cam,
     draw_loss_slices,
+    draw_missed,
+    draw_predicted_concepts,
     draw_predictions,
     draw_thresholds,
     draw_training_curves,

@@ -68,8 +68,7 @@ def draw_ranks(counts: pd.Series, data: str = "", ax: Axes | None = None) -> Axe
     ax.axhline(RARE, color="C1", linestyle="--")
     share = f"{rare:,} of {len(images):,} concepts have fewer than {RARE} images"
     ax.annotate(share, (0.98, 0.88), xycoords="axes fraction", ha="right")
-    plain_numbers(ax.xaxis)
-    plain_numbers(ax.yaxis)
+    plain_numbers(ax.xaxis, ax.yaxis)
     ax.set(xlabel="rank of the concept", ylabel="images", title=titled("The long tail: concepts by rank", data))
     return ax
 
@@ -146,7 +145,6 @@ def draw_halves(counts: pd.DataFrame, data: str = "", ax: Axes | None = None) ->
     share = f"{outside.mean():.1%} of {len(counts):,} concepts\noutside the 95 % band"
     ax.annotate(share, (0.03, 0.9), xycoords="axes fraction")
     ax.set(xscale="symlog", yscale="symlog", xlabel="images in val1", ylabel="images in val2")
-    plain_numbers(ax.xaxis)
-    plain_numbers(ax.yaxis)
+    plain_numbers(ax.xaxis, ax.yaxis)
     ax.set_title(titled("Concepts in the two halves", data))
     return ax

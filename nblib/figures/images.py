@@ -1,4 +1,4 @@
-"""Images drawn: how many of which kind, how large, with how many concepts, and the pictures themselves."""
+"""Images drawn: how many of which kind, how large, with how many concepts, the pictures themselves, and neighbours."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
-from nblib.data import Dataset, ImageSource, decode_image, image_sizes
+from nblib.data import Dataset, decode_image, image_sizes
 from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, shortened, titled
 
 ACROSS = 5  # pictures in a row
-GREY = "0.35"
+GREY, SHARED = "0.35", "C2"
 Lines = Sequence[tuple[str, str]]  # text and its colour, below a picture
 
 
@@ -46,11 +46,7 @@ def draw_concepts_per_image(images: pd.DataFrame, longest: int = 50, title: str 
 
 
 def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
-    """Width against height, and how far from square: images by aspect ratio, both by split.
-
-    Args:
-        sizes: one row per image with split, width and height in pixels (`nblib.data.image_sizes`).
-    """
+    """Width against height, and images by aspect ratio, both by split, from `nblib.data.image_sizes`."""
     import seaborn as sns
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
@@ -80,14 +76,9 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
 
 
 def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int) -> Figure:
-    """The images side by side in their own proportions, with their names above and text below.
+    """The images, read with `size` pixels per side, side by side in their own proportions.
 
-    Args:
-        images: N rows with image_id, path and category.
-        notes: (N,), what is written below the name of each.
-        lines: N sequences of lines below each picture.
-        title: of the figure.
-        size: pixels per side that each image is read with.
+    Above each is its name with its note, (N,), below it are its lines, (N,) sequences.
     """
     sizes = image_sizes(images)
     ratios = (sizes["height"] / sizes["width"]).fillna(1).tolist()
@@ -95,7 +86,10 @@ def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Li
     titles = [f"{name}\n{note}".strip() for name, note in zip(names, notes, strict=True)]
     figure, panels = picture_panels(ratios, titles, lines)
     for ax, path, ratio in zip(panels, images["path"], ratios, strict=True):
-        _show_image(path, size, ratio, ax)
+        try:
+            ax.imshow(decode_image(path, size), aspect=ratio)
+        except ValueError:  # a damaged image must not stop the others
+            ax.text(0.5, 0.5, "can't be read", ha="center", va="center", color="C7", transform=ax.transAxes)
     figure.suptitle(title)
     return figure
 
@@ -128,14 +122,6 @@ def cut(lines: list[str], most: int) -> list[str]:
     return lines[:most] + ([f"and {len(lines) - most} more"] if len(lines) > most else [])
 
 
-def _show_image(path: ImageSource, size: int, ratio: float, ax: Axes) -> None:
-    """Draws the image in its proportions; a damaged one must not stop the others, and says that it is."""
-    try:
-        ax.imshow(decode_image(path, size), aspect=ratio)
-    except ValueError:
-        ax.text(0.5, 0.5, "can't be read", ha="center", va="center", color="C7", transform=ax.transAxes)
-
-
 def draw_labels(labels: sparse.csr_array, data: str = "", ax: Axes | None = None) -> Axes:
     """The label matrix as a picture: a dot for each concept of each image. Paper: Table 2."""
     ax = ax or axes_of_size(9, 4)
@@ -144,3 +130,32 @@ def draw_labels(labels: sparse.csr_array, data: str = "", ax: Axes | None = None
     ax.set(xlabel=f"concept (position among {labels.shape[1]:,})", ylabel="image")
     ax.set_title(titled("Multi one-hot labels", data))
     return ax
+
+
+def draw_neighbours(
+    dataset: Dataset, image_id: str, neighbours: Sequence[str], similarities: Sequence[float], size: int = 224
+) -> Figure:
+    """The image, then its neighbours, their concepts below: green with a tick those that the image has as well.
+
+    Args:
+        dataset: that holds all of them.
+        image_id: the query image.
+        neighbours: (k,), image_ids, the most similar first.
+        similarities: (k,), cosines (`nblib.ensembles.neighbours.Neighbours`).
+        size: pixels per side of each picture.
+    """
+    images = dataset.images.set_index("image_id", drop=False).loc[[image_id, *neighbours]]
+    own = set(images["concepts"].iloc[0])
+    notes = ["query image", *(f"cosine {similarity:.3f}" for similarity in similarities)]
+    shared = [set(), *(own & set(concepts) for concepts in images["concepts"].iloc[1:])]
+    lines = [_lines(dataset, *each) for each in zip(images["concepts"], shared, strict=True)]
+    return draw_pictures(
+        images, notes, lines, f"{dataset.title}: an image, its nearest neighbours, and the concepts they share", size
+    )
+
+
+def _lines(dataset: Dataset, concepts: Sequence[str], shared: set[str]) -> Lines:
+    """One line per concept, the shared ones first."""
+    in_order = sorted(concepts, key=lambda concept: (concept not in shared, dataset.name_of(concept)))
+    names = [f"{'✓ ' if concept in shared else ''}{shortened(dataset.name_of(concept), 30)}" for concept in in_order]
+    return [(name, SHARED if name.startswith("✓ ") else GREY) for name in cut(names, 9)]

@@ -56,10 +56,11 @@ def label_rows(ax: Axes, labels: Sequence[str], first: float = 0, fontsize: floa
     ax.grid(False, axis="y")
 
 
-def plain_numbers(axis: Axis) -> None:
-    """Writes 1,000 rather than 10 to the third on a logarithmic axis."""
-    axis.set_major_formatter("{x:,g}")
-    axis.set_minor_formatter("")
+def plain_numbers(*axes: Axis) -> None:
+    """Writes 1,000 rather than 10 to the third on logarithmic axes."""
+    for axis in axes:
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_formatter("")
 
 
 def plain_ratios(axis: Axis) -> None:

@@ -17,11 +17,8 @@ def format_table(table: pd.DataFrame | pd.Series, digits: int = 3) -> Styler:
     """The table as notebooks show it; its values stay as they are.
 
     Whole numbers get thousands separators, others `digits` decimals (1e-05 stays 1e-05); missing values are blank; text
-    is left-aligned and escaped. An index with names becomes columns; row numbers (a `RangeIndex`) are hidden.
-
-    Args:
-        table: any table; a Series becomes a column.
-        digits: decimals of numbers that are not whole.
+    is left-aligned and escaped. A Series becomes a column, and so does each level of an index that has a name; row
+    numbers (a `RangeIndex`) are hidden.
     """
     table = table.to_frame() if isinstance(table, pd.Series) else table
     if None not in table.index.names:

@@ -1,9 +1,7 @@
-"""The embedded sample: drawn radiology phantoms in the files of the 2020 task.
+"""Draws the studies of `nblib.phantoms.concepts`, and writes images and concepts as the organisers did.
 
-SYNTHETIC: no picture shows a patient, none is for clinical use. What is drawn decides the concepts: the tables
-of `nblib.phantoms.concepts` list UMLS concepts as ROCO and ROCOv2 use them, studies and findings; this
-module draws them and writes images and concepts as the organisers did. As with concepts found in captions, a few are
-missed and a few are wrong, so no network can be perfect.
+What is drawn decides the concepts. As with concepts found in captions, a few are missed and a few are wrong, so no
+network can be perfect. SYNTHETIC: no picture shows a patient, none is for clinical use.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +15,7 @@ from tqdm.auto import tqdm
 
 from nblib.phantoms import marks, projections, sections, ultrasound
 from nblib.phantoms.canvas import Canvas
-from nblib.phantoms.concepts import VAGUE, read_categories, read_concepts, read_studies
+from nblib.phantoms.concepts import VAGUE, read_categories, read_concepts, read_findings, read_studies
 
 SMALLEST_SHARE = 0.02  # of a category; DRCO and DRPE would otherwise be five images of 700
 SMALLEST_SAMPLE = 50  # below it a validation split cannot show every category
@@ -67,7 +65,7 @@ TINTS = {
 
 def draw_study(study, rng):
     """One study with what was found in it: the picture, and the names of its concepts."""
-    findings = [finding for finding in study.findings if rng.random() < finding.chance]
+    findings = [finding for finding in read_findings(study.drawing) if rng.random() < finding.chance]
     found = {name for finding in findings for name in finding.concepts.split("; ")}
     longest, aspect = rng.integers(160, 257), rng.uniform(0.75, 1.0)
     size = (longest, round(longest * aspect)) if rng.random() < 0.5 else (round(longest * aspect), longest)
@@ -135,30 +133,23 @@ def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Pat
 
 def write_sample(folder, images, seed):
     """Write images, concepts and a note into a new folder."""
-    plan = plan_sample(images, seed)
-    for split, category in set(plan):
-        image_path(folder, split, category, 0).parent.mkdir(parents=True, exist_ok=True)
 
     def write_image(number, split, category):
         rng = np.random.default_rng([seed, number])
         picture, names = draw_picture(category, rng)
-        path = image_path(folder, split, category, number)
+        path = folder / split / ("" if split == "test" else category) / f"PHANTOM_{number:05}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path, quality=85, subsampling=0)
         return split, category, path.stem, annotate(names, rng)
 
     with ThreadPoolExecutor() as pool:
-        drawn = pool.map(write_image, range(1, images + 1), *zip(*plan, strict=True))
+        drawn = pool.map(write_image, range(1, images + 1), *zip(*plan_sample(images, seed), strict=True))
         write_concepts(folder, list(tqdm(drawn, "draw", images, disable=None)))
     note = (
         f"SYNTHETIC sample: drawn by nblib.phantoms.draw_sample(images={images}, seed={seed}).\n"
         "The pictures are phantoms, no patient is shown. For trying the notebooks, not for clinical use.\n"
     )
     (folder / "README.txt").write_text(note, encoding="utf-8", newline="\n")
-
-
-def image_path(folder, split, category, number):
-    """Where the task keeps this image: under its category, or flat in the test split."""
-    return folder / split / ("" if split == "test" else category) / f"PHANTOM_{number:05}.jpg"
 
 
 def plan_sample(images, seed):

@@ -1,5 +1,7 @@
 """One executed notebook, or one run -> one HTML page."""
 
+import json
+import shlex
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -15,7 +17,6 @@ from nbformat import NotebookNode
 from nblib.experiments import ARCHIVED, Run, notebook_parameters
 from nblib.reports.harmless import harmless
 from nblib.reports.leaderboard import Row, read_row
-from nblib.reports.provenance import repeating_command
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
 
@@ -113,6 +114,21 @@ def write_page(path: Path, page: Page, targets: dict[str, str], fingerprint: str
     )
 
 
+def repeating_command(papermill: dict[str, Any], notebook: Path) -> str:
+    """The command that executes the notebook again with the same parameters, from papermill's own record, or ""."""
+    if not papermill.get("input_path"):
+        return ""
+    words = ["papermill", papermill["input_path"], papermill.get("output_path") or str(notebook)]
+    for name, value in (papermill.get("parameters") or {}).items():
+        if isinstance(value, str):
+            words += ["-r", name, value]  # -p would read "1e3" as a number
+        elif value is None or isinstance(value, bool | int | float):
+            words += ["-p", name, repr(value)]
+        else:
+            words += ["-y", json.dumps({name: value})]
+    return shlex.join(words)
+
+
 def _read(path: Path | None) -> tuple[NotebookNode, str | None]:
     """The notebook; if it can't be read, an empty one and the reason: a half-written one must not hide the others."""
     try:
@@ -125,11 +141,9 @@ def _tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def _title(notebook: NotebookNode) -> str | None:
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            return cell.source.splitlines()[0].removeprefix("# ")
-    return None
+def _title(notebook: NotebookNode) -> str:
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
+    return next(texts, "# ").splitlines()[0].removeprefix("# ")
 
 
 def _error_of(cell: NotebookNode) -> str | None:

@@ -5,7 +5,7 @@ changed is rendered again.
 """
 
 import hashlib
-import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -59,12 +59,10 @@ def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
 
 def link_targets(pages: list[Any]) -> dict[str, str]:
     """Notebook -> where a link to it leads: to its page or, if there are several, to the index's list of them."""
-    files: dict[str, list[str]] = {}
-    for page in pages:
-        files.setdefault(page.source, []).append(page.file.removeprefix("pages/"))
+    number_of = Counter(page.source for page in pages)
     return {
-        source: first if not others else f"../index.html#notebook-{source}"
-        for source, (first, *others) in files.items()
+        page.source: f"../index.html#notebook-{page.source}" if number_of[page.source] > 1 else Path(page.file).name
+        for page in pages
     }
 
 
@@ -84,16 +82,12 @@ def _fingerprint(page: Any, targets: dict[str, str]) -> str:
     """Equal as long as notebook, run, targets of links and the code that renders them are."""
     paths = [page.notebook, *(page.run.folder / name for name in RUN_FILES if page.run)]
     parts = [path.read_bytes() if path and path.is_file() else b"" for path in paths]
-    return _hash([*parts, page.status.encode(), json.dumps(targets).encode(), _code()])
+    return hashlib.sha256(repr((parts, page.status, targets, _code())).encode()).hexdigest()
 
 
 @cache
-def _code() -> bytes:
+def _code() -> str:
     """The code and templates that decide what a page looks like, as a hash."""
     here = Path(__file__).parent
     files = [*sorted(here.glob("*.py")), *sorted((here / "templates").iterdir())]
-    return _hash([path.read_bytes() for path in files if path.is_file()]).encode()
-
-
-def _hash(parts: list[bytes]) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -20,22 +20,16 @@ def snapshot(notebook: NotebookNode, view: dict[str, Any]) -> str:
 
 
 def _shown(model: str, states: dict[str, Any]) -> str:
-    """One widget and all in it."""
+    """A box with all in it, HTML as it is, and what a control was set to; nothing for one without a name: a button."""
     widget = states.get(model, {})
     name, state = widget.get("model_name", ""), widget.get("state", {})
     if "children" in state:
-        parts = [_shown(child.removeprefix("IPY_MODEL_"), states) for child in state["children"]]
-        inside = "".join(part for part in parts if part)
+        inside = "".join(_shown(child.removeprefix("IPY_MODEL_"), states) for child in state["children"])
         row = "widget-row" if name == "HBoxModel" else "widget-column"
         return f'<div class="{row}">{inside}</div>' if inside else ""
     if name in ("HTMLModel", "LabelModel", "HTMLMathModel"):
         text = str(state.get("value") or "")
         return f"<div>{harmless(escape(text) if name == 'LabelModel' else text)}</div>" if text.strip() else ""
-    return _setting(state)
-
-
-def _setting(state: dict[str, Any]) -> str:
-    """What a control was set to; nothing for one without a name, such as a button."""
     index, options = state.get("index"), state.get("_options_labels") or []
     value = options[index] if isinstance(index, int) and 0 <= index < len(options) else state.get("value")
     if not state.get("description") or value in (None, ""):

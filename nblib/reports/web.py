@@ -27,7 +27,7 @@ COMPARED_AT_FIRST = 3  # runs, the best ones
 def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
     """Writes the index: leaderboard, comparison, notebooks."""
     compared = [{"run": row.label, "id": f"run-{n}", **row.history} for n, row in enumerate(rows) if row.history]
-    scripts = [vl_convert.javascript_bundle(), f"{_datatables()}\n{_read(TEMPLATES / 'index.js')}"]
+    scripts = [vl_convert.javascript_bundle(), f"{_datatables()}\n{(TEMPLATES / 'index.js').read_text('utf-8')}"]
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     write(
         path,
@@ -37,11 +37,11 @@ def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
         varying=varying_conditions(rows),
         compared=compared,
         compared_at_first=[run["id"] for run in compared[:COMPARED_AT_FIRST]],
-        chart=json.loads(_read(TEMPLATES / "curves.vl.json")),
+        chart=json.loads((TEMPLATES / "curves.vl.json").read_text("utf-8")),
         synthetic=any(row.data == SYNTHETIC_MARK for row in rows),
         scripts=[Markup(script) for script in scripts],
         script_hashes=[f"sha256-{each}" for each in hashes],  # as a content security policy names scripts
-        table_style=Markup(_read(DATATABLES / "dt_bundle.css")),
+        table_style=Markup((DATATABLES / "dt_bundle.css").read_text("utf-8")),
     )
 
 
@@ -58,19 +58,15 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
     light, dark = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "github-dark"))
     colours = f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
-    environment.globals["style"] = Markup(f"{_read(TEMPLATES / 'style.css')}\n{colours}")
+    environment.globals["style"] = Markup(f"{(TEMPLATES / 'style.css').read_text('utf-8')}\n{colours}")
     environment.filters["duration"] = duration
     return environment
 
 
 def _datatables() -> str:
     """The DataTables that itables brings, as a module, and its class under its own name."""
-    bundle = _read(DATATABLES / "dt_bundle.js")
+    bundle = (DATATABLES / "dt_bundle.js").read_text("utf-8")
     exported = re.search(r"export\s*\{[^}]*?(\w+) as default\b[^}]*\}", bundle)
     if exported is None:
         raise ValueError("the DataTables of this itables exports no default; install the version of requirements.lock.")
     return f"{bundle}\nconst DataTable = {exported[1]};"
-
-
-def _read(file: Any) -> str:
-    return file.read_text(encoding="utf-8")

@@ -41,7 +41,16 @@ class ConceptExplorer:
         self.loader = ThreadPoolExecutor(max_workers=1)
         self.figure, self.table, self.about, self.message, self.pages, self.pictures = (HTML() for _ in range(6))
         self._make_controls()
-        self.box = self._laid_out()
+        self.table.add_class("explorer-table")
+        scrolled = VBox([self.table], layout=Layout(max_height="28em", overflow="auto", flex="0 0 auto"))
+        rows = [
+            [self.split, self.category, self.top],
+            [self.search, self.minimum, self.export, self.message],
+            [self.figure, scrolled],
+            [self.picked, self.about],
+            [self.previous, self.next, self.pages],
+        ]
+        self.box = VBox([*map(HBox, rows), self.pictures])
         self._update()
 
     def _make_controls(self) -> None:
@@ -58,18 +67,6 @@ class ConceptExplorer:
         self.previous, self.next = arrows("images", self._turn)
         self.export = Button(description="Save as CSV", icon="download")
         self.export.on_click(self._save)
-
-    def _laid_out(self) -> VBox:
-        self.table.add_class("explorer-table")
-        scrolled = VBox([self.table], layout=Layout(max_height="28em", overflow="auto", flex="0 0 auto"))
-        rows = [
-            [self.split, self.category, self.top],
-            [self.search, self.minimum, self.export, self.message],
-            [self.figure, scrolled],
-            [self.picked, self.about],
-            [self.previous, self.next, self.pages],
-        ]
-        return VBox([*map(HBox, rows), self.pictures])
 
     def _update(self, _=None) -> None:
         """Shows the concepts that the filters leave as figure, as table, and as a list to pick from."""

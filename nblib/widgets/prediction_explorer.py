@@ -33,16 +33,12 @@ def explore_predictions(
 
 
 class PredictionExplorer:
-    """The explorer's controls and what they show.
+    """The explorer's controls over N images with labels and probabilities, and what they show.
 
     `threshold` changes what is selected, at most 100 concepts per image, and with it `f1`, (N,), and `summary`; the
     image that is shown stays. `order`, `category` and `search` (image, CUI or name of a true concept) choose the images
     that `previous`, `next` and `number` walk through. `answers` is the shown image's table: concept, label,
     probability, and whether it is right, missed or wrong.
-
-    Args:
-        dataset: where the names of the concepts are.
-        examples: N images with labels and probabilities.
     """
 
     def __init__(self, dataset: Dataset, examples: Examples):

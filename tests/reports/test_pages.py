@@ -4,6 +4,8 @@ import re
 
 from reports.rendered import render
 
+from nblib.reports.pages import repeating_command
+
 
 def test_nothing_in_a_page_can_run_or_load(pages):
     for page in pages.values():
@@ -72,3 +74,13 @@ def test_every_page_of_a_run_says_where_its_numbers_come_from(leave_run, tmp_pat
     assert "<dt>commit</dt>" in page and "<dt>duration of all epochs</dt><dd>6 s</dd>" in page
     command = "papermill notebooks/03_baseline_vgg16.ipynb runs/out.ipynb -r data 'my data' -p seed 7 -p weights None"
     assert command.replace("'", "&#39;") in page
+
+
+def test_the_command_to_repeat_gives_papermill_the_same_values():
+    from papermill.cli import _resolve_type
+
+    parameters = {"rate": 1e-05, "on": True, "none": None, "text": "1e3", "words": "a; rm -rf $HOME", "list": [1, "2"]}
+    words = repeating_command({"input_path": "in.ipynb", "output_path": "out.ipynb", "parameters": parameters}, None)
+    assert words.startswith("papermill in.ipynb out.ipynb -p rate 1e-05 -p on True -p none None -r text 1e3 ")
+    assert "-r words 'a; rm -rf $HOME'" in words and """-y '{"list": [1, "2"]}'""" in words
+    assert [_resolve_type(text) for text in ("1e-05", "True", "None")] == [1e-05, True, None]

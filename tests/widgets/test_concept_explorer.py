@@ -222,5 +222,4 @@ def test_an_unreadable_picture_is_replaced_by_words(sample, tmp_path):
     explorer.loading.result()
     assert "can't be read" in explorer.pictures.value
     figure = draw_sample_images(dataset, dataset.split("train").head(2))
-    texts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
-    assert len(texts) == 2 and all("can't be read" in shown for shown in texts)
+    assert [ax.texts[-1].get_text() for ax in figure.axes] == ["can't be read"] * 2
