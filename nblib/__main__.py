@@ -230,8 +230,7 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     if len(dataset.images):
         text.append(f"categories from: {dataset.category_from or 'nothing; they are not known'}")
         text.append(count_images(dataset.images).to_string())
-    serious = serious_problems(problems)
-    notes = [problem for problem in problems if not problem.serious]
+    serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
             text.append(f"\n{heading}: {len(found):,}\n{format_problems(found)}")
@@ -245,8 +244,7 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
-        "images": len(dataset.images), "fit": not serious_problems(problems),
-        "problems": list(map(asdict, problems)),
+        "images": len(dataset.images), "fit": not serious_problems(problems), "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

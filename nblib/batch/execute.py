@@ -133,7 +133,7 @@ class Batch:
             self._write(f"done {run.name}")
             return
         outcome, cancelled = judge(run.notebook, run.log_dir), self._place.cancellation(job)
-        if outcome.kind == "passing" and not cancelled and self._tries[run] <= self._retries:
+        if outcome.passing and not cancelled and self._tries[run] <= self._retries:
             self.left.insert(0, run)
             self._write(f"retrying {run.name}: {outcome.reason} (try {self._tries[run] + 1} of {self._retries + 1})")
             return
@@ -185,8 +185,7 @@ def summary(batch: Batch, command: Sequence[str]) -> str:
     """The result of a batch: counts, the failing cells with their notebooks and logs, and how to continue."""
     lines = [batch.counts]
     for run, reason in batch.failed.items():
-        paths = f"    notebook {run.notebook}\n    log {run.log_dir / 'log.txt'}"
-        lines.append(f"\n{run.name} failed in {reason}\n{paths}")
+        lines.append(f"\n{run.name} failed in {reason}\n    notebook {run.notebook}\n    log {run.log_dir / 'log.txt'}")
     if batch.stopped or batch.failed:
         lines.append(f"\nTo continue with what is missing, give the same command again:\n    {shlex.join(command)}")
     return "\n".join(lines)

@@ -1,9 +1,8 @@
 """The outcome of a papermill execution, from the notebook, the log and the exit code that it left."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 KERNEL_DIED = 138  # papermill's exit code when the kernel died during a cell
 
@@ -13,12 +12,11 @@ PASSING = ("Kernel died before replying to kernel_info", "Address already in use
 TRAINED_ELSEWHERE = "is being trained by another process"  # what `Run.lock` says
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Failed, or passing: a failure that another try may not meet. The reason is text for people."""
+class Failure(NamedTuple):
+    """Why a run failed, as text for people; `passing` if another try may not meet it."""
 
-    kind: Literal["failed", "passing"]
     reason: str
+    passing: bool = False
 
 
 def is_complete(notebook: Path) -> bool:
@@ -37,22 +35,20 @@ def failing_cell(notebook: Path) -> str | None:
     return None
 
 
-def judge(notebook: Path, log_dir: Path) -> Outcome:
-    """The outcome of an execution that has ended without finishing its run."""
+def judge(notebook: Path, log_dir: Path) -> Failure:
+    """Why an execution has ended without finishing its run."""
     if cell := failing_cell(notebook):
-        if TRAINED_ELSEWHERE in cell:
-            return Outcome("passing", "another process was training it")
-        return Outcome("failed", cell)
+        return Failure("another process was training it", True) if TRAINED_ELSEWHERE in cell else Failure(cell)
     ended, log = log_dir / "ended.json", last_log(log_dir)
     code = json.loads(ended.read_text(encoding="utf-8"))["code"] if ended.is_file() else None
     if code is None:
-        return Outcome("passing", "its process was killed")
+        return Failure("its process was killed", passing=True)
     if code == KERNEL_DIED or code < 0:
-        return Outcome("passing", "its kernel died: killed, or out of memory")
+        return Failure("its kernel died: killed, or out of memory", passing=True)
     if found := next((message for message in PASSING if message in log), None):
-        return Outcome("passing", f"the kernel did not start: {found}")
+        return Failure(f"the kernel did not start: {found}", passing=True)
     lines = [line for line in log.splitlines() if line.strip()]
-    return Outcome("failed", lines[-1] if lines else "nothing in its log")
+    return Failure(lines[-1] if lines else "nothing in its log")
 
 
 def last_log(log_dir: Path) -> str:

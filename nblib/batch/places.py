@@ -47,8 +47,8 @@ class ThisMachine:
         self._processes: list[subprocess.Popen] = []
 
     def start(self, executions: Sequence[Execution], jobs: Collection[Job]) -> list[Job]:
-        """Starts the executions in the free slots, one each."""
-        free = [number for number in range(self.capacity) if number not in {job.slot for job in jobs}]
+        """Starts the executions in the slots that no job has, one each."""
+        free = sorted({*range(self.capacity)} - {job.slot for job in jobs})
         return [self._start(execution, slot) for execution, slot in zip(executions, free, strict=False)]
 
     def _start(self, execution: Execution, slot: int) -> Job:
@@ -73,7 +73,7 @@ class ThisMachine:
 
     def stop(self, jobs: Collection[Job]) -> str:
         """Ends the jobs; a sentence that says so."""
-        processes = [process for process in map(_process, jobs) if process]
+        processes = list(filter(None, map(_process, jobs)))
         for process in processes:
             process.terminate()
         for process in psutil.wait_procs(processes, STOPPING)[1]:
@@ -131,9 +131,9 @@ class Slurm:
 
     def cancellation(self, job: Job) -> str | None:
         """That the job was cancelled, if it was: for one cancelled while pending, Slurm shows the rest of its array."""
-        asked = subprocess.run(["scontrol", "show", "job", job.job_id], capture_output=True, text=True, check=False)
-        shown, task = asked.stdout, job.job_id.partition("_")[2]
-        is_shown = f"ArrayTaskId={task}" in shown.replace("%", " ").split()
+        command = ["scontrol", "show", "job", job.job_id]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        is_shown = f"ArrayTaskId={job.job_id.partition('_')[2]}" in shown.replace("%", " ").split()
         cancelled = "JobState=CANCELLED" in shown or (shown and not is_shown)
         return f"job {job.job_id} was cancelled" if cancelled else None
 

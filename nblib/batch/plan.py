@@ -73,8 +73,7 @@ class PlannedRun:
     def cost(self) -> int:
         """Expected work of the training, for comparison with other runs on the same images: per image, all epochs."""
         e = self.experiment
-        work = WORK_PER_PIXEL.get(e.backbone, WORK_OF_OTHERS)
-        return work * e.image_size**2 * e.epochs * (2 if e.flipped_copies else 1)
+        return WORK_PER_PIXEL.get(e.backbone, WORK_OF_OTHERS) * e.image_size**2 * e.epochs * (1 + e.flipped_copies)
 
 
 def batch_folder(experiment: Experiment) -> Path:
@@ -124,7 +123,7 @@ def refuse_conflicts(planned: Iterable[PlannedRun]) -> None:
     """Checks that no run folder holds a run with other parameters or data.
 
     Raises:
-        ValueError: some do; the message names all of them. Also where the data are not fit for training.
+        ValueError: some do (all are named), or the data are not fit for training.
         FileNotFoundError: the data are missing.
     """
     fingerprint = cache(lambda data, quarantine: read_dataset(data, quarantine=quarantine).fingerprint)

@@ -18,7 +18,6 @@ from submitit.helpers import DelayedSubmission
 from nblib.system import write_json
 
 LOGGED = ("--log-output", "--no-progress-bar")  # papermill's options, in addition to those of the command
-PATIENCE = 600  # seconds to wait for another process that trains the run
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Execution:
         return DelayedSubmission(self)
 
 
-def wait_until_free(run_folder: Path, patience: float = PATIENCE) -> None:
+def wait_until_free(run_folder: Path, patience: float = 600) -> None:
     """Waits at most `patience` seconds while another process trains the run, for example one of a killed batch."""
     if not (run_folder / "experiment.json").exists():
         return

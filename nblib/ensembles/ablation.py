@@ -10,7 +10,7 @@ from scipy import sparse
 
 from nblib.data import Dataset, Examples, concatenate
 from nblib.ensembles.ensembles import OTHER_HALF, Member, Members, choose_members, pool, vote
-from nblib.evaluation import RULES, compare_f1, f1_per_image
+from nblib.evaluation import compare_f1, f1_per_image, fit_rule
 from nblib.experiments import Run, find_runs, refuse_unknown
 
 
@@ -32,7 +32,7 @@ class Configuration:
 
     def fit(self, tuned_on: Sequence[Examples]) -> list:
         """The rule of each member, fitted on its predictions for one half."""
-        return [RULES[self.rule].fit(each.probabilities, each.labels) for each in tuned_on]
+        return [fit_rule(self.rule, each) for each in tuned_on]
 
     def select(self, rules: Sequence, predicted: Sequence[Examples]) -> sparse.csr_array:
         """What the fitted rules of the members select from their predictions, a sparse (N, K) matrix."""
@@ -110,12 +110,10 @@ def select_test(members: Members, configuration: Configuration) -> sparse.csr_ar
     A member's probabilities are the mean over the two halves it was tuned on; its rule is fitted on its out-of-fold
     probabilities of both halves.
     """
-    rules = configuration.fit([out_of_fold(members, name) for name in configuration.members])
-    predicted = [
-        pool({half: of_half[name]["test"] for half, of_half in members.items() if name in of_half})
-        for name in configuration.members
-    ]
-    return configuration.select(rules, predicted)
+    names = configuration.members
+    rules = configuration.fit([out_of_fold(members, name) for name in names])
+    tests = [{half: each[name]["test"] for half, each in members.items() if name in each} for name in names]
+    return configuration.select(rules, [pool(test) for test in tests])
 
 
 def run_ablation(configurations: Mapping[str, Configuration], members: Members) -> pd.DataFrame:
@@ -145,10 +143,7 @@ def ablation_table(ablation: pd.DataFrame) -> pd.DataFrame:
     """`run_ablation` for people: one row per configuration; F1 and gain with intervals, as text, for each half."""
     table = {}
     for half, rows in ablation.set_index("configuration").groupby("half"):
-        for columns, name, number in (
-            (["f1", "low", "high"], "F1", "{:.3f}"),
-            (["gain", "gain_low", "gain_high"], "gain", "{:+.3f}"),
-        ):
-            texts = (map(number.format, row) for row in rows[columns].itertuples(index=False))
-            table[half, name] = pd.Series([f"{mean} ({low} to {high})" for mean, low, high in texts], rows.index)
+        f1, gain = rows[["f1", "low", "high"]], rows[["gain", "gain_low", "gain_high"]]
+        table[half, "F1"] = f1.apply(lambda row: "{:.3f} ({:.3f} to {:.3f})".format(*row), axis=1)
+        table[half, "gain"] = gain.apply(lambda row: "{:+.3f} ({:+.3f} to {:+.3f})".format(*row), axis=1)
     return pd.DataFrame(table).loc[list(dict.fromkeys(ablation["configuration"]))].fillna("")

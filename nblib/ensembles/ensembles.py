@@ -43,23 +43,17 @@ def pool(members: Mapping[str, Examples], how: str = "mean", counts: Mapping[str
         counts: how often each member counts, as from `choose_members`; members not in it do not. By default each once.
 
     Raises:
-        ValueError: the members do not match, or a name is unknown.
+        ValueError: the members do not match, or `how` is unknown.
     """
     _require_alike(members)
     transform, inverse = _pooling(how)
     counts = counts or dict.fromkeys(members, 1)
-    if unknown := counts.keys() - members.keys():
-        raise ValueError(f"no member {', '.join(sorted(unknown))}; there are {', '.join(members)}.")
     total = sum(count * transform(members[name].probabilities).astype(np.float64) for name, count in counts.items())
     return replace(next(iter(members.values())), probabilities=inverse(total / sum(counts.values())))
 
 
 def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> sparse.csr_array:
-    """Concepts that enough members selected, (N, K): one of them (union), more than half (majority), or all.
-
-    Args:
-        selections: what each member's rule selected, (N, K), for the same images and vocabulary.
-        how: union, majority or intersection.
+    """Concepts, (N, K), that one member selected (union), more than half of them (majority), or all (intersection).
 
     Raises:
         ValueError: `how` is unknown, or the shapes differ.
@@ -91,10 +85,8 @@ def choose_members(tuned_on: Mapping[str, Examples], how: str = "mean", rounds: 
     values = {name: transform(member.probabilities) for name, member in tuned_on.items()}
     total, drawn, scores = 0.0, [], []
     for size in range(1, rounds + 1):
-        f1 = {
-            name: f1_by_threshold(labels, inverse((total + value) / size), THRESHOLDS).max()
-            for name, value in values.items()
-        }
+        pools = ((name, inverse((total + value) / size)) for name, value in values.items())
+        f1 = {name: f1_by_threshold(labels, pooled, THRESHOLDS).max() for name, pooled in pools}
         best = max(f1, key=f1.get)
         total = total + values[best].astype(np.float64)
         drawn.append(best)

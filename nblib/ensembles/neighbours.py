@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -21,8 +22,7 @@ THRESHOLDS = np.arange(1, 64) / 64  # among these a vote gets its best one
 FAISS_FROM = 20_000
 
 
-@dataclass(frozen=True)
-class Neighbours:
+class Neighbours(NamedTuple):
     """For each of N images the rows of the most similar images, the most similar first.
 
     Attributes:
@@ -33,25 +33,30 @@ class Neighbours:
     rows: np.ndarray
     similarities: np.ndarray
 
-    def first(self, k: int) -> "Neighbours":
-        """The k most similar of each image."""
-        return Neighbours(self.rows[:, :k], self.similarities[:, :k])
-
 
 @dataclass(frozen=True)
 class Index:
-    """M images with features and labels, to be searched.
-
-    Attributes:
-        examples: the M images; their features are (M, D), their labels (M, K).
-    """
+    """M images to be searched: `examples` with features, (M, D), and labels, (M, K)."""
 
     examples: Examples
 
     @cached_property
     def search(self):
-        """A function of features and k that finds the nearest images; FAISS where it is installed and pays."""
-        return _search_of(_unit(self.examples.features))
+        """A function of unit queries, (N, D), and k: rows and cosines, (N, k) each, the largest cosine first."""
+        features = _unit(self.examples.features)
+        if len(features) >= FAISS_FROM and find_spec("faiss"):
+            import faiss  # an optional dependency
+
+            index = faiss.IndexFlatIP(features.shape[1])
+            index.add(features)
+            return lambda queries, k: index.search(queries, k)[::-1]
+        nearest = NearestNeighbors(metric="cosine", algorithm="brute").fit(features)
+
+        def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+            distances, rows = nearest.kneighbors(queries, k)
+            return rows, 1 - distances
+
+        return search
 
     def neighbours(self, features: np.ndarray, k: int) -> Neighbours:
         """The k indexed images most similar to each of `features`, (N, D); fewer where the index has fewer."""
@@ -97,7 +102,8 @@ def tune_vote(
 
     def f1(choice: tuple[int, float]) -> float:
         k, inverse_temperature = choice
-        return f1_by_threshold(labels, index.vote(nearest.first(k), inverse_temperature), THRESHOLDS).max()
+        first = Neighbours(nearest.rows[:, :k], nearest.similarities[:, :k])
+        return f1_by_threshold(labels, index.vote(first, inverse_temperature), THRESHOLDS).max()
 
     return max(product(ks, inverse_temperatures), key=f1)
 
@@ -106,20 +112,3 @@ def _unit(features: np.ndarray) -> np.ndarray:
     """The rows scaled to length 1, float32, so that a dot product is their cosine; a row of zeros stays."""
     features = np.asarray(features, dtype=np.float32)
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-
-def _search_of(features: np.ndarray):
-    """A function of queries, (N, D), and k that returns rows and cosines, (N, k) each, the largest cosine first."""
-    if len(features) >= FAISS_FROM and find_spec("faiss"):
-        import faiss  # an optional dependency
-
-        index = faiss.IndexFlatIP(features.shape[1])
-        index.add(features)
-        return lambda queries, k: index.search(queries, k)[::-1]
-    nearest = NearestNeighbors(metric="cosine", algorithm="brute").fit(features)
-
-    def search(queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        distances, rows = nearest.kneighbors(queries, k)
-        return rows, 1 - distances
-
-    return search

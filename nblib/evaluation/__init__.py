@@ -14,7 +14,7 @@ from nblib.evaluation.error_analysis import (
     most_missed,
     secondary_f1,
 )
-from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image, sample_f1
 from nblib.evaluation.selection import constant_list, most_frequent_concepts, select
 from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
 
@@ -22,6 +22,6 @@ __all__ = [
     "CALIBRATIONS", "RULES", "SECONDARY_2025", "THRESHOLDS", "Threshold", "as_csr", "calibration_table",
     "check_submission", "compare_f1", "compare_rules", "constant_list", "errors_per_image", "evaluate",
     "f1_by_category", "f1_by_frequency", "f1_by_number_of_concepts", "f1_by_threshold", "f1_interval",
-    "f1_per_image", "fit_rule", "logits", "most_confused", "most_frequent_concepts", "most_missed",
+    "f1_of_counts", "f1_per_image", "fit_rule", "logits", "most_confused", "most_frequent_concepts", "most_missed",
     "read_submission", "sample_f1", "score_submissions", "secondary_f1", "select", "write_submission",
 ]  # fmt: skip

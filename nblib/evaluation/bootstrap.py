@@ -1,7 +1,7 @@
 """95 % confidence intervals of mean F1, and of gains in it: paired bootstrap over images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,7 @@ RESAMPLES = 10_000
 BLOCK = 10
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean over images and the 95 % confidence interval around it."""
 
     mean: float
@@ -33,8 +32,7 @@ def compare_f1(f1_of: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed
 
     Args:
         f1_of: name -> F1 per image, (N,), of the same images in the same order.
-        resamples: their number.
-        seed: the same seed draws the same images.
+        resamples, seed: their number, and the seed that they are drawn with.
 
     Returns:
         Indexed by name: f1, low, high, gain, gain_low, gain_high; the first row's gain is 0.

@@ -3,8 +3,7 @@
     rule = TunedThreshold.fit(validation_half.probabilities, validation_half.labels)
     sample_f1(test_half.labels, rule.select(test_half.probabilities))
 
-All rules have this interface. The F1 of a rule on the half it was fitted on is too good: that is why `compare_rules`
-takes two halves, and refuses two that share an image.
+All rules have this interface. The F1 of a rule on the half it was fitted on is too good.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from nblib.data import Examples
 from nblib.evaluation.bootstrap import compare_f1
 from nblib.evaluation.calibration import CALIBRATIONS, EPSILON, Isotonic, PlattScaling
 from nblib.evaluation.expected_f1 import expected_f1, plugin_f1
-from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image
 from nblib.evaluation.selection import CAP, most_probable, select, select_top_k
 
 # The thresholds among which one is tuned: multiples of a power of two, the same numbers in every precision.
@@ -64,25 +63,22 @@ class ConceptThresholds(Threshold):
         return f"ConceptThresholds({len(self.threshold):,} from {low:.3f} to {high:.3f}, median {middle:.3f})"
 
     @classmethod
-    def fit(cls, probabilities: np.ndarray, labels, weight: float = 10, rounds: int = 2) -> "ConceptThresholds":
+    def fit(cls, probabilities: np.ndarray, labels, weight: float = 10) -> "ConceptThresholds":
         """Coordinate ascent: concept by concept the threshold with the best F1 over images, all others fixed.
 
-        Args:
-            probabilities: (N, K).
-            labels: (N, K).
-            weight: that of the common threshold, against one for each image that has the concept; the weighted mean is
-                taken between logits. Concepts without images get the common threshold.
-            rounds: passes over the concepts.
+        `weight` is that of the common threshold, against one for each image that has the concept; the weighted mean is
+        taken between logits. Concepts without images get the common threshold.
         """
         start = TunedThreshold.fit(probabilities, labels).threshold
         columns, true = np.array(probabilities.T, dtype=np.float64), np.array(as_csr(labels).toarray().T, dtype=bool)
         selected = columns > start
-        sizes, hits = true.sum(axis=0) + selected.sum(axis=0), (true & selected).sum(axis=0)
+        number_true, sizes, hits = (each.sum(axis=0) for each in (true, selected, true & selected))
         thresholds, images = np.full(len(columns), start), true.sum(axis=1)
-        for concept in np.tile(np.flatnonzero(images), rounds):
+        for concept in np.tile(np.flatnonzero(images), 2):  # two passes
             sizes -= selected[concept]
             hits -= selected[concept] & true[concept]
-            gains = 2 * (hits + true[concept]) / (sizes + 1) - 2 * hits / np.maximum(sizes, 1)
+            with_it = f1_of_counts(hits + true[concept], number_true, sizes + 1)
+            gains = with_it - f1_of_counts(hits, number_true, sizes)
             own, share = _best_threshold(columns[concept], gains), images[concept] / (images[concept] + weight)
             thresholds[concept] = expit(share * logit(own) + (1 - share) * logit(start))
             selected[concept] = columns[concept] > thresholds[concept]
@@ -103,7 +99,7 @@ class TopK:
         labels = as_csr(labels).toarray()
         hits = np.take_along_axis(labels, most_probable(probabilities, CAP), axis=1).cumsum(axis=1, dtype=np.int64)
         true = labels.sum(axis=1, keepdims=True, dtype=np.int64)
-        f1 = 2 * hits / (true + np.arange(1, hits.shape[1] + 1))
+        f1 = f1_of_counts(hits, true, np.arange(1, hits.shape[1] + 1))
         return cls(int(f1.sum(axis=0).argmax()) + 1)
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
@@ -162,11 +158,9 @@ def compare_rules(
 ) -> pd.DataFrame:
     """One row per rule, fitted on one half and evaluated on the other, with 95 % intervals over images.
 
-    Tune on the half that chose the run's epoch, its validation half: the other one has chosen nothing.
-
     Args:
-        tuned_on: the validation half.
-        evaluated_on: the test half.
+        tuned_on: the validation half, which also chose the run's epoch.
+        evaluated_on: the test half, which has chosen nothing.
         rules: names in `RULES`; gains are over the first.
         limits: cap, nomissing.
 
@@ -176,17 +170,15 @@ def compare_rules(
     Raises:
         ValueError: the halves share an image or differ in their vocabulary, or there is no such rule.
     """
-    shared = np.intersect1d(tuned_on.image_ids, evaluated_on.image_ids)
-    if len(shared):
+    if len(shared := np.intersect1d(tuned_on.image_ids, evaluated_on.image_ids)):
         raise ValueError(f"tuned_on and evaluated_on share {len(shared):,} images, such as {shared[0]}: "
                          f"a rule must be evaluated on images it was not tuned on.")  # fmt: skip
     if tuned_on.vocabulary != evaluated_on.vocabulary:
         raise ValueError("tuned_on and evaluated_on have different vocabularies; take both halves of one run.")
     selected = {name: fit_rule(name, tuned_on).select(evaluated_on.probabilities, **limits) for name in rules}
     table = compare_f1({name: f1_per_image(evaluated_on.labels, each) for name, each in selected.items()})
-    sizes = {name: np.diff(each.indptr) for name, each in selected.items()}
-    table["concepts"] = [size.mean() for size in sizes.values()]
-    table["without"] = [int((size == 0).sum()) for size in sizes.values()]
+    sizes = np.array([np.diff(each.indptr) for each in selected.values()])
+    table["concepts"], table["without"] = sizes.mean(axis=1), (sizes == 0).sum(axis=1)
     return table.rename_axis("rule")
 
 

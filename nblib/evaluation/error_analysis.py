@@ -39,20 +39,19 @@ def f1_by_category(categories: Sequence[str | None], labels, selected) -> pd.Dat
     return _f1_by(groups, labels, selected)
 
 
-def f1_by_number_of_concepts(labels, selected, firsts: Sequence[int] = CONCEPTS_PER_IMAGE) -> pd.DataFrame:
-    """As `f1_by_category`, but by the images' number of true concepts, in bands that start at `firsts`."""
-    numbers = np.diff(as_csr(labels).indptr)
-    return _f1_by(pd.Series(_bands(numbers, firsts), name="number of concepts"), labels, selected)
+def f1_by_number_of_concepts(labels, selected) -> pd.DataFrame:
+    """As `f1_by_category`, but by the images' number of true concepts, in bands that start at CONCEPTS_PER_IMAGE."""
+    bands = _bands(np.diff(as_csr(labels).indptr), CONCEPTS_PER_IMAGE)
+    return _f1_by(pd.Series(bands, name="number of concepts"), labels, selected)
 
 
-def f1_by_frequency(labels, selected, train_counts, firsts: Sequence[int] = TRAIN_IMAGES) -> pd.DataFrame:
-    """How well concepts are found, by their number of train images, in bands that start at `firsts`.
+def f1_by_frequency(labels, selected, train_counts) -> pd.DataFrame:
+    """How well concepts are found, by their number of train images, in bands that start at TRAIN_IMAGES.
 
     Args:
         labels: (N, K), the truth.
         selected: (N, K), what a decision rule selects.
         train_counts: (K,), train images of each concept.
-        firsts: the smallest number of images in each band.
 
     Returns:
         One row per band: concepts (true or selected somewhere), true, right and wrong (summed over all images),
@@ -60,7 +59,7 @@ def f1_by_frequency(labels, selected, train_counts, firsts: Sequence[int] = TRAI
     """
     counts = count_by_concept(labels, selected)
     counts = counts[counts["true"] + counts["wrong"] > 0]
-    bands = pd.Series(_bands(np.asarray(train_counts)[counts.index], firsts), counts.index, name="train images")
+    bands = pd.Series(_bands(np.asarray(train_counts)[counts.index], TRAIN_IMAGES), counts.index, name="train images")
     sums = counts.groupby(bands, observed=True)[["true", "right", "wrong"]].sum()
     sums.insert(0, "concepts", bands.value_counts())
     return _with_rates(sums)
@@ -102,8 +101,7 @@ def most_confused(labels, selected, vocabulary: ConceptVocabulary, top: int = 20
 def errors_per_image(images: pd.DataFrame, labels, selected, vocabulary: ConceptVocabulary) -> pd.DataFrame:
     """The rows of `images`, (N), with their F1 and their right, missed and wrong concepts, best F1 first.
 
-    Among images with equal F1, those with more right concepts come first, then those with fewer errors. Images without
-    a true concept have no F1 and are left out.
+    Of equal F1, more right concepts come first, then fewer errors. Images without a true concept are left out.
     """
     parts = zip(("right", "missed", "wrong"), _right_missed_wrong(labels, selected), strict=True)
     named = {name: vocabulary.decode(matrix) for name, matrix in parts}
@@ -131,14 +129,12 @@ def secondary_f1(
 ) -> float | None:
     """The secondary score of the later challenges: F1 over images, of manually curated concepts only.
 
-    Truth and submission are both restricted to `counted`; images then left without a true concept do not count.
-
     Args:
         dataset: with `manual_concepts`, as ROCOv2 has; None is returned for a data set without.
         image_ids: (N,) the images.
         concept_lists: the concepts selected for each.
-        counted: the concepts that count; by default all that were curated anywhere in the data set, which in ROCOv2
-            includes the directions of X-rays; `SECONDARY_2025` for the organisers' later choice.
+        counted: the concepts that count, in truth and selection; by default all that were curated anywhere in the data
+            set, in ROCOv2 also the directions of X-rays; `SECONDARY_2025` for the organisers' later choice.
     """
     manual = dataset.manual_concepts
     if not manual:

@@ -5,6 +5,8 @@ Of all sets of k concepts the k most probable then have the highest expected F1,
 
 import numpy as np
 
+from nblib.evaluation.metrics import f1_of_counts
+
 # Images that are computed together, so that memory stays small.
 BLOCK = 64
 # Concepts below RARE enter through the sums of their powers, which fall off by RARE: 16 are exact in floating point.
@@ -23,9 +25,8 @@ def expected_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
         longest: the largest k.
     """
     probabilities = np.asarray(probabilities)
-    blocks = range(0, len(probabilities), BLOCK)
-    values = [_expected_f1_of_block(probabilities[start : start + BLOCK], longest) for start in blocks]
-    return np.concatenate(values) if values else np.empty((0, min(longest, probabilities.shape[1])))
+    starts = range(0, max(len(probabilities), 1), BLOCK)  # one empty block for no image
+    return np.concatenate([_expected_f1_of_block(probabilities[start : start + BLOCK], longest) for start in starts])
 
 
 def plugin_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
@@ -33,7 +34,7 @@ def plugin_f1(probabilities: np.ndarray, longest: int) -> np.ndarray:
     expected_number = probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
     highest = np.sort(probabilities, axis=1)[:, ::-1][:, :longest]
     sizes = np.arange(1, highest.shape[1] + 1)
-    return 2 * highest.cumsum(axis=1, dtype=np.float64) / (sizes + expected_number)
+    return f1_of_counts(highest.cumsum(axis=1, dtype=np.float64), expected_number, sizes)
 
 
 def _expected_f1_of_block(probabilities, longest):
@@ -48,9 +49,8 @@ def _expected_f1_of_block(probabilities, longest):
 
 def _generating_function(descending, nodes):
     """E[x^S] of each image's number of concepts S at the nodes x, (N, Q): the product of 1 - p (1 - x)."""
-    away = 1 - nodes
+    away, product = 1 - nodes, np.ones((len(descending), len(nodes)))
     frequent = int(np.count_nonzero(descending > RARE, axis=1).max(initial=0))
-    product = np.ones((len(descending), len(nodes)))
     for concept in descending.T[:frequent]:
         product *= 1 - concept[:, None] * away
     rare, powers = descending[:, frequent:], np.arange(1, POWERS + 1)

@@ -7,6 +7,11 @@ from scipy import sparse
 BLOCK = 128
 
 
+def f1_of_counts(hits, true, selected, maximum=np.maximum):
+    """2 hits / (true + selected), 0 where all counts are: NumPy arrays or, with `keras.ops.maximum`, Keras tensors."""
+    return 2 * hits / maximum(true + selected, 1)
+
+
 def f1_per_image(labels, selected) -> np.ndarray:
     """F1 per image, (N,), in [0, 1]; NaN where the image has no true concept.
 
@@ -24,7 +29,7 @@ def f1_per_image(labels, selected) -> np.ndarray:
     if labels.shape != selected.shape:
         raise ValueError(f"labels and selected must have one shape; received {labels.shape} and {selected.shape}.")
     true, answered, hits = (np.diff(each.indptr) for each in (labels, selected, labels.multiply(selected).tocsr()))
-    return np.where(true > 0, 2 * hits / np.maximum(true + answered, 1), np.nan)
+    return np.where(true > 0, f1_of_counts(hits, true, answered), np.nan)
 
 
 def sample_f1(labels, selected) -> float:
@@ -36,9 +41,6 @@ def sample_f1(labels, selected) -> float:
 
 def f1_by_threshold(labels, probabilities: np.ndarray, thresholds) -> np.ndarray:
     """`sample_f1` of the concepts above each threshold, (T,): all thresholds take about as long as a few.
-
-    How many thresholds each probability is above is looked up once. Counted per image and summed from the highest
-    threshold down, this gives the number of selected concepts and of hits at every threshold.
 
     Args:
         labels: (N, K), the truth; sparse or dense.
@@ -71,16 +73,17 @@ def as_csr(matrix) -> sparse.csr_array:
         starts = np.searchsorted(found, bounds)
         columns = found - np.repeat(bounds[:-1], np.diff(starts))
         return sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=matrix.shape)
-    matrix = sparse.csr_array(matrix)
-    if not (matrix.has_canonical_format and matrix.data.all()):
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
+    matrix = sparse.csr_array(matrix, copy=True)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
     return sparse.csr_array((np.ones(matrix.nnz, dtype=np.uint8), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _f1_summed(labels, probabilities, thresholds):
-    """F1 at each of the ascending thresholds, (T,), summed over the images of a block."""
+    """F1 at each of the ascending thresholds, (T,), summed over the images of a block.
+
+    How many thresholds each probability is above is looked up once, for all thresholds together.
+    """
     rows, true = np.arange(len(probabilities)), np.diff(labels.indptr)
     above = probabilities > thresholds[:1].min(initial=1)
     above_rows, true_rows = np.repeat(rows, np.count_nonzero(above, axis=1)), np.repeat(rows, true)
@@ -88,11 +91,10 @@ def _f1_summed(labels, probabilities, thresholds):
     true_levels = np.searchsorted(thresholds, probabilities[true_rows, labels.indices])
     selected = _count_above(above_levels, above_rows, len(rows), len(thresholds))
     hits = _count_above(true_levels, true_rows, len(rows), len(thresholds))
-    selected += np.maximum(true, 1)[:, None]  # an image without a true concept has no hits: any divisor will do
-    return 2 * (hits / selected).sum(axis=0)[::-1]
+    return f1_of_counts(hits, true[:, None], selected).sum(axis=0)[::-1]
 
 
 def _count_above(levels, rows, images, thresholds):
     """Entries of each row above each threshold, highest first, (images, T); `levels`: thresholds each is above."""
     counts = np.bincount(rows * (thresholds + 1) + levels, minlength=images * (thresholds + 1))
-    return counts.reshape(images, thresholds + 1)[:, :0:-1].cumsum(axis=1)
+    return counts.reshape(images, thresholds + 1)[:, :0:-1].cumsum(axis=1, dtype=np.int32)

@@ -16,8 +16,8 @@ def select(probabilities: np.ndarray, threshold=0.5, cap: int = CAP, nomissing: 
         probabilities: (N, K), in [0, 1].
         threshold: a concept is selected when its probability is above it; 0.5 in the paper. A number, or (K,).
         cap: at most so many are selected, the most probable ones; 100 in the challenge.
-        nomissing: an image left without a concept gets its most probable one. Paper: the best run of Table 4, by its
-            name; what the authors did exactly is not written down.
+        nomissing: an image left without a concept gets its most probable one: our reading of the name of the best run.
+            Paper: Table 4.
     """
     selected = probabilities > threshold
     for row in np.flatnonzero(np.count_nonzero(selected, axis=1) > cap):
@@ -63,7 +63,6 @@ def most_frequent_concepts(labels: sparse.csr_array, longest: int = CAP) -> np.n
 
 def constant_list(shape: tuple[int, int], concepts: np.ndarray) -> sparse.csr_array:
     """The same concepts (indices) for every image, as a sparse matrix of 0 and 1 of this shape, (N, K)."""
-    images = shape[0]
-    columns = np.tile(np.sort(concepts), images)
-    starts = np.arange(images + 1) * len(concepts)
+    columns = np.tile(np.sort(concepts), shape[0])
+    starts = np.arange(shape[0] + 1) * len(concepts)
     return sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=shape)

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from nblib.data import (
     CUI_FORM,
     ConceptVocabulary,
@@ -20,7 +18,7 @@ from nblib.data import (
     reading_problem,
     without_suffix,
 )
-from nblib.evaluation.metrics import f1_per_image
+from nblib.evaluation.metrics import sample_f1
 from nblib.evaluation.selection import CAP
 from nblib.system import replacing
 
@@ -76,11 +74,7 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
     """Everything the challenge would reject, and what is suspicious (not serious).
 
     Rejected: an image missing, unknown (also one written with its extension) or repeated; a concept repeated on a
-    line; over 100 concepts.
-
-    Args:
-        path: the submission.
-        image_ids: of the test images, each expected exactly once.
+    line; over 100 concepts. `image_ids` are those of the test images, each expected exactly once.
     """
     path, expected = Path(path), set(image_ids)
     if not expected:
@@ -92,22 +86,15 @@ def check_submission(path: str | Path, image_ids: Iterable[str]) -> list[Problem
     except ValueError as error:
         return [reading_problem(path, error)]
     missing = sorted(expected - {image_id for _, image_id, _ in lines})
-    return [
-        *_form_problems(path),
-        *_line_problems(path, lines, expected),
-        *(Problem(str(path), f"{image_id} is missing; every test image needs a line.") for image_id in missing),
-    ]
+    missed = [Problem(str(path), f"{image_id} is missing; every test image needs a line.") for image_id in missing]
+    return [*_form_problems(path), *_line_problems(path, lines, expected), *missed]
 
 
 def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str, ...]]) -> tuple[float, int]:
     """The challenge's score, and the number of images it is the mean of.
 
-    F1 per image as `nblib.evaluation.metrics.f1_per_image`, over the union of true and submitted concepts: an unknown
-    CUI is a false positive, an image without a true concept is left out, no concept for an image with some scores 0.
-
-    Args:
-        truth: image_id -> true concepts, upper-cased (`read_submission`).
-        submission: image_id -> submitted concepts, upper-cased.
+    It is `sample_f1` over the union of true and submitted concepts: an unknown CUI is a false positive. Both arguments
+    map image_id to upper-cased concepts, as `read_submission` returns them.
 
     Raises:
         ValueError: an image of the truth is missing in the submission, or one in it is unknown.
@@ -120,16 +107,13 @@ def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str,
         )
     true, submitted = list(truth.values()), [submission[image_id] for image_id in truth]
     vocabulary = ConceptVocabulary.of([*true, *submitted])
-    f1 = f1_per_image(vocabulary.encode(true), vocabulary.encode(submitted))
-    scored = f1[~np.isnan(f1)]
-    return (float(scored.mean()) if len(scored) else float("nan")), len(scored)
+    return sample_f1(vocabulary.encode(true), vocabulary.encode(submitted)), sum(map(bool, true))
 
 
 def score_submissions(folder: str | Path, truth: dict[str, tuple[str, ...]]) -> dict[str, float]:
     """File name -> F1 of every `submission*.txt` in the folder of a run."""
-    return {
-        path.name: evaluate(truth, read_submission(path))[0] for path in sorted(Path(folder).glob("submission*.txt"))
-    }
+    paths = sorted(Path(folder).glob("submission*.txt"))
+    return {path.name: evaluate(truth, read_submission(path))[0] for path in paths}
 
 
 def _form_problems(path: Path) -> Iterator[Problem]:
@@ -154,11 +138,9 @@ def _line_problems(path: Path, lines: list, expected: set[str]) -> Iterator[Prob
             yield Problem(where, f"{image_id!r} is none of the {len(expected):,} test images{hint}")
         if len(concepts) > CAP:
             yield Problem(where, f"{len(concepts)} concepts; at most {CAP} are allowed.")
-        repeated = [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]
-        if repeated:
+        if repeated := [concept for concept, times in Counter(map(str.upper, concepts)).items() if times > 1]:
             yield Problem(where, f"duplicate concept {', '.join(repeated)}; write each once.")
-        unknown = [concept for concept in concepts if not CUI_FORM.fullmatch(concept.upper())]
-        if unknown:
+        if unknown := [concept for concept in concepts if not CUI_FORM.fullmatch(concept.upper())]:
             yield Problem(where, f"not a CUI: {', '.join(unknown[:3])}; counts as a wrong concept.", serious=False)
         if not concepts:
             yield Problem(where, f"no concept for {image_id}; it scores 0 (`nomissing` avoids that).", serious=False)

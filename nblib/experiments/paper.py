@@ -47,13 +47,9 @@ def table_3() -> pd.DataFrame:
     `online_f1` the score on the challenge's withheld test set. Epochs are counted from 1 as in the table.
     `flipped_copies` of rows 5 to 7 is garbled in our text and read from the best epochs, which flipped copies halve.
     """
-    return _read_table("table_3.csv").set_index("experiment_name")
+    return pd.read_csv(Path(__file__).with_name("table_3.csv"), index_col="experiment_name")
 
 
 def table_4() -> pd.DataFrame:
     """The five submissions: name, experiment behind it, F1 on the withheld test set and rank of 47. Paper: Table 4."""
-    return _read_table("table_4.csv")
-
-
-def _read_table(name: str) -> pd.DataFrame:
-    return pd.read_csv(Path(__file__).with_name(name))
+    return pd.read_csv(Path(__file__).with_name("table_4.csv"))

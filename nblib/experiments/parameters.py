@@ -58,16 +58,13 @@ def project_path(path: str | Path) -> Path:
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str], kind: str = "parameter") -> None:
     """Raises ValueError for the names that are not known, with the nearest known one for each."""
-    known = list(known)
-    unknown = [name for name in names if name not in known]
-    if not unknown:
-        return
-    sentences = []
-    for name in unknown:
+    known, sentences = list(known), []
+    for name in (name for name in names if name not in known):
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}."
         sentences.append(f"unknown {kind} {name!r}: {hint}")
-    raise ValueError("\n".join(sentences))
+    if sentences:
+        raise ValueError("\n".join(sentences))
 
 
 def _assignments(source: str) -> dict[str, Any]:
@@ -78,16 +75,11 @@ def _assignments(source: str) -> dict[str, Any]:
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
-                values[name] = _literal(name, value)
+                try:
+                    values[name] = ast.literal_eval(value)
+                except ValueError:
+                    what = "a plain value (number, text, True, False, None)"
+                    raise ValueError(f"parameter {name!r} must be {what}, not {ast.unparse(value)!r}.") from None
             case _:
                 raise ValueError(f"a parameters cell holds assignments only, not {ast.unparse(statement)!r}.")
     return values
-
-
-def _literal(name: str, value: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(value)
-    except ValueError:
-        raise ValueError(
-            f"parameter {name!r} must be a plain value (number, text, True, False, None), not {ast.unparse(value)!r}."
-        ) from None

@@ -107,13 +107,10 @@ class Run:
         Raises:
             FileNotFoundError: they were never predicted.
         """
-        path = self._probabilities_file(name)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no probabilities of {name} in {self.folder}: the run is not finished, or "
-                f"nblib.training.predict_test has not been called for it."
-            )
-        with np.load(path, allow_pickle=False) as arrays:
+        if not self.has_probabilities(name):
+            raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
+                                    f"nblib.training.predict_test has not been called for it.")  # fmt: skip
+        with np.load(self._probabilities_file(name), allow_pickle=False) as arrays:
             return arrays["image_ids"], arrays["probabilities"]
 
     def write_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
@@ -141,10 +138,8 @@ class Run:
         """
         with (self.folder / "experiment.json").open("r+b") as file:
             if take_lock(file) is False:  # None where the system has no locks: two processes are not kept apart there
-                raise RuntimeError(
-                    f"{self.folder} is being trained by another process; wait for it, or follow it with "
-                    f"`nblib watch {self.folder}`."
-                )
+                raise RuntimeError(f"{self.folder} is being trained by another process; wait for it, or follow it with "
+                                   f"`nblib watch {self.folder}`.")  # fmt: skip
             remove_leftovers(self.folder)
             yield
 

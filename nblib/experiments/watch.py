@@ -25,9 +25,8 @@ def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] 
     """
     run, shown = Run(project_path(folder)), 0
     if not run.started:
-        raise FileNotFoundError(
-            f"no run has started in {run.folder}; expected <runs>/<experiment_name>/<val1 or val2>."
-        )
+        expected = "<runs>/<experiment_name>/<val1 or val2>"
+        raise FileNotFoundError(f"no run has started in {run.folder}; expected {expected}.")
     try:
         while True:
             finished = run.finished  # asked first, so that epochs written meanwhile are still shown
@@ -45,18 +44,16 @@ def _show_new_epochs(run: Run, shown: int, show: Callable[[Run], None] | None) -
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     if len(history) > shown:
         epochs = run.experiment.epochs
-        print_epochs(history.iloc[shown:-1], epochs)
-        last = epoch_line(history.iloc[-1].to_dict() | {"epoch": len(history)}, epochs)
-        print(last + ("" if run.finished else f"   {time_left(history, epochs)}"), flush=True)
+        print_epochs(history[shown:], epochs, "" if run.finished else f"   {time_left(history, epochs)}")
         if show:
             show(run)
     return len(history)
 
 
-def print_epochs(history: pd.DataFrame, epochs: int) -> None:
-    """Prints one line per epoch of a history, the lines that training prints."""
-    for row in history.to_dict("records"):
-        print(epoch_line(row, epochs), flush=True)
+def print_epochs(history: pd.DataFrame, epochs: int, note: str = "") -> None:
+    """Prints one line per epoch of a history, the lines that training prints, and a note behind the last one."""
+    if lines := [epoch_line(row, epochs) for row in history.to_dict("records")]:
+        print("\n".join(lines) + note, flush=True)
 
 
 def epoch_line(row: dict[str, float], epochs: int) -> str:

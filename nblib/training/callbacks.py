@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import callbacks, metrics, ops
 
+from nblib.evaluation import f1_of_counts
 from nblib.experiments import Experiment, Run, best_epoch, print_epochs
 from nblib.system import replacing
 
@@ -42,7 +43,7 @@ class SampleF1(metrics.Mean):
         selected = ops.cast(y_pred > self.threshold, "float32")
         true = ops.sum(y_true, axis=-1)
         hits = ops.sum(y_true * selected, axis=-1)
-        f1 = 2 * hits / ops.maximum(true + ops.sum(selected, axis=-1), 1)
+        f1 = f1_of_counts(hits, true, ops.sum(selected, axis=-1), ops.maximum)
         return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
 
 

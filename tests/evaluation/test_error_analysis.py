@@ -43,7 +43,9 @@ def test_images_without_a_category_are_unknown():
 
 def test_f1_by_number_of_concepts_goes_in_bands():
     assert error_analysis.f1_by_number_of_concepts(TRUE, KEPT)["f1"].to_dict() == pytest.approx({"1": 1, "2": 7 / 12})
-    assert error_analysis.f1_by_number_of_concepts(TRUE, KEPT, firsts=(1,))["images"].to_dict() == {"1+": 3}
+    assert error_analysis.f1_by_number_of_concepts(TRUE, KEPT)["images"].to_dict() == {"1": 1, "2": 2}
+    twenty, none = np.ones((3, 20)), np.zeros((3, 20))
+    assert error_analysis.f1_by_number_of_concepts(twenty, none)["images"].to_dict() == {"20+": 3}
 
 
 def test_groups_weighted_by_their_images_give_the_score(drawn_by_chance):

@@ -4,7 +4,7 @@ from scipy import sparse
 from sklearn.metrics import f1_score
 
 from nblib.evaluation.bootstrap import BLOCK
-from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_per_image, sample_f1
+from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image, sample_f1
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,10 @@ def test_the_mean_leaves_images_without_truth_out():
     labels = [[1, 0], [0, 0], [0, 0], [1, 1]]
     selected = [[1, 0], [0, 0], [1, 1], [1, 0]]
     assert sample_f1(labels, selected) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_f1_of_counts_is_0_where_nothing_is_true_or_selected():
+    assert f1_of_counts(np.array([3, 0, 0]), np.array([4, 2, 0]), np.array([8, 0, 0])).tolist() == [0.5, 0, 0]
 
 
 def test_without_any_truth_there_is_no_mean():
