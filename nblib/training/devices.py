@@ -53,10 +53,7 @@ def retracing_warnings_suppressed() -> Iterator[None]:
 
 @contextmanager
 def dtype_policy_scope(precision: str) -> Iterator[None]:
-    """The scope in which to build layers that compute in float32, mixed_float16 or mixed_bfloat16.
-
-    Their weights are float32 in each. Afterwards Keras' policy is what it was before.
-    """
+    """The scope in which to build layers that compute in `precision`; their weights are float32 in each."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -65,12 +65,7 @@ class Needs:
 
 
 def read_experiment(path: Path, data: Path | None = None) -> Experiment:
-    """The experiment that a file of parameters describes, on `data` if given; defaults are row 3 of Table 3.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else than parameters.
-    """
+    """The experiment that a file describes, on `data` if given. Raises as `nblib.experiments.read_parameters`."""
     return Experiment(**{**read_parameters(path), **({"data": str(data)} if data else {})})
 
 
@@ -80,11 +75,7 @@ def versions() -> dict[str, str]:
 
 
 def examine(experiments: list[Experiment]) -> list[Finding]:
-    """All findings about this machine, and about these experiments.
-
-    Raises:
-        FileNotFoundError, ValueError: a data folder can't be read at all.
-    """
+    """All findings about this machine and these experiments. Raises as `nblib.data.inspect_dataset`."""
     findings = [*check_devices(), *check_imagenet(experiments)]
     inspected, needed = cache(inspect_dataset), []
     for experiment in experiments:
@@ -99,11 +90,7 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
 
 
 def workload(experiment: Experiment, dataset: Dataset | None) -> tuple[int, int, int]:
-    """Images whose pixels are cached, images to predict, and concepts; without data, as many as in the paper.
-
-    Raises:
-        ValueError: fewer sigmoids than concepts.
-    """
+    """Images whose pixels are cached, images to predict, and concepts; without data, as many as in the paper."""
     if dataset is None:
         train, val = table_1().loc[["train", "val"], "total"].astype(int)
         images = {"train": train, "val1": val - val // 2, "val2": val // 2, "test": TEST_IMAGES}

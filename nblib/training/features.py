@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -94,16 +95,18 @@ def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Mo
         return with_preprocessing(frozen, experiment.backbone), head
 
 
-def cached_features(frozen: keras.Model, examples: Examples, experiment: Experiment, flipped_copies: bool) -> Features:
-    """The features of the examples' pixels from the frozen part of the network; with flipped copies also of those."""
+def on_features(
+    frozen: keras.Model, examples: Examples, experiment: Experiment, flipped_copies: bool = False
+) -> Examples:
+    """The examples with features from the frozen part of the network as pixels; also of flipped copies, if wanted."""
 
-    def extracted(flipped: bool) -> np.ndarray:
+    def cached(flipped: bool) -> np.ndarray:
         path = _features_file(examples.images, experiment, ("output", experiment.pooling, flipped))
         if not path.is_file():
             _extract(frozen, examples.pixels, path, flipped)
         return np.load(path, mmap_mode="r")
 
-    return Features(extracted(False), extracted(True) if flipped_copies else None)
+    return replace(examples, pixels=Features(cached(False), cached(True) if flipped_copies else None))
 
 
 def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) -> Path:

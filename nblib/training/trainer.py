@@ -17,7 +17,7 @@ from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code,
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import Checkpoint, SampleF1, Show, TensorBoardCurves, plateau_callbacks, weights_only
 from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
-from nblib.training.features import cached_features, split_frozen
+from nblib.training.features import on_features, split_frozen
 from nblib.training.losses import LOSSES
 from nblib.training.models import initial_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
@@ -120,8 +120,6 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     """`model` compiled with the experiment's loss, NAdam and mean F1 over images. Paper: section 4.
 
-    In mixed_float16 the loss is scaled, so that small gradients do not vanish (Keras' LossScaleOptimizer).
-
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
@@ -129,13 +127,9 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
         optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        model.compile(
-            loss=as_part_of_batch(LOSSES[experiment.loss]),
-            optimizer=optimizer,
-            metrics=[SampleF1()],
-            jit_compile=experiment.jit_compile,
-        )
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
+        loss = as_part_of_batch(LOSSES[experiment.loss])
+        model.compile(optimizer, loss, metrics=[SampleF1()], jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
         raise ValueError(
@@ -231,12 +225,9 @@ def on_cached_features(
     if parts is None:
         return None
     frozen, head = parts
-
-    def on_features(examples: Examples, flipped_copies: bool = False) -> Examples:
-        return replace(examples, pixels=cached_features(frozen, examples, experiment, flipped_copies))
-
-    train = on_features(data.train, experiment.flipped_copies)
-    return head, replace(data, train=train, val1=on_features(data.val1), val2=on_features(data.val2))
+    train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
+    halves = {name: on_features(frozen, data.half(name), experiment) for name in ("val1", "val2")}
+    return head, replace(data, train=train, **halves)
 
 
 def _limited(examples: Examples, experiment: Experiment) -> Examples:
