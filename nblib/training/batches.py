@@ -6,13 +6,11 @@ from itertools import count
 
 import numpy as np
 import tensorflow as tf
-from scipy import sparse
 
 from nblib.data import Examples
 
-Batch = (
-    np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
-)  # pixels in one part, or grey and colour images separately
+Pixels = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]  # the latter: grey and colour images separately
+Batches = Iterator[tuple[Pixels, np.ndarray]]
 
 
 def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,26 +26,27 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
 
 def training_batches(
     examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, apart: bool = False
-) -> Iterator[tuple[Batch, np.ndarray]]:
+) -> Batches:
     """An endless series of batches, epoch after epoch, from `first_epoch` on.
 
     Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
     `apart` they are what `Pixels.apart` gives. Labels are (n, K) float32.
     """
-    pixels = examples.pixels.apart if apart else examples.pixels.batch
     for epoch in count(first_epoch):
-        rows, flipped = epoch_order(len(examples), flipped_copies, seed, epoch)
-        for start in range(0, len(rows), batch_size):
-            part = slice(start, start + batch_size)
-            yield pixels(rows[part], flipped[part]), _dense(examples.labels[rows[part]])
+        yield from _batches(examples, batch_size, *epoch_order(len(examples), flipped_copies, seed, epoch), apart)
 
 
-def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Iterator[tuple[Batch, np.ndarray]]:
+def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Batches:
     """Batches like those of `training_batches`, of all examples once, in their order."""
+    rows = np.arange(len(examples))
+    return _batches(examples, batch_size, rows, np.zeros(len(rows), bool), apart)
+
+
+def _batches(examples: Examples, batch_size: int, rows: np.ndarray, flipped: np.ndarray, apart: bool) -> Batches:
     pixels = examples.pixels.apart if apart else examples.pixels.batch
-    for start in range(0, len(examples), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(examples)))
-        yield pixels(rows), _dense(examples.labels[rows])
+    for start in range(0, len(rows), batch_size):
+        part = slice(start, start + batch_size)
+        yield pixels(rows[part], flipped[part]), examples.labels[rows[part]].toarray().astype(np.float32)
 
 
 def batches_per_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
@@ -74,7 +73,3 @@ def ordered_stream(examples: Examples, batch_size: int, apart: bool) -> tf.data.
     """`ordered_batches` as a TensorFlow dataset."""
     steps = batches_per_epoch(examples, batch_size, flipped_copies=False)
     return stream(partial(ordered_batches, examples, batch_size, apart=apart), examples, steps)
-
-
-def _dense(labels: sparse.csr_array) -> np.ndarray:
-    return labels.toarray().astype(np.float32)

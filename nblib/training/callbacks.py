@@ -78,14 +78,9 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
     if experiment.lr_reduction_factor is None:
         return [stopping]
-    monitor = experiment.lr_reduction_monitor
-    reduction = ReduceLROnPlateau(
-        monitor=f"val_{monitor}",
-        mode="max" if monitor == "f1" else "min",
-        factor=experiment.lr_reduction_factor,
-        patience=experiment.lr_reduction_patience,
-    )
-    return [stopping, reduction]
+    factor, patience = experiment.lr_reduction_factor, experiment.lr_reduction_patience
+    monitor, mode = {"f1": ("val_f1", "max"), "loss": ("val_loss", "min")}[experiment.lr_reduction_monitor]
+    return [stopping, ReduceLROnPlateau(monitor=monitor, mode=mode, factor=factor, patience=patience)]
 
 
 class Checkpoint(callbacks.Callback):
@@ -93,33 +88,27 @@ class Checkpoint(callbacks.Callback):
 
     It comes last, so that `plateau`, the callbacks before it, have seen the epoch. What Keras' own callbacks have
     counted is not part of any saved model: they are shown the saved history again, which restores their state. The best
-    weights are those of `whole`, where the model that is trained is a part of it.
+    weights are those of `whole`, of which the model that is trained may be a part.
     """
 
-    def __init__(
-        self, run: Run, plateau: list[callbacks.Callback], show: Show | None = None, whole: keras.Model | None = None
-    ):
+    def __init__(self, run: Run, plateau: list[callbacks.Callback], whole: keras.Model, show: Show | None):
         super().__init__()
-        self.run, self.plateau, self.show, self.whole = run, plateau, show, whole
+        self.run, self.plateau, self.whole, self.show = run, plateau, whole, show
         self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
-
-    @property
-    def epochs_done(self) -> int:
-        """Epochs that were trained and saved."""
-        return len(self.rows)
 
     def on_train_begin(self, logs=None):
         """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
-        if self.rows and self.show:
+        if not self.rows:
+            return
+        if self.show:
             self.show(self.run)
         print_epochs(pd.DataFrame(self.rows), self.params["epochs"])
         for epoch, row in enumerate(self.rows):
             for callback in self.plateau:
                 callback.on_epoch_end(epoch, dict(row))
-        if self._values is not None:
-            for variable, value in zip(_variables(self.model), self._values, strict=True):
-                variable.assign(value)
-            self._values = None
+        for variable, value in zip(_variables(self.model), self._values, strict=True):
+            variable.assign(value)
+        self._values = []
 
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the time and the learning rate at the start of the epoch."""
@@ -139,7 +128,7 @@ class Checkpoint(callbacks.Callback):
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
         if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
-            save_weights(self.whole or self.model, self.run.folder / "best.weights.h5")
+            save_weights(self.whole, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
         if self.show:
@@ -149,11 +138,11 @@ class Checkpoint(callbacks.Callback):
     def _require_finite(self, name: str, value: float, where: str) -> None:
         if math.isfinite(value):
             return
-        saved = f"as it was after epoch {self.epochs_done}" if self.rows else "as it was before its first epoch"
+        saved = f"after epoch {len(self.rows)}" if self.rows else "before its first epoch"
         raise FloatingPointError(
-            f"{name} is {value} in epoch {self.epochs_done + 1}, at {where}, with learning rate {self._learning_rate}. "
-            f"{self.run.folder} stays {saved}, and the same experiment would resume from there and fail again: "
-            f"train with a lower learning_rate, under another experiment_name or with force=True."
+            f"{name} is {value} in epoch {len(self.rows) + 1}, at {where}, with learning rate {self._learning_rate}. "
+            f"{self.run.folder} stays as it was {saved}, and the same experiment would resume from there and fail "
+            f"again: train with a lower learning_rate, under another experiment_name or with force=True."
         )
 
 
@@ -180,7 +169,7 @@ class TensorBoardCurves(callbacks.Callback):
 
 def save_weights(model: keras.Model, path: Path) -> None:
     """Writes the weights of `model` only: Keras would add the optimiser's moments, twice as large."""
-    with replacing(path, _bytes_of(model.variables)) as beside:
+    with replacing(path, size=4 * model.count_params()) as beside:
         weights_only(model).save_weights(beside)
 
 
@@ -193,14 +182,15 @@ def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) ->
     """Writes all that a training needs to resume: history, and all variables of model, dropout seeds and optimiser."""
     values = {str(number): variable.numpy() for number, variable in enumerate(_variables(model))}
     facts = json.dumps({"rows": rows, "stopped": bool(model.stop_training)})
-    with replacing(path, _bytes_of(_variables(model))) as beside, beside.open("wb") as file:
+    size = sum(value.nbytes for value in values.values())
+    with replacing(path, size) as beside, beside.open("wb") as file:
         np.savez(file, facts=np.array(facts), **values)
 
 
-def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray] | None]:
-    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, None) for no file."""
+def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray]]:
+    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, []) for no file."""
     if not path.is_file():
-        return [], False, None
+        return [], False, []
     with np.load(path, allow_pickle=False) as state:
         facts = json.loads(str(state["facts"]))
         return facts["rows"], facts["stopped"], [state[str(number)] for number in range(len(state.files) - 1)]
@@ -208,8 +198,3 @@ def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarra
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
     return [*model.variables, *model.optimizer.variables]
-
-
-def _bytes_of(variables: list[keras.Variable]) -> int:
-    """Bytes of all their values."""
-    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in variables)

@@ -21,9 +21,7 @@ def grow_memory() -> None:
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        logger.warning(
-            "the GPUs were in use before nblib could limit their memory: TensorFlow has allocated all of it."
-        )
+        logger.warning("the GPUs were in use before nblib could limit their memory: TensorFlow has taken all of it.")
 
 
 def strategy_scope(devices: int) -> AbstractContextManager:
@@ -55,10 +53,7 @@ def retracing_warnings_suppressed() -> Iterator[None]:
 
 @contextmanager
 def dtype_policy_scope(precision: str) -> Iterator[None]:
-    """The scope in which to build layers that compute in float32, mixed_float16 or mixed_bfloat16.
-
-    Their weights are float32 in each. Afterwards Keras' policy is what it was before.
-    """
+    """The scope in which to build layers that compute in `precision`; their weights are float32 in each."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -71,12 +66,12 @@ def batch_mean(per_image):
     """Mean over the images of a batch, a scalar: of the whole batch, also where devices share it.
 
     Args:
-        per_image: (n,), a number for each image of this device's part.
+        per_image: (n,), a number for each image of this device's part; gradients of all parts are summed, too.
     """
     replica = _replica()
     if replica is None:
         return ops.mean(per_image)
-    return _sum_over_devices(replica, ops.sum(per_image)) / _batch_size(replica, per_image)
+    return replica.all_reduce("SUM", ops.sum(per_image)) / _batch_size(replica, per_image)
 
 
 def as_part_of_batch(loss: Callable) -> Callable:
@@ -104,14 +99,9 @@ def _replica() -> tf.distribute.ReplicaContext | None:
     return replica if replica is not None and replica.num_replicas_in_sync > 1 else None
 
 
-def _sum_over_devices(replica: tf.distribute.ReplicaContext, value):
-    """The sum of all devices' scalars; its gradient is summed, too, since each device's loss contributes to it."""
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
-
-
 def _batch_size(replica: tf.distribute.ReplicaContext, per_image):
     """Images in the whole batch."""
-    return _sum_over_devices(replica, ops.cast(ops.shape(per_image)[0], per_image.dtype))
+    return replica.all_reduce("SUM", ops.cast(ops.shape(per_image)[0], per_image.dtype))
 
 
 @cache

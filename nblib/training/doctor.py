@@ -31,6 +31,8 @@ from nblib.training.trainer import shared_pixels
 from nblib.training.weights import IMAGENET, cache_folder
 
 FLOAT = 4  # bytes of a float32
+STATE = 3  # numbers per parameter in the file that a run resumes from: itself and two optimiser slots
+TRAINING = 4  # numbers per parameter in memory: its gradient, too; no training takes less
 FRAMEWORK = 750_000_000  # Python with TensorFlow before it holds any network, as measured; bytes
 
 
@@ -44,44 +46,26 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Workload:
-    """The size of an experiment's data: images whose pixels are cached, images it predicts, sigmoids."""
-
-    images: int
-    predicted: int
-    concepts: int
-
-
-@dataclass(frozen=True)
 class Needs:
     """What a run needs, in bytes.
 
     Attributes:
         pixels: the pixel store, images x size x size x 3, if all are in colour; a third for grey ones.
-        best_weights: parameters in float32.
-        state: parameters and two optimiser slots for each; on disk twice for a moment, the new beside the old.
+        weights: parameters in float32.
         probabilities: predicted images x concepts in float32.
-        training: parameters, gradients and two optimiser slots; no training takes less memory.
         activations: an estimate: the outputs of all layers for a batch, and gradients of them, in float32. On a CPU,
             VGG16 at 227 and 64 pixels, ResNet50 and DenseNet169 peaked at 92, 111, 81 and 90 % of its sum with
-            `training` and FRAMEWORK.
+            TRAINING x weights and FRAMEWORK.
     """
 
     pixels: int
-    best_weights: int
-    state: int
+    weights: int
     probabilities: int
-    training: int
     activations: int
 
 
 def read_experiment(path: Path, data: Path | None = None) -> Experiment:
-    """The experiment that a file of parameters describes, on `data` if given; defaults are row 3 of Table 3.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else than parameters.
-    """
+    """The experiment that a file describes, on `data` if given. Raises as `nblib.experiments.read_parameters`."""
     return Experiment(**{**read_parameters(path), **({"data": str(data)} if data else {})})
 
 
@@ -91,29 +75,22 @@ def versions() -> dict[str, str]:
 
 
 def examine(experiments: list[Experiment]) -> list[Finding]:
-    """All findings about this machine, and about these experiments.
-
-    Raises:
-        FileNotFoundError, ValueError: a data folder can't be read at all.
-    """
+    """All findings about this machine and these experiments. Raises as `nblib.data.inspect_dataset`."""
     findings = [*check_devices(), *check_imagenet(experiments)]
-    dataset_of, needed = cache(_dataset), []
+    inspected, needed = cache(inspect_dataset), []
     for experiment in experiments:
-        dataset = dataset_of(experiment.data_folder, experiment.quarantine_file)
+        folder = experiment.data_folder
+        dataset = inspected(folder, quarantine=experiment.quarantine_file) if folder.is_dir() else None
         findings += [check_data(experiment, dataset), *check_weights(experiment)]
         try:
-            needed.append((experiment, needs(experiment, workload(experiment, dataset))))
+            needed.append((experiment, needs(experiment, *workload(experiment, dataset))))
         except ValueError as error:
             findings.append(Finding("error", f"{experiment.experiment_name}: {error}", "Correct the parameters."))
     return [*findings, *check_disk(needed), *check_memory(needed)]
 
 
-def workload(experiment: Experiment, dataset: Dataset | None) -> Workload:
-    """Images and concepts of the data, as training takes them; without data, as many as in the paper.
-
-    Raises:
-        ValueError: fewer sigmoids than concepts.
-    """
+def workload(experiment: Experiment, dataset: Dataset | None) -> tuple[int, int, int]:
+    """Images whose pixels are cached, images to predict, and concepts; without data, as many as in the paper."""
     if dataset is None:
         train, val = table_1().loc[["train", "val"], "total"].astype(int)
         images = {"train": train, "val1": val - val // 2, "val2": val // 2, "test": TEST_IMAGES}
@@ -125,19 +102,16 @@ def workload(experiment: Experiment, dataset: Dataset | None) -> Workload:
     limit = experiment.limit_images or sum(images.values())
     train, val1, val2 = (min(images[name], limit) for name in ("train", "val1", "val2"))
     predicted = val1 + val2 + images.get("test", 0)
-    return Workload(int(train + predicted), int(predicted), concepts)
+    return int(train + predicted), int(predicted), concepts
 
 
-def needs(experiment: Experiment, load: Workload) -> Needs:
-    """Bytes on disk and in memory that a run of this size takes."""
-    weights = FLOAT * int(describe_network(experiment, load.concepts)["all parameters"])
+def needs(experiment: Experiment, images: int, predicted: int, concepts: int) -> Needs:
+    """Bytes on disk and in memory that a run takes on a workload of this size."""
     return Needs(
-        pixels=load.images * experiment.image_size**2 * 3,
-        best_weights=weights,
-        state=3 * weights,
-        probabilities=FLOAT * load.predicted * load.concepts,
-        training=4 * weights,
-        activations=2 * FLOAT * experiment.batch_size * count_activations(experiment, load.concepts),
+        pixels=images * experiment.image_size**2 * 3,
+        weights=FLOAT * int(describe_network(experiment, concepts)["all parameters"]),
+        probabilities=FLOAT * predicted * concepts,
+        activations=2 * FLOAT * experiment.batch_size * count_activations(experiment, concepts),
     )
 
 
@@ -186,14 +160,13 @@ def check_imagenet(experiments: list[Experiment]) -> Iterator[Finding]:
 
 def check_weights(experiment: Experiment) -> Iterator[Finding]:
     """Whether a file or run that the experiment starts from holds weights of its backbone."""
-    if experiment.weights in (None, "imagenet"):
-        return
-    name = experiment.experiment_name
-    try:
-        initial_weights(experiment)
-        yield Finding("ok", f"{name}: {experiment.weights} holds weights of {experiment.backbone}")
-    except (OSError, ValueError) as error:
-        yield Finding("error", f"{name}: {error}", "Correct `weights`.")
+    if experiment.weights not in (None, "imagenet"):
+        name = experiment.experiment_name
+        try:
+            initial_weights(experiment)
+            yield Finding("ok", f"{name}: {experiment.weights} holds weights of {experiment.backbone}")
+        except (OSError, ValueError) as error:
+            yield Finding("error", f"{name}: {error}", "Correct `weights`.")
 
 
 def check_data(experiment: Experiment, dataset: Dataset | None) -> Finding:
@@ -211,15 +184,15 @@ def check_data(experiment: Experiment, dataset: Dataset | None) -> Finding:
 def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
     """For each folder of runs: room for all files of its experiments, one after the other.
 
-    Pixels are cached once for all experiments with the same images and size; those already cached need no room. Where
-    they find none, images are decoded anew in each epoch: a warning, no error.
+    Pixels are cached once for all experiments with the same images and size. Without room for them images are decoded
+    anew in each epoch: a warning, no error.
     """
     for folder in sorted({project_path(experiment.runs) for experiment, _ in needed}):
         pairs = [(experiment, need) for experiment, need in needed if project_path(experiment.runs) == folder]
         stores = {shared_pixels(experiment): (experiment, need.pixels) for experiment, need in pairs}
         pixels = sum(max(0, count - _cached_pixels(experiment)) for experiment, count in stores.values())
-        results = sum(need.best_weights + need.probabilities for _, need in pairs)
-        state = 2 * max(need.state for _, need in pairs)
+        results = sum(need.weights + need.probabilities for _, need in pairs)
+        state = 2 * STATE * max(need.weights for _, need in pairs)
         total, free = pixels + results + state, _free(folder)
         what = (
             f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)} "
@@ -235,11 +208,12 @@ def check_memory(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
     cards = graphics_cards() if tf.config.list_physical_devices("GPU") else []
     place, free = ("of the GPU", cards[0][1]) if cards else ("available", psutil.virtual_memory().available)
     for experiment, need in needed:
-        certain = need.training + (0 if cards else FRAMEWORK)
+        training = TRAINING * need.weights
+        certain = training + (0 if cards else FRAMEWORK)
         total = certain + need.activations
         what = (
             f"{experiment.experiment_name}: about {_gigabytes(total)} of {_gigabytes(free)} memory {place}: weights, "
-            f"gradients and optimiser {_gigabytes(need.training)}, activations of a batch "
+            f"gradients and optimiser {_gigabytes(training)}, activations of a batch "
             f"{_gigabytes(need.activations)} (estimated: float32, all layers, twice for their gradients)"
         )
         advice = "Lower batch_size, image_size or fc_units, set pooling to avg, or use a larger machine."
@@ -251,10 +225,6 @@ def _enough(certain: int, likely: int, free: int, what: str, advice: str) -> Fin
     if likely <= free:
         return Finding("ok", what)
     return Finding("error" if certain > free else "warning", what, advice)
-
-
-def _dataset(folder: Path, quarantine: Path | None) -> Dataset | None:
-    return inspect_dataset(folder, quarantine=quarantine) if folder.is_dir() else None
 
 
 def _cached_pixels(experiment: Experiment) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from nblib.data import Pixels, cache_pixels, pixel_key
+from nblib.data import Examples, Pixels, cache_pixels, pixel_key
 from nblib.experiments import Experiment, project_path
 from nblib.system import ProgressBar, replacing
 from nblib.training.devices import retracing_warnings_suppressed
@@ -20,27 +20,17 @@ from nblib.training.weights import weights_file
 PART = 512  # images per part of the work: what a killed extraction loses at most
 
 
-@dataclass(frozen=True)
 class Features:
     """The features of N images from a frozen backbone; used in place of their `nblib.data.Pixels`.
 
-    Attributes:
+    Args:
         plain: (N, ...) float32.
         flipped: the same for the flipped images, where flipped copies are trained on.
     """
 
-    plain: np.ndarray
-    flipped: np.ndarray | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, ...)."""
-        return self.plain.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """float32."""
-        return self.plain.dtype
+    def __init__(self, plain: np.ndarray, flipped: np.ndarray | None = None):
+        self.plain, self.flipped = plain, flipped
+        self.shape, self.dtype = plain.shape, plain.dtype
 
     def batch(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> np.ndarray:
         """Features of these rows, (n, ...); `flipped` says for each whether those of the flipped image are wanted."""
@@ -76,11 +66,7 @@ def extract_features(
 
 
 def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Model:
-    """The network of `extract_features`: from (N, size, size, 3) uint8 pixels to (N, D) features.
-
-    Raises:
-        FileNotFoundError, ValueError: as of `extract_features`.
-    """
+    """The network of `extract_features`, which raises as this does: (N, size, size, 3) uint8 pixels -> (N, D)."""
     backbone = build_backbone(experiment)
     names = [layer.name for layer in backbone.layers]
     if absent := [name for name in layers if name not in names]:
@@ -91,10 +77,9 @@ def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Mo
 
 
 def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Model, keras.Model] | None:
-    """The network in two: the frozen part, from pixels to features, and the head; None where more is trained.
+    """The network in two that share its layers: frozen, from pixels to features, and head; None where more is trained.
 
-    Both share the layers of the network, so that what the head learns, the network has learnt. A trainable pooling
-    (GeM) belongs to the head.
+    A trainable pooling (GeM) belongs to the head.
     """
     pooling = network.get_layer(experiment.pooling)
     border = network.layers.index(pooling)
@@ -106,26 +91,22 @@ def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Mo
         features = head = keras.Input(frozen.output_shape[1:], name="features")
         for layer in network.layers[border:]:
             head = layer(head)
-        return with_preprocessing(frozen, experiment.backbone), keras.Model(
-            features, head, name=f"head_of_{network.name}"
-        )
+        head = keras.Model(features, head, name=f"head_of_{network.name}")
+        return with_preprocessing(frozen, experiment.backbone), head
 
 
-def cached_features(
-    frozen: keras.Model, pixels: Pixels, images: pd.DataFrame, experiment: Experiment, flipped_copies: bool
-) -> Features:
-    """The features of these pixels, of the `images` in the table, from the frozen part of the experiment's network.
+def on_features(
+    frozen: keras.Model, examples: Examples, experiment: Experiment, flipped_copies: bool = False
+) -> Examples:
+    """The examples with features from the frozen part of the network as pixels; also of flipped copies, if wanted."""
 
-    With flipped copies also those of the flipped images.
-    """
-
-    def extracted(flipped: bool) -> np.ndarray:
-        path = _features_file(images, experiment, ("output", experiment.pooling, flipped))
+    def cached(flipped: bool) -> np.ndarray:
+        path = _features_file(examples.images, experiment, ("output", experiment.pooling, flipped))
         if not path.is_file():
-            _extract(frozen, pixels, path, flipped)
+            _extract(frozen, examples.pixels, path, flipped)
         return np.load(path, mmap_mode="r")
 
-    return Features(extracted(False), extracted(True) if flipped_copies else None)
+    return replace(examples, pixels=Features(cached(False), cached(True) if flipped_copies else None))
 
 
 def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) -> Path:

@@ -54,13 +54,9 @@ def _small_dense(include_top, weights, input_shape):
     return keras.Model(image, features, name="small_dense")
 
 
-def _between_minus_one_and_one(pixels):
-    return pixels / 127.5 - 1
-
-
 @dataclass(frozen=True)
 class Backbone:
-    """A convolutional network without its top, and what its weights expect of pixels in [0, 255]."""
+    """What builds a convolutional network without its top, and what preprocesses pixels in [0, 255] for it."""
 
     build: Callable[..., keras.Model]
     preprocess: Callable
@@ -72,11 +68,10 @@ def _of_keras(name: str) -> Backbone:
     return Backbone(build, import_module(build.__module__).preprocess_input)
 
 
+_SMALL = {"small_plain": _small_plain, "small_residual": _small_residual, "small_dense": _small_dense}
 BACKBONES = {
     **{name: _of_keras(name) for name in KERAS_BACKBONES},
-    "small_plain": Backbone(_small_plain, _between_minus_one_and_one),
-    "small_residual": Backbone(_small_residual, _between_minus_one_and_one),
-    "small_dense": Backbone(_small_dense, _between_minus_one_and_one),
+    **{name: Backbone(build, applications.mobilenet.preprocess_input) for name, build in _SMALL.items()},  # to [-1, 1]
 }
 
 
@@ -127,30 +122,35 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
         FileNotFoundError: `weights` is a path and nothing is there, or ImageNet weights can't be downloaded.
         ValueError: the file holds no weights of this backbone, it has no layer `trainable_from`, or GPUs are missing.
     """
-    initial = initial_weights(experiment)  # before the seed, since a network that is built takes random numbers
-    keras.utils.set_random_seed(experiment.seed)
     with strategy_scope(experiment.devices), dtype_policy_scope(experiment.precision):
-        return _network(_backbone(experiment, initial), experiment, sigmoids)
+        backbone = build_backbone(experiment)
+        features = POOLINGS[experiment.pooling]()(backbone.output)
+        for number in range(1, experiment.fc_layers + 1):
+            features = layers.Dense(experiment.fc_units, activation="relu", name=f"fc{number}")(features)
+            features = layers.Dropout(experiment.dropout, name=f"dropout_{number}")(features)
+        # float32 whatever the precision of the rest: a loss over thousands of small probabilities needs it.
+        predictions = layers.Dense(sigmoids, activation="sigmoid", dtype="float32", name="predictions")(features)
+        return keras.Model(backbone.input, predictions, name=f"{backbone.name}_{sigmoids}_sigmoids")
 
 
 def build_backbone(experiment: Experiment) -> keras.Model:
-    """The experiment's backbone alone, with its initial weights.
-
-    Raises:
-        FileNotFoundError, ValueError: as of `build_network`.
-    """
-    initial = initial_weights(experiment)
+    """The backbone alone with its initial weights, frozen as `trainable_from` says. Raises as `build_network`."""
+    initial = initial_weights(experiment)  # before the seed, since a network that is built takes random numbers
     keras.utils.set_random_seed(experiment.seed)
     with dtype_policy_scope(experiment.precision):
-        return _backbone(experiment, initial)
+        backbone = _backbone(experiment)
+    if initial is not None:
+        backbone.set_weights(initial)
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized = experiment.devices > 1  # statistics of the whole batch, not of a device's part
+    if experiment.trainable_from:
+        _freeze_before(backbone, experiment.trainable_from)
+    return backbone
 
 
 def initial_weights(experiment: Experiment) -> list | None:
-    """The weights that training of the experiment's backbone starts from, in its order; None for random ones.
-
-    Raises:
-        FileNotFoundError, ValueError: as of `build_network`.
-    """
+    """What the backbone's weights start from, in its order; None for random ones. Raises as `build_network`."""
     grow_memory()
     if experiment.weights is None:
         return None
@@ -159,38 +159,13 @@ def initial_weights(experiment: Experiment) -> list | None:
     return load_backbone(_backbone(experiment), weights_file(experiment)).get_weights()
 
 
-def _backbone(experiment: Experiment, initial: list | None = None) -> keras.Model:
+def _backbone(experiment: Experiment) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
-    backbone = BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
-    if initial is not None:
-        backbone.set_weights(initial)
-    return backbone
+    return BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
 
 
-def _network(backbone: keras.Model, experiment: Experiment, sigmoids: int) -> keras.Model:
-    for layer in backbone.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.synchronized = experiment.devices > 1  # statistics of the whole batch, not of a device's part
-    freeze_before(backbone, experiment.trainable_from)
-    features = POOLINGS[experiment.pooling]()(backbone.output)
-    for number in range(1, experiment.fc_layers + 1):
-        features = layers.Dense(experiment.fc_units, activation="relu", name=f"fc{number}")(features)
-        features = layers.Dropout(experiment.dropout, name=f"dropout_{number}")(features)
-    # float32 whatever the precision of the rest: a loss over thousands of small probabilities needs it.
-    predictions = layers.Dense(sigmoids, activation="sigmoid", dtype="float32", name="predictions")(features)
-    return keras.Model(backbone.input, predictions, name=f"{backbone.name}_{sigmoids}_sigmoids")
-
-
-def freeze_before(backbone: keras.Model, first: str | None) -> None:
-    """Freezes the layers of `backbone` before the named block or layer; all of them for `head`, none for None.
-
-    A frozen batch normalisation keeps its statistics, too.
-
-    Raises:
-        ValueError: no layer has that name or a name that starts with it and `_`.
-    """
-    if first is None:
-        return
+def _freeze_before(backbone: keras.Model, first: str) -> None:
+    """Freezes the layers before the named block or layer, with their statistics; all of them for `head`."""
     found = [n for n, layer in enumerate(backbone.layers) if f"{layer.name}_".startswith(f"{first}_")]
     if first != "head" and not found:
         raise ValueError(
@@ -233,10 +208,8 @@ def _three_channels(pixels):
 def with_preprocessing(network: keras.Model, backbone: str, apart: bool = False) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
-    With `apart` it takes grey and colour images separately: places, (N,) int32, grey images, colour images.
-
-    Pixels travel to the device as bytes, and nobody can forget the preprocessing, which is float32 whatever the
-    precision of the network.
+    With `apart` it takes grey and colour images separately: places, (N,) int32, grey images, colour images. Pixels
+    travel to the device as bytes; the preprocessing is float32 whatever the precision of the network.
     """
     size = network.input_shape[1:3]
     with network.distribute_strategy.scope():
@@ -258,10 +231,7 @@ def trained_network(run: Run) -> keras.Model:
 
 
 def with_flip_augmentation(model: keras.Model) -> keras.Model:
-    """The model with flip test-time augmentation: its mean prediction for an image and the image's mirror image.
-
-    It takes pixels as `model` does, (N, size, size, 3) uint8.
-    """
+    """The model with flip test-time augmentation: its mean prediction for an image and the image's mirror image."""
     pixels = keras.Input(model.input_shape[1:], dtype="uint8", name="pixels")
     return keras.Model(pixels, (model(pixels) + model(ops.flip(pixels, axis=2))) / 2, name=f"{model.name}_flipped")
 

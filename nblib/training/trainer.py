@@ -17,7 +17,7 @@ from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code,
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import Checkpoint, SampleF1, Show, TensorBoardCurves, plateau_callbacks, weights_only
 from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
-from nblib.training.features import cached_features, split_frozen
+from nblib.training.features import on_features, split_frozen
 from nblib.training.losses import LOSSES
 from nblib.training.models import initial_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
@@ -35,7 +35,7 @@ class TrainingData:
 
     def half(self, name: str) -> Examples:
         """val1 or val2."""
-        return {"val1": self.val1, "val2": self.val2}[name]
+        return getattr(self, name)
 
 
 def load_training_data(experiment: Experiment) -> TrainingData:
@@ -105,9 +105,12 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             apart = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, apart)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
-            fit(compile_model(model, experiment), experiment, data, show, whole)
+            fit(compile_model(model, experiment), experiment, data, whole, show)
             weights_only(whole).load_weights(run.folder / "best.weights.h5")
-            _write_results(model, run, data)
+            for name in ("val1", "val2"):
+                half = data.half(name)
+                run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
+            run.write_scores(score(run, data))
             if show:
                 show(run)
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
@@ -117,8 +120,6 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     """`model` compiled with the experiment's loss, NAdam and mean F1 over images. Paper: section 4.
 
-    In mixed_float16 the loss is scaled, so that small gradients do not vanish (Keras' LossScaleOptimizer).
-
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
@@ -126,13 +127,9 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
         optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        model.compile(
-            loss=as_part_of_batch(LOSSES[experiment.loss]),
-            optimizer=optimizer,
-            metrics=[SampleF1()],
-            jit_compile=experiment.jit_compile,
-        )
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
+        loss = as_part_of_batch(LOSSES[experiment.loss])
+        model.compile(optimizer, loss, metrics=[SampleF1()], jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
         raise ValueError(
@@ -143,16 +140,11 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
 
 
 def fit(
-    model: keras.Model,
-    experiment: Experiment,
-    data: TrainingData,
-    show: Show | None = None,
-    whole: keras.Model | None = None,
+    model: keras.Model, experiment: Experiment, data: TrainingData, whole: keras.Model, show: Show | None = None
 ) -> None:
     """Trains `model` until early stopping or the last epoch, from the state that the experiment's run folder has.
 
-    The best epoch's weights are saved of `whole`, the network that `model` is the head of, or of `model` itself.
-
+    The best epoch's weights are saved of `whole`: the network that `model` is the head of, or `model` itself.
     Operations are deterministic, which costs some speed on a GPU, except with `jit_compile`: Keras excludes the two.
     """
     keras.utils.set_random_seed(experiment.seed)
@@ -160,19 +152,18 @@ def fit(
         tf.config.experimental.enable_op_determinism()
     run = Run(experiment.run_folder)
     plateau = plateau_callbacks(experiment)
-    checkpoint = Checkpoint(run, plateau, show, whole)
-    if checkpoint.stopped or checkpoint.epochs_done >= experiment.epochs:
+    checkpoint = Checkpoint(run, plateau, whole, show)
+    epochs_done = len(checkpoint.rows)
+    if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
     size, flipped_copies, apart = experiment.batch_size, experiment.flipped_copies, _takes_apart(model)
-    batches = partial(
-        training_batches, data.train, size, flipped_copies, experiment.seed, checkpoint.epochs_done, apart=apart
-    )
+    batches = partial(training_batches, data.train, size, flipped_copies, experiment.seed, epochs_done, apart=apart)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped_copies),
         validation_data=ordered_stream(data.half(experiment.validation_half), size, apart),
-        initial_epoch=checkpoint.epochs_done,
+        initial_epoch=epochs_done,
         epochs=experiment.epochs,
         callbacks=[*plateau, checkpoint, *curves],
         shuffle=False,
@@ -192,10 +183,8 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     The test half's F1 comes with its 95 % bootstrap confidence interval over images, [low, high].
     """
     f1 = {name: f1_per_image(data.half(name).labels, select(run.probabilities(name)[1])) for name in ("val1", "val2")}
-    interval = f1_interval(f1[run.experiment.test_half])
-    test_labels = data.half(run.experiment.test_half).labels
-    frequent = most_frequent_concepts(data.train.labels)
-    history = run.history
+    interval, test_labels = f1_interval(f1[run.experiment.test_half]), data.half(run.experiment.test_half).labels
+    frequent, history = most_frequent_concepts(data.train.labels), run.history
     return {
         "best_epoch": best_epoch(history["val_f1"]),
         "epochs": len(history),
@@ -236,19 +225,9 @@ def on_cached_features(
     if parts is None:
         return None
     frozen, head = parts
-    splits = {"train": data.train, "val1": data.val1, "val2": data.val2}
-    for name, examples in splits.items():
-        flipped_copies = experiment.flipped_copies and name == "train"
-        features = cached_features(frozen, examples.pixels, examples.images, experiment, flipped_copies)
-        splits[name] = replace(examples, pixels=features)
-    return head, replace(data, **splits)
-
-
-def _write_results(model: keras.Model, run: Run, data: TrainingData) -> None:
-    for name in ("val1", "val2"):
-        half = data.half(name)
-        run.write_probabilities(name, half.image_ids, predict(model, half, run.experiment.batch_size))
-    run.write_scores(score(run, data))
+    train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
+    halves = {name: on_features(frozen, data.half(name), experiment) for name in ("val1", "val2")}
+    return head, replace(data, train=train, **halves)
 
 
 def _limited(examples: Examples, experiment: Experiment) -> Examples:

@@ -70,13 +70,24 @@ def weights_file(experiment: Experiment) -> Path | None:
     if experiment.weights in (None, "imagenet"):
         return None
     path = project_path(experiment.weights)
-    if path.is_dir():
-        return _best_weights(Run(path), experiment.backbone)
-    if not path.is_file():
+    if path.is_file():
+        return path
+    if not path.is_dir():
         raise FileNotFoundError(
             f"weights must be imagenet, null, or a file of backbone weights or the folder of a run; there is no {path}."
         )
-    return path
+    best, run = path / "best.weights.h5", Run(path)
+    if not best.is_file():
+        raise FileNotFoundError(
+            f"weights name the folder {path}, which is no run with best.weights.h5: name "
+            f"`<runs>/<experiment_name>/<validation_half>` of a run that has trained an epoch, or a file."
+        )
+    if run.experiment.backbone != experiment.backbone:
+        raise ValueError(
+            f"the run in {path} has the backbone {run.experiment.backbone}; this experiment's is "
+            f"{experiment.backbone}. Name a run with the same backbone."
+        )
+    return best
 
 
 def load_backbone(backbone: keras.Model, path: Path) -> keras.Model:
@@ -113,18 +124,3 @@ def _load_older(backbone: keras.Model, path: Path) -> None:
         weights = [[group[name][()] for name in group.attrs["weight_names"]] for group in groups]
     for layer, values in zip(layers, [each for each in weights if each][: len(layers)], strict=True):
         layer.set_weights(values)
-
-
-def _best_weights(run: Run, backbone: str) -> Path:
-    best = run.folder / "best.weights.h5"
-    if not best.is_file():
-        raise FileNotFoundError(
-            f"weights name the folder {run.folder}, which is no run with best.weights.h5: name "
-            f"`<runs>/<experiment_name>/<validation_half>` of a run that has trained an epoch, or a file."
-        )
-    if run.experiment.backbone != backbone:
-        raise ValueError(
-            f"the run in {run.folder} has the backbone {run.experiment.backbone}; this experiment's is {backbone}. "
-            f"Name a run with the same backbone."
-        )
-    return best

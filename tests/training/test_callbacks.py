@@ -151,7 +151,7 @@ def test_the_state_includes_variables_of_dropout_and_batch_normalisation():
 
 
 def test_without_a_saved_state_nothing_is_restored(tmp_path):
-    assert read_state(tmp_path / "state.npz") == ([], False, None)
+    assert read_state(tmp_path / "state.npz") == ([], False, [])
 
 
 def test_no_half_written_state_is_left_when_writing_fails(tmp_path):

@@ -81,10 +81,10 @@ print(steps)
 
 @pytest.fixture(scope="module")
 def two_devices(sample, tmp_path_factory):
-    """Steps with the sum of all losses, each on its own sigmoids, and runs on 37 = 4 * 8 + 5 images."""
+    """Steps with the sum of all losses, each on its own sigmoids, and runs on 13 = 8 + 5 images."""
     folder = tmp_path_factory.mktemp("devices")
     conditions = dict(backbone="small_residual", weights=None, image_size=32, fc_units=32, loss="f1_times_bce")
-    conditions |= dict(batch_size=8, learning_rate=1e-3, epochs=2, flipped_copies=False, limit_images=37)
+    conditions |= dict(batch_size=8, learning_rate=1e-3, epochs=2, flipped_copies=False, limit_images=13)
     conditions |= {"data": str(sample), "runs": str(folder)}
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     command = [sys.executable, "-c", TWO_DEVICES, json.dumps(conditions)]

@@ -15,8 +15,9 @@ from nblib.data import cache_pixels
 from nblib.experiments import Experiment, paper_experiment
 from nblib.training.callbacks import save_weights, write_state
 from nblib.training.doctor import (
+    STATE,
+    TRAINING,
     Needs,
-    Workload,
     check_devices,
     check_disk,
     check_imagenet,
@@ -86,24 +87,21 @@ def test_the_reference_experiment_needs_what_is_worked_out_by_hand():
     64,753 + 15,970 + 3,534 images of 227 x 227 x 3 bytes, batches of 32.
     """
     experiment = paper_experiment("03_vgg16_flipped")
-    load = workload(experiment, None)
-    assert load == Workload(images=84_257, predicted=19_504, concepts=3_047)
-    assert needs(experiment, load) == Needs(
-        pixels=13_025_036_859,
-        best_weights=586_976_412,
-        state=1_760_929_236,
-        probabilities=237_714_752,
-        training=2_347_905_648,
-        activations=3_973_677_568,
+    load = images, predicted, concepts = workload(experiment, None)
+    assert (images, predicted, concepts) == (84_257, 19_504, 3_047)
+    need = needs(experiment, *load)
+    assert need == Needs(
+        pixels=13_025_036_859, weights=586_976_412, probabilities=237_714_752, activations=3_973_677_568
     )
+    assert (STATE * need.weights, TRAINING * need.weights) == (1_760_929_236, 2_347_905_648)
 
 
 def test_averaged_features_and_a_smaller_batch_need_less():
     wide, narrow = small(batch_size=32), small(batch_size=8, pooling="avg")
-    load = Workload(10, 5, 7)
-    assert needs(narrow, load).activations < needs(wide, load).activations / 3.9
+    more, less = (needs(experiment, 10, 5, 7) for experiment in (wide, narrow))
+    assert less.activations < more.activations / 3.9
     # small_plain: 97,440 of the backbone, then 128 or 512 into 64, 64 into 64, 64 into 7.
-    assert needs(wide, load).best_weights - needs(narrow, load).best_weights == 4 * (512 - 128) * 64
+    assert more.weights - less.weights == 4 * (512 - 128) * 64
 
 
 def test_files_of_a_run_are_as_large_as_predicted(tmp_path):
@@ -112,9 +110,9 @@ def test_files_of_a_run_are_as_large_as_predicted(tmp_path):
     model.optimizer.build(model.trainable_variables)
     save_weights(model, tmp_path / "best.weights.h5")
     write_state(tmp_path / "state.npz", [], model)
-    predicted = needs(experiment, Workload(1, 1, 100))
-    assert (tmp_path / "best.weights.h5").stat().st_size == pytest.approx(predicted.best_weights, rel=0.03)
-    assert (tmp_path / "state.npz").stat().st_size == pytest.approx(predicted.state, rel=0.03)
+    predicted = needs(experiment, 1, 1, 100)
+    assert (tmp_path / "best.weights.h5").stat().st_size == pytest.approx(predicted.weights, rel=0.03)
+    assert (tmp_path / "state.npz").stat().st_size == pytest.approx(STATE * predicted.weights, rel=0.03)
 
 
 @pytest.mark.parametrize("limit", [None, 10])
@@ -123,15 +121,16 @@ def test_images_and_concepts_are_counted_as_training_takes_them(limit, sample, s
     data = load_training_data(experiment)
     test = sample_dataset.split("test")
     cache_pixels(test, 32, tmp_path / "pixels")
-    load = workload(experiment, sample_dataset)
-    assert load.predicted == len(data.val1) + len(data.val2) + len(test)
-    assert load.images == len(data.train) + load.predicted
-    assert load.concepts == len(data.vocabulary)
+    images, predicted, concepts = workload(experiment, sample_dataset)
+    assert predicted == len(data.val1) + len(data.val2) + len(test)
+    assert images == len(data.train) + predicted
+    assert concepts == len(data.vocabulary)
     grey, colour = (
         sum(path.stat().st_size for path in tmp_path.glob(f"pixels/*/{name}")) for name in ("grey", "colour")
     )
-    assert grey > 0 and needs(experiment, load).pixels == 3 * grey + colour
-    assert needed_disk((experiment, Needs(needs(experiment, load).pixels, 0, 0, 0, 0, 0))) == 0
+    pixels = needs(experiment, images, predicted, concepts).pixels
+    assert grey > 0 and pixels == 3 * grey + colour
+    assert needed_disk((experiment, Needs(pixels, 0, 0, 0))) == 0
 
 
 # ---- disk and memory
@@ -140,7 +139,7 @@ def test_images_and_concepts_are_counted_as_training_takes_them(limit, sample, s
 def test_what_a_run_writes_must_have_room_and_its_pixels_should(tmp_path):
     experiment = small(runs=str(tmp_path / "not" / "there" / "yet"))
     more = shutil.disk_usage(tmp_path).free + 10**9
-    needed = [Needs(1, 1, 1, 1, 0, 0), Needs(more, 1, 1, 1, 0, 0), Needs(1, more, 1, 1, 0, 0)]
+    needed = [Needs(1, 1, 1, 0), Needs(more, 1, 1, 0), Needs(1, more, 1, 0)]
     roomy, slow, full = (finding for need in needed for finding in check_disk([(experiment, need)]))
     assert levels([roomy, slow, full]) == ["ok", "warning", "error"]
     assert "image_size" in full.advice and str(tmp_path / "not") in full.what
@@ -149,7 +148,7 @@ def test_what_a_run_writes_must_have_room_and_its_pixels_should(tmp_path):
 def test_one_image_more_than_the_disk_has_room_for_is_reported(tmp_path):
     experiment = small(image_size=1024, fc_units=1, runs=str(tmp_path))
     images = shutil.disk_usage(tmp_path).free // (1024 * 1024 * 3) + 1
-    (finding,) = check_disk([(experiment, needs(experiment, Workload(images, 1, 1)))])
+    (finding,) = check_disk([(experiment, needs(experiment, images, 1, 1))])
     assert finding.level == "warning" and "a third of it for grey ones" in finding.what
 
 
@@ -159,7 +158,7 @@ def needed_disk(*needed):
 
 
 def test_pixels_are_cached_once_for_all_experiments_of_one_size_and_not_again(tmp_path):
-    need = Needs(3_000_000_000, 0, 0, 0, 0, 0)
+    need = Needs(3_000_000_000, 0, 0, 0)
     one, other, larger = (small(runs=str(tmp_path), **more) for more in ({}, {"seed": 1}, {"image_size": 64}))
     assert needed_disk((one, need)) == needed_disk((one, need), (other, need)) == 3
     assert needed_disk((one, need), (larger, need)) == 6
@@ -172,15 +171,15 @@ def test_pixels_are_cached_once_for_all_experiments_of_one_size_and_not_again(tm
 
 def test_of_two_runs_the_weights_stay_and_one_state_is_there_at_a_time(tmp_path):
     one, other = small(runs=str(tmp_path)), small(runs=str(tmp_path), experiment_name="other")
-    need = Needs(0, 1_000_000_000, 3_000_000_000, 500_000_000, 0, 0)
+    need = Needs(0, 1_000_000_000, 500_000_000, 0)
     assert needed_disk((one, need), (other, need)) == 2 * (1 + 0.5) + 2 * 3
 
 
 @pytest.mark.parametrize(
-    ("training", "activations", "level"), [(10**9, 1, "ok"), (10**9, 10**18, "warning"), (10**18, 1, "error")]
+    ("weights", "activations", "level"), [(10**8, 1, "ok"), (10**8, 10**18, "warning"), (10**18, 1, "error")]
 )
-def test_what_is_only_estimated_is_a_warning(training, activations, level):
-    (finding,) = check_memory([(small(), Needs(0, 0, 0, 0, training, activations))])
+def test_what_is_only_estimated_is_a_warning(weights, activations, level):
+    (finding,) = check_memory([(small(), Needs(0, weights, 0, activations))])
     assert finding.level == level
     assert "estimated" in finding.what and bool(finding.advice) == (level != "ok")
 

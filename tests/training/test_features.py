@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.killing import train_anew, train_in_part
 
-from nblib.data import cache_pixels
+from nblib.data import Examples, cache_pixels
 from nblib.experiments import Experiment, open_run
 from nblib.training.callbacks import weights_only
-from nblib.training.features import Features, cached_features, extract_features, split_frozen
+from nblib.training.features import Features, extract_features, on_features, split_frozen
 from nblib.training.models import BACKBONES, build_backbone, build_network, with_preprocessing
 from nblib.training.trainer import compile_model, fit, load_training_data, predict, predict_test
 
@@ -111,10 +113,11 @@ def test_cached_features_are_those_of_the_pixels_and_of_the_flipped_pixels(image
     experiment = small(sample, tmp_path)
     frozen, _ = split_frozen(build_network(experiment, 7), experiment)
     pixels = cache_pixels(images, 32, tmp_path / "pixels")
-    features = cached_features(frozen, pixels, images, experiment, flipped_copies=True)
+    examples = replace(Examples.of(images), pixels=pixels)
+    features = on_features(frozen, examples, experiment, flipped_copies=True).pixels
     np.testing.assert_allclose(features.plain, frozen(pixels[:]), atol=1e-5)
     np.testing.assert_allclose(features.flipped, frozen(np.ascontiguousarray(pixels[:][:, :, ::-1])), atol=1e-5)
-    assert cached_features(frozen, pixels, images, experiment, flipped_copies=False).flipped is None
+    assert on_features(frozen, examples, experiment, flipped_copies=False).pixels.flipped is None
 
 
 def test_a_batch_holds_the_features_of_flipped_images_where_they_are_wanted():
@@ -134,7 +137,7 @@ def test_a_head_trained_on_cached_features_is_the_one_trained_on_pixels(conditio
     run = open_run(on_pixels, data.dataset, data.vocabulary)
     network = build_network(on_pixels, len(data.vocabulary))
     model = compile_model(with_preprocessing(network, "small_plain"), on_pixels)
-    fit(model, on_pixels, data)
+    fit(model, on_pixels, data, model)
     columns = ["loss", "f1", "val_loss", "val_f1"]
     assert run.history["loss"].is_monotonic_decreasing
     pd.testing.assert_frame_equal(cached.history[columns], run.history[columns], rtol=1e-3, atol=1e-5)
