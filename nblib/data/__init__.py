@@ -2,19 +2,8 @@
 
 from nblib.data.categories import CATEGORIES
 from nblib.data.checks import check_images
-from nblib.data.counting import (
-    Z_95,
-    co_occurring_concepts,
-    concept_counts,
-    concept_counts_by,
-    concept_pairs,
-    drift,
-    f1_ceiling,
-    images_with,
-    indicative_concepts,
-    lift_table,
-    most_frequent,
-)
+from nblib.data.counting import Z_95, co_occurring_concepts, concept_counts, concept_counts_by, concept_pairs, drift
+from nblib.data.counting import f1_ceiling, images_with, indicative_concepts, lift_table, most_frequent
 from nblib.data.examples import Examples, concatenate, labelled_splits
 from nblib.data.images import ImageSource, cache_pixels, decode_image, image_sizes, pixel_key
 from nblib.data.layouts import LAYOUTS

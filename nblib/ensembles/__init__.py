@@ -1,16 +1,7 @@
 """Notebook 08: learners on frozen features, nearest neighbours, ensembles, and their ablation."""
 
-from nblib.ensembles.ablation import (
-    Configuration,
-    ablation_table,
-    finished_runs,
-    out_of_fold,
-    pool_members,
-    run_ablation,
-    run_as_member,
-    select_out_of_fold,
-    select_test,
-)
+from nblib.ensembles.ablation import Configuration, ablation_table, finished_runs, out_of_fold, pool_members
+from nblib.ensembles.ablation import run_ablation, run_as_member, select_out_of_fold, select_test
 from nblib.ensembles.ensembles import OTHER_HALF, VOTES
 from nblib.ensembles.learners import LEARNERS, learn_members, read_feature_sets
 from nblib.ensembles.neighbours import Index

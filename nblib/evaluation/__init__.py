@@ -3,17 +3,9 @@
 from nblib.evaluation.bootstrap import compare_f1, f1_interval
 from nblib.evaluation.calibration import CALIBRATIONS, logits
 from nblib.evaluation.decision_rules import RULES, THRESHOLDS, Threshold, compare_rules, fit_rule
-from nblib.evaluation.error_analysis import (
-    SECONDARY_2025,
-    calibration_table,
-    errors_per_image,
-    f1_by_category,
-    f1_by_frequency,
-    f1_by_number_of_concepts,
-    most_confused,
-    most_missed,
-    secondary_f1,
-)
+from nblib.evaluation.error_analysis import SECONDARY_2025, calibration_table, errors_per_image, f1_by_category
+from nblib.evaluation.error_analysis import f1_by_frequency, f1_by_number_of_concepts, most_confused, most_missed
+from nblib.evaluation.error_analysis import secondary_f1
 from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image, sample_f1
 from nblib.evaluation.selection import constant_list, most_frequent_concepts, select
 from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission

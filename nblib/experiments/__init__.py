@@ -1,29 +1,11 @@
 """Notebooks 03 to 05: one experiment, its parameters, its run folder, and the paper's figures."""
 
-from nblib.experiments.experiment import (
-    KERAS_BACKBONES,
-    NO_CONDITIONS,
-    SMALL_RELATIVES,
-    Experiment,
-    notebook_of,
-    paper_experiment,
-)
+from nblib.experiments.experiment import KERAS_BACKBONES, NO_CONDITIONS, SMALL_RELATIVES, Experiment, notebook_of
+from nblib.experiments.experiment import paper_experiment
 from nblib.experiments.paper import LABEL_STATISTICS, TEST_IMAGES, WINNING_F1, table_1, table_3, table_4
 from nblib.experiments.parameters import notebook_parameters, project_path, read_parameters, refuse_unknown
-from nblib.experiments.runs import (
-    ARCHIVED,
-    VERSIONS_OF,
-    Run,
-    best_epoch,
-    comparable_runs,
-    conflicting_run,
-    find_runs,
-    open_finished,
-    open_run,
-    other_code,
-    provenance,
-    read_half,
-)
+from nblib.experiments.runs import ARCHIVED, VERSIONS_OF, Run, best_epoch, comparable_runs, conflicting_run, find_runs
+from nblib.experiments.runs import open_finished, open_run, other_code, provenance, read_half
 from nblib.experiments.watch import duration, print_epochs, time_left, watch_run
 
 __all__ = [

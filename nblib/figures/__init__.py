@@ -1,37 +1,12 @@
 """One function per figure: a tidy table in, matplotlib Axes or Figure out, drawn on `ax` where one is given."""
 
-from nblib.figures.concepts import (
-    draw_ceiling,
-    draw_drift,
-    draw_halves,
-    draw_indicative_concepts,
-    draw_lift,
-    draw_ranks,
-    draw_top_concepts_by_split,
-)
-from nblib.figures.images import (
-    draw_concepts_per_image,
-    draw_image_sizes,
-    draw_images_by_category,
-    draw_labels,
-    draw_neighbours,
-    draw_sample_images,
-)
-from nblib.figures.runs import (
-    draw_ablation,
-    draw_against_paper,
-    draw_calibration,
-    draw_confused,
-    draw_f1_by,
-    draw_frequency,
-    draw_grad_cam,
-    draw_loss_slices,
-    draw_missed,
-    draw_predicted_concepts,
-    draw_predictions,
-    draw_thresholds,
-    draw_training_curves,
-)
+from nblib.figures.concepts import draw_ceiling, draw_drift, draw_halves, draw_indicative_concepts, draw_lift
+from nblib.figures.concepts import draw_ranks, draw_top_concepts_by_split
+from nblib.figures.images import draw_concepts_per_image, draw_image_sizes, draw_images_by_category, draw_labels
+from nblib.figures.images import draw_neighbours, draw_sample_images
+from nblib.figures.runs import draw_ablation, draw_against_paper, draw_calibration, draw_confused, draw_f1_by
+from nblib.figures.runs import draw_frequency, draw_grad_cam, draw_loss_slices, draw_missed, draw_predicted_concepts
+from nblib.figures.runs import draw_predictions, draw_thresholds, draw_training_curves
 from nblib.figures.style import concept_label, evenly, use_style
 from nblib.figures.tables import format_table
 
