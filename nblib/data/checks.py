@@ -65,9 +65,8 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
                     image.load()
                 return found
     except UNREADABLE as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        what = f"can't be read as an image ({reason}); repair it or leave it out."
-        return [Problem(str(path), what, True, image_id)]
+        why = str(error).rstrip(".") or type(error).__name__
+        return [Problem(str(path), f"can't be read as an image ({why}); repair it or leave it out.", True, image_id)]
 
 
 def _oddities(image: Image.Image, name: str) -> Iterator[str]:

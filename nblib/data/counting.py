@@ -21,10 +21,7 @@ def concept_counts(examples: Examples) -> pd.Series:
 
 
 def most_frequent(examples: Examples, top: int | None = None) -> pd.Series:
-    """Number of images of the `top` most frequent concepts (None: of all that occur), ties by concept.
-
-    Paper: Figures 2 and 3.
-    """
+    """Images per concept, the `top` most frequent (None: all that occur), ties by concept. Paper: Figures 2 and 3."""
     counts = concept_counts(examples)
     return counts[counts > 0].sort_values(ascending=False, kind="stable").head(top or len(counts))
 
@@ -66,10 +63,7 @@ def co_occurring_concepts(examples: Examples, concept: str) -> pd.DataFrame:
 
 
 def lift_table(examples: Examples, concepts: Sequence[str]) -> pd.DataFrame:
-    """lift(a, b) = P(a and b) / (P(a) P(b)), (T, T): 1 if two concepts are independent, 0 if they never share an image.
-
-    On the diagonal it is 1 / P(a).
-    """
+    """The lift P(a and b) / (P(a) P(b)), (T, T): 1 if independent, 0 if never together; 1 / P(a) on the diagonal."""
     both = co_occurrences(examples, concepts).toarray()
     alone = both.diagonal()
     return pd.DataFrame(len(examples) * both / np.outer(alone, alone), list(concepts), list(concepts))

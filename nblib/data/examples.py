@@ -77,10 +77,7 @@ class Examples:
 
     def where(self, **values: str | None) -> "Examples":
         """The examples with these values: `where(split="val", category="DRCT")`; None allows any value."""
-        wanted = np.ones(len(self), dtype=bool)
-        for column, value in values.items():
-            if value is not None:
-                wanted &= (self.images[column] == value).to_numpy(dtype=bool)
+        wanted = np.all([self.images[column] == value for column, value in values.items() if value is not None], axis=0)
         return self if wanted.all() else self.take(np.flatnonzero(wanted))
 
 

@@ -57,16 +57,14 @@ def _passed_over(path: Path, pairs: list[tuple[str, str]]) -> Iterator[Problem]:
     if unnamed := len(lines) - headed - len(pairs):
         yield Problem(str(path), f"{unnamed:,} lines are not of the form `CUI<TAB>name`; ignored.", serious=False)
     names = {}
-    twice = sorted({cui for cui, name in pairs if names.setdefault(cui, name) != name})
-    if twice:
+    if twice := sorted({cui for cui, name in pairs if names.setdefault(cui, name) != name}):
         what = f"{len(twice):,} CUIs have more than one name, such as {twice[0]}; the last is used."
         yield Problem(str(path), what, serious=False)
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, str]]:
     text = read_text(path)
-    first = _FIRST_CUI.search(text)
-    if first is None:
+    if (first := _FIRST_CUI.search(text)) is None:
         raise ValueError(f"{path}:1: no line begins with a CUI and a separator; expected lines `CUI<TAB>name`.")
     separator = first[1]
     quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL

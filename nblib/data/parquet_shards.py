@@ -57,8 +57,7 @@ def _has_columns(shard: Path) -> bool:
 def _rows(shard: Path, split: str) -> Iterator[tuple[ImageFile, tuple[str, ...]]]:
     """Image and concepts of each row; the column `image` itself is not read."""
     with ParquetFile(shard) as file:
-        missing = [name for name in NEEDED if name not in file.schema_arrow.names]
-        if missing:
+        if missing := [name for name in NEEDED if name not in file.schema_arrow.names]:
             raise ValueError(f"no column {' and '.join(missing)}; expected image, image_id, caption and cui")
         pictured = "image" in file.schema_arrow.names
         for group in range(file.num_row_groups):

@@ -56,9 +56,8 @@ class PixelStore:
 
     def open(self) -> CachedPixels | None:
         """The stored pixels; None where there are none, where some are missing, or where they are of other images."""
-        if self._complete_images(self.folder) != len(self.sources):
-            return None
-        return CachedPixels(self.folder, len(self.sources), self.size)
+        complete = self._complete_images(self.folder) == len(self.sources)
+        return CachedPixels(self.folder, len(self.sources), self.size) if complete else None
 
     def load(self) -> Pixels:
         """The stored pixels, decoded first if need be; where the disk has no room, pixels that are decoded on access.
@@ -72,11 +71,8 @@ class PixelStore:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            logger.warning(
-                "%s has no room for pixels (%s): images are decoded whenever they are needed, which is slower.",
-                self.folder.parent,
-                error.strerror,
-            )
+            what = "%s has no room for pixels (%s): images are decoded whenever they are needed, which is slower."
+            logger.warning(what, self.folder.parent, error.strerror)
             return DecodedPixels(self.sources, self.size, self.decode)
 
     def _build(self) -> CachedPixels:

@@ -26,10 +26,8 @@ class Problem:
 
 def format_problems(problems: list[Problem], longest: int = 20) -> str:
     """The problems as text, one per line: the first `longest`, then how many more there are."""
-    lines = [f"- {problem}" for problem in problems[:longest]]
-    if len(problems) > longest:
-        lines.append(f"- and {len(problems) - longest:,} more")
-    return "\n".join(lines)
+    more = [f"and {len(problems) - longest:,} more"] if len(problems) > longest else []
+    return "\n".join(f"- {line}" for line in [*problems[:longest], *more])
 
 
 def reading_problem(path: Path, error: ValueError, serious: bool = True) -> Problem:
@@ -44,10 +42,7 @@ def serious_problems(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def write_quarantine(path: str | Path, problems: list[Problem]) -> int:
-    """Writes the images to leave out, each with its first serious problem after a tab; returns how many there are.
-
-    The file is written whole or not at all.
-    """
+    """Writes, all or nothing, a line `image_id<TAB>first serious problem` per image to leave out; returns how many."""
     reasons = {}
     for problem in serious_problems(problems):
         if problem.image_id:

@@ -1,7 +1,4 @@
-"""A folder of images and concept lists -> one tidy table (image_id, path, split, category, concepts).
-
-Paper: section 3.1.
-"""
+"""A folder of images and concept lists -> one tidy table (image_id, path, split, category, concepts). Paper: 3.1."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -24,8 +21,7 @@ def read_dataset(
         ValueError: something is seriously wrong; all of it is listed (the first 20, then a count).
     """
     dataset = inspect_dataset(folder, layout, quarantine, names)
-    serious = serious_problems(dataset.problems)
-    if serious:
+    if serious := serious_problems(dataset.problems):
         raise ValueError(f"{folder} is not fit for training:\n{format_problems(serious)}")
     return dataset
 

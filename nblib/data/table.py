@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,7 @@ COLUMNS = ["image_id", "path", "split", "category", "concepts"]
 # What synthetic data are called wherever they are shown; the sample's README.txt begins with the word.
 SYNTHETIC_MARK = "synthetic phantoms"
 
-# val1 and val2 are the same for every run of every experiment, so this seed is not a parameter.
-VALIDATION_SPLIT_SEED = 2020
+VALIDATION_SPLIT_SEED = 2020  # no parameter: val1 and val2 are the same for every run of every experiment
 
 
 @dataclass(frozen=True)
@@ -105,20 +103,15 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
     again = listed["image_id"].duplicated()
-    problems += _listed_again(listed[~again], listed[again])
-    listed = listed[~again]
+    repeated, listed = listed[again], listed[~again]
+    first_places = dict(zip(listed["image_id"], listed["where"], strict=True))
+    for line in repeated.itertuples():
+        what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
+        problems.append(Problem(line.where, what, image_id=line.image_id))
     if on_disk:
         problems += _mismatches(on_disk, listed)
     table, category_from = _table(on_disk, listed)
     return table, category_from, [*problems, *_never_trained(table)]
-
-
-def _listed_again(first_lines: pd.DataFrame, others: pd.DataFrame) -> Iterator[Problem]:
-    """A problem for every line but the first of an image."""
-    first_places = dict(zip(first_lines["image_id"], first_lines["where"], strict=True))
-    for line in others.itertuples():
-        what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
-        yield Problem(line.where, what, image_id=line.image_id)
 
 
 def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
@@ -158,9 +151,7 @@ def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.Data
 
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:
     """One note on the validation concepts that no training image has."""
-    train, val = (
-        set(chain.from_iterable(table.loc[table["split"] == split, "concepts"])) for split in ("train", "val")
-    )
+    train, val = (set().union(*table.loc[table["split"] == split, "concepts"]) for split in ("train", "val"))
     unseen = sorted(val - train)
     if train and unseen:
         what = f"concepts that no training image has: {len(unseen):,}, such as {unseen[0]}; they can't be learnt."

@@ -30,10 +30,8 @@ def read_text(path: str | Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}:{line}: byte {error.start} is not UTF-8 but looks like Latin-1 (Windows-1252); "
-            f"save the file as UTF-8 and try again."
-        ) from None
+        what = f"byte {error.start} is not UTF-8 but looks like Latin-1 (Windows-1252)"
+        raise ValueError(f"{path}:{line}: {what}; save the file as UTF-8 and try again.") from None
 
 
 def read_lines(path: str | Path) -> tuple[list[int], list[str], list[tuple[str, ...]]]:

@@ -103,13 +103,6 @@ def label_statistics(concept_lists: Iterable[Collection[str]]) -> pd.Series:
     if not labelled:
         raise ValueError("no image has a concept, so there is nothing to count; `nblib check` says what was found.")
     labels = ConceptVocabulary.of(labelled).encode(labelled)
-    return pd.Series(
-        {
-            "images": labels.shape[0],
-            "concept occurrences": int(labels.sum()),
-            "unique concepts": labels.shape[1],
-            "label cardinality": float(label_cardinality(labels)),
-            "label density": float(label_density(labels)),
-        },
-        dtype=object,
-    )
+    table = {"images": labels.shape[0], "concept occurrences": int(labels.sum()), "unique concepts": labels.shape[1]}
+    table |= {"label cardinality": float(label_cardinality(labels)), "label density": float(label_density(labels))}
+    return pd.Series(table, dtype=object)

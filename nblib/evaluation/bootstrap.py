@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 RESAMPLES = 10_000
-# Resamples that are drawn together: few enough to stay in the processor's cache.
-BLOCK = 10
+BLOCK = 10  # resamples that are drawn together: few enough to stay in the processor's cache
 
 
 class Interval(NamedTuple):

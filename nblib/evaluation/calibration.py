@@ -7,10 +7,8 @@ from scipy.special import expit, logit
 
 from nblib.evaluation.metrics import as_csr
 
-# Probabilities are clipped to [EPSILON, 1 - EPSILON]: in single precision a network predicts exactly 0 and 1.
-EPSILON = 1e-7
-# Logits are rounded to multiples of it: some ten thousand different numbers to fit, for any number of images.
-STEP = 1e-3
+EPSILON = 1e-7  # probabilities are clipped this far from 0 and 1, which networks predict in single precision
+STEP = 1e-3  # logits are rounded to its multiples: some ten thousand numbers to fit, for any number of images
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 All rules have this interface. The F1 of a rule on the half it was fitted on is too good.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -153,9 +153,7 @@ def fit_rule(name: str, tuned_on: Examples, **options):
     return RULES[name].fit(tuned_on.probabilities, tuned_on.labels, **options)
 
 
-def compare_rules(
-    tuned_on: Examples, evaluated_on: Examples, rules: Sequence[str] = tuple(RULES), **limits
-) -> pd.DataFrame:
+def compare_rules(tuned_on: Examples, evaluated_on: Examples, rules=tuple(RULES), **limits) -> pd.DataFrame:
     """One row per rule, fitted on one half and evaluated on the other, with 95 % intervals over images.
 
     Args:

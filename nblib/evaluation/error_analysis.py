@@ -155,8 +155,7 @@ def _right_missed_wrong(labels, selected) -> tuple[sparse.csr_array, sparse.csr_
 
 
 def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
-    scores = pd.Series(f1_per_image(labels, selected))
-    grouped = scores.groupby(groups, observed=True)
+    grouped = pd.Series(f1_per_image(labels, selected)).groupby(groups, observed=True)
     table = pd.DataFrame({"images": grouped.count(), "f1": grouped.mean()})
     error = Z_95 * grouped.sem()
     table = table.assign(low=(table["f1"] - error).clip(0, 1), high=(table["f1"] + error).clip(0, 1))

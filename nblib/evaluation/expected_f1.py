@@ -7,8 +7,7 @@ import numpy as np
 
 from nblib.evaluation.metrics import f1_of_counts
 
-# Images that are computed together, so that memory stays small.
-BLOCK = 64
+BLOCK = 64  # images that are computed together, so that memory stays small
 # Concepts below RARE enter through the sums of their powers, which fall off by RARE: 16 are exact in floating point.
 RARE, POWERS = 0.1, 16
 

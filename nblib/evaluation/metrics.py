@@ -3,8 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-# Images that are swept together: few enough that their counts stay in the processor's cache.
-BLOCK = 128
+BLOCK = 128  # images that are swept together: few enough that their counts stay in the processor's cache
 
 
 def f1_of_counts(hits, true, selected, maximum=np.maximum):

@@ -5,8 +5,7 @@ from scipy import sparse
 
 from nblib.evaluation.metrics import as_csr, sample_f1
 
-# At most this many concepts per image. Paper: section 2.
-CAP = 100
+CAP = 100  # at most this many concepts per image. Paper: section 2.
 
 
 def select(probabilities: np.ndarray, threshold=0.5, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:

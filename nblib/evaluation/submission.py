@@ -101,10 +101,8 @@ def evaluate(truth: dict[str, tuple[str, ...]], submission: dict[str, tuple[str,
     """
     if truth.keys() != submission.keys():
         missing, unknown = sorted(truth.keys() - submission.keys()), sorted(submission.keys() - truth.keys())
-        raise ValueError(
-            f"the submission must have the images of the truth: {len(missing):,} missing {missing[:3]}, "
-            f"{len(unknown):,} unknown {unknown[:3]}."
-        )
+        received = f"{len(missing):,} missing {missing[:3]}, {len(unknown):,} unknown {unknown[:3]}"
+        raise ValueError(f"the submission must have the images of the truth: {received}.")
     true, submitted = list(truth.values()), [submission[image_id] for image_id in truth]
     vocabulary = ConceptVocabulary.of([*true, *submitted])
     return sample_f1(vocabulary.encode(true), vocabulary.encode(submitted)), sum(map(bool, true))

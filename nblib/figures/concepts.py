@@ -21,10 +21,8 @@ from nblib.figures.style import (
     titled,
 )
 
-# Concepts with fewer images than this count as rare: no network learns them.
-RARE = 10
-# Lift is drawn as log2 and cut at 2**4 = 16 times chance to either side.
-FARTHEST = 4
+RARE = 10  # concepts with fewer images than this count as rare: no network learns them
+FARTHEST = 4  # lift is drawn as log2 and cut at 2**4 = 16 times chance to either side
 
 
 def draw_top_concepts_by_split(tops: Mapping[str, pd.Series], name_of: NameOf = str, data: str = "") -> Figure:
@@ -41,9 +39,8 @@ def draw_top_concepts_by_split(tops: Mapping[str, pd.Series], name_of: NameOf = 
 
 def draw_drift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Figure:
     """Shares of the concepts in train and validation, and their ratio with 95 % interval, from `nblib.data.drift`."""
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(10, 1 + 0.21 * len(table)), sharey=True, width_ratios=(3, 2), layout="constrained"
-    )
+    size = (10, 1 + 0.21 * len(table))
+    figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(3, 2), layout="constrained")
     rows = np.arange(len(table))
     for split, marker in (("train", "o"), ("val", "D")):
         left.plot(table[split], rows, marker, color=SPLIT_COLOURS[split], label=split, markersize=5)

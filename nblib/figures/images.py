@@ -39,8 +39,7 @@ def draw_concepts_per_image(images: pd.DataFrame, longest: int = 50, title: str 
     ax.set_xlim(0.5, min(longest, numbers.max()) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    beyond = int((numbers > longest).sum())
-    if beyond:
+    if beyond := int((numbers > longest).sum()):
         ax.annotate(f"{beyond:,} images with more than {longest}", (0.98, 0.92), xycoords="axes fraction", ha="right")
     return ax
 
@@ -67,11 +66,10 @@ def draw_image_sizes(sizes: pd.DataFrame, data: str = "") -> Figure:
 
 def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
     """The pictures of `images` side by side, their concepts below. Paper: Figure 1."""
-    names = [
-        [f"{concept}  {shortened(dataset.name_of(concept), 28)}" for concept in concepts]
-        for concepts in images["concepts"]
-    ]
-    lines = [[(name, GREY) for name in cut(each, 8)] for each in names]
+    lines = []
+    for concepts in images["concepts"]:
+        names = [f"{concept}  {shortened(dataset.name_of(concept), 28)}" for concept in concepts]
+        lines.append([(name, GREY) for name in cut(names, 8)])
     return draw_pictures(images, [""] * len(images), lines, dataset.title, size)
 
 
@@ -149,9 +147,8 @@ def draw_neighbours(
     notes = ["query image", *(f"cosine {similarity:.3f}" for similarity in similarities)]
     shared = [set(), *(own & set(concepts) for concepts in images["concepts"].iloc[1:])]
     lines = [_lines(dataset, *each) for each in zip(images["concepts"], shared, strict=True)]
-    return draw_pictures(
-        images, notes, lines, f"{dataset.title}: an image, its nearest neighbours, and the concepts they share", size
-    )
+    title = f"{dataset.title}: an image, its nearest neighbours, and the concepts they share"
+    return draw_pictures(images, notes, lines, title, size)
 
 
 def _lines(dataset: Dataset, concepts: Sequence[str], shared: set[str]) -> Lines:
