@@ -7,39 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option, Typer, echo, secho
 
 from nblib.batch import PapermillStyle, batch
-from nblib.data import (
-    LAYOUTS,
-    Dataset,
-    Problem,
-    check_images,
-    count_images,
-    format_problems,
-    inspect_dataset,
-    label_statistics,
-    missing_splits,
-    serious_problems,
-    write_quarantine,
-)
+from nblib.data import LAYOUTS, Dataset, Problem, count_images, format_problems, inspect_dataset, serious_problems
 from nblib.system import stderr_silenced
 
-app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
-)
+app = Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False)
 
-# Decimal places as in the paper, section 3.2.
-DIGITS = {"label cardinality": ".2f", "label density": ".4f"}
+DIGITS = {"label cardinality": ".2f", "label density": ".4f"}  # as in section 3.2 of the paper
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-LayoutName = Annotated[
-    str | None, typer.Option(help=f"One of {', '.join(LAYOUTS)}; detected by default.", show_default=False)
-]
-ParametersFiles = Annotated[
-    list[Path], typer.Argument(help="Parameters files, such as those in params/table3.", show_default=False)
-]
-DataFolder = Annotated[Path, typer.Argument(help="Folder of images and concept lists.", show_default=False)]
+AsJson = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
+Layout = Annotated[str | None, Option(help=f"One of {', '.join(LAYOUTS)}; detected by default.", show_default=False)]
+ParametersFiles = Annotated[list[Path], Argument(help="Parameters files, as in params/table3.", show_default=False)]
+DataFolder = Annotated[Path, Argument(help="Folder of images and concept lists.", show_default=False)]
 
 
 @app.callback()
@@ -52,9 +33,9 @@ def _describe() -> None:
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.", show_default=False)],
-    images: Annotated[int, typer.Option(help="Number of images, at least 50.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same files.", min=0)] = 2020,
+    folder: Annotated[Path, Argument(help="A new or empty folder.", show_default=False)],
+    images: Annotated[int, Option(help="Number of images, at least 50.")] = 1000,
+    seed: Annotated[int, Option(help="The same seed draws the same files.", min=0)] = 2020,
 ) -> None:
     """Draw a synthetic data set in the layout of the 2020 task.
 
@@ -63,7 +44,7 @@ def sample(
     from nblib.phantoms import draw_sample
 
     draw_sample(folder, images, seed)
-    typer.echo(f"{images} synthetic images in {folder}")
+    echo(f"{images} synthetic images in {folder}")
 
 
 @app.command()
@@ -71,48 +52,52 @@ def check(
     data: DataFolder,
     as_json: AsJson = False,
     pixels: Annotated[
-        bool, typer.Option("--pixels/--headers", help="Decode each image, or only read headers: faster, less thorough.")
+        bool, Option("--pixels/--headers", help="Decode each image, or only read headers: faster, less thorough.")
     ] = True,
     quarantine: Annotated[
-        Path | None, typer.Option(help="A file to list unusable images in, for training to skip.", show_default=False)
+        Path | None, Option(help="A file to list unusable images in, for training to skip.", show_default=False)
     ] = None,
-    layout: LayoutName = None,
+    layout: Layout = None,
 ) -> None:
     """Report what a data folder holds and what is wrong with it; exit 1 if it is not fit for training.
 
     Example: `nblib check data/sample --quarantine quarantine.txt`
     """
+    from nblib.data import check_images, missing_splits, write_quarantine
+
     dataset = inspect_dataset(data, layout)
     problems = [*missing_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
-    typer.echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
+    echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
     if quarantine:
-        typer.echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
+        echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
     if serious_problems(problems):
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 @app.command()
-def stats(data: DataFolder, as_json: AsJson = False, layout: LayoutName = None) -> None:
+def stats(data: DataFolder, as_json: AsJson = False, layout: Layout = None) -> None:
     """Print Table 1 of the paper for your data, and their label cardinality and density.
 
     Example: `nblib stats data/sample --json`
     """
+    from nblib.data import label_statistics
+
     dataset = inspect_dataset(data, layout)
     table = count_images(dataset.images)
     numbers = label_statistics(dataset.split("train", "val")["concepts"]).to_dict()
     if as_json:
-        typer.echo(json.dumps({"images by split": table.T.to_dict(), **numbers}, indent=2))
+        echo(json.dumps({"images by split": table.T.to_dict(), **numbers}, indent=2))
         return
-    typer.echo(table.to_string())
-    typer.echo(f"categories from: {dataset.category_from or 'nothing; they are not known'}\n")
-    typer.echo("\n".join(f"{name:20} {value:>12{DIGITS.get(name, ',')}}" for name, value in numbers.items()))
+    echo(table.to_string())
+    echo(f"categories from: {dataset.category_from or 'nothing; they are not known'}\n")
+    echo("\n".join(f"{name:20} {value:>12{DIGITS.get(name, ',')}}" for name, value in numbers.items()))
 
 
 @app.command("evaluate")
 def evaluate_submission(
-    truth: Annotated[Path, typer.Argument(help="The true concepts, as a submission file.", show_default=False)],
-    submission: Annotated[Path, typer.Argument(help="The submission file to score.", show_default=False)],
+    truth: Annotated[Path, Argument(help="The true concepts, as a submission file.", show_default=False)],
+    submission: Annotated[Path, Argument(help="The submission file to score.", show_default=False)],
 ) -> None:
     """Score a submission as the challenge does: mean F1 over images.
 
@@ -121,13 +106,13 @@ def evaluate_submission(
     from nblib.evaluation import evaluate, read_submission
 
     f1, scored = evaluate(read_submission(truth), read_submission(submission))
-    typer.echo(f"{f1:.6f} mean F1 over {scored} images")
+    echo(f"{f1:.6f} mean F1 over {scored} images")
 
 
 @app.command("check-submission")
 def check_submission_file(
-    submission: Annotated[Path, typer.Argument(help="The file to check.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Data folder with the test images.", show_default=False)],
+    submission: Annotated[Path, Argument(help="The file to check.", show_default=False)],
+    data: Annotated[Path, Option(help="Data folder with the test images.", show_default=False)],
 ) -> None:
     """Report everything for which the challenge would reject a submission; exit 1 if it would.
 
@@ -137,16 +122,16 @@ def check_submission_file(
 
     test = inspect_dataset(data).split("test")
     if problems := check_submission(submission, test["image_id"]):
-        typer.echo(format_problems(problems))
+        echo(format_problems(problems))
     if serious_problems(problems):
-        raise typer.Exit(1)
-    typer.echo(f"{submission}: accepted, {len(test):,} images answered")
+        raise Exit(1)
+    echo(f"{submission}: accepted, {len(test):,} images answered")
 
 
 @app.command()
 def report(
-    runs: Annotated[Path, typer.Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
-    to: Annotated[Path, typer.Option(help="Folder for the HTML pages.")] = Path("reports"),
+    runs: Annotated[Path, Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
+    to: Annotated[Path, Option(help="Folder for the HTML pages.")] = Path("reports"),
 ) -> None:
     """Render executed notebooks as HTML pages with an index.
 
@@ -154,14 +139,14 @@ def report(
     """
     from nblib.reports import render_reports
 
-    typer.echo(f"open {render_reports(runs, to)}")
+    echo(f"open {render_reports(runs, to)}")
 
 
 @app.command()
 def doctor(
     experiments: ParametersFiles = (),
     data: Annotated[
-        Path | None, typer.Option(help="Data folder for all experiments, instead of their own.", show_default=False)
+        Path | None, Option(help="A data folder instead of the experiments' own.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -177,15 +162,14 @@ def doctor(
     findings = examine([read_experiment(path, data and data.resolve()) for path in experiments])
     fit = all(finding.level != "error" for finding in findings)
     if as_json:
-        facts = {"versions": versions(), "fit": fit, "findings": list(map(asdict, findings))}
-        typer.echo(json.dumps(facts, indent=2))
+        echo(json.dumps({"versions": versions(), "fit": fit, "findings": list(map(asdict, findings))}, indent=2))
     else:
-        typer.echo(", ".join(f"{name} {number}" for name, number in versions().items()))
+        echo(", ".join(f"{name} {number}" for name, number in versions().items()))
         for finding in findings:
             advice = f"\n{'':8} -> {finding.advice}" if finding.advice else ""
-            typer.echo(f"{finding.level:8} {finding.what}{advice}")
+            echo(f"{finding.level:8} {finding.what}{advice}")
     if not fit:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 @app.command()
@@ -202,9 +186,7 @@ def prepare(experiments: ParametersFiles) -> None:
 
 
 @app.command()
-def watch(
-    run: Annotated[Path, typer.Argument(help="Run folder, such as runs/03_vgg16_flipped/val1.", show_default=False)],
-) -> None:
+def watch(run: Annotated[Path, Argument(help="Run folder, such as that in the example.", show_default=False)]) -> None:
     """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training.
 
     Example: `nblib watch runs/03_vgg16_flipped/val1`
@@ -254,7 +236,7 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError) as error:
-        typer.secho(str(error), fg="red", err=True)
+        secho(str(error), fg="red", err=True)
         raise SystemExit(1) from None
 
 

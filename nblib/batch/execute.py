@@ -83,10 +83,8 @@ class Batch:
         for run in [run for run in self.left if _job_file(run).is_file()]:
             job = Job(**json.loads(_job_file(run).read_text(encoding="utf-8")))
             if job.place != self._place.name:
-                raise ValueError(
-                    f"{run.name} was submitted to {job.place} as job {job.job_id}; continue with --executor "
-                    f"{job.place}, or make sure that the job has ended and remove {_job_file(run)}."
-                )
+                advice = f"continue with --executor {job.place}, or, if the job has ended, remove {_job_file(run)}."
+                raise ValueError(f"{run.name} was submitted to {job.place} as job {job.job_id}; {advice}")
             if self._place.running([job]):
                 self.left.remove(run)
                 self.running[run] = job

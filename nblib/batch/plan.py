@@ -102,10 +102,8 @@ def plan_runs(
     """
     choices = {name: text.split(",") for name, text in (parameters or {}).items()}
     if reserved := choices.keys() & {"validation_half", "force"}:
-        raise ValueError(
-            f"a batch does not accept -p {' or -p '.join(sorted(reserved))}: give the halves by --halves; force would "
-            f"train finished runs whenever the batch is started again, so choose another `runs` folder instead."
-        )
+        advice = "give the halves by --halves; to train again, choose other `runs` (force would at every start)."
+        raise ValueError(f"a batch does not accept -p {' or -p '.join(sorted(reserved))}: {advice}")
     planned, wrong = [], defaultdict(dict)
     overlays, varied = list(overlays), [name for name in choices if len(choices[name]) > 1]
     for file, values, half in product(_files(files), product(*choices.values()), halves):
@@ -188,8 +186,8 @@ def _files(named: Iterable[Path]) -> Iterator[Path]:
 
 
 def _refuse_shared_folders(planned: list[PlannedRun]) -> None:
-    shared = [str(folder) for folder, count in Counter(each.run.folder for each in planned).items() if count > 1]
-    if shared:
+    folders = Counter(str(each.run.folder) for each in planned)
+    if shared := [folder for folder, count in folders.items() if count > 1]:
         raise ValueError(f"several runs would share a folder: {', '.join(shared)}; give each its experiment_name.")
     if len({each.experiment.runs for each in planned}) > 1:
         raise ValueError("all runs of a batch need the same `runs` folder: set it for all, as in -p runs my_runs.")

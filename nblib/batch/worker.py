@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -71,12 +72,10 @@ def wait_until_free(run_folder: Path, patience: float = 600) -> None:
 
 def kill_tree(process_id: int) -> None:
     """Kills a process, if it exists, with all that it has started."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(process_id)
         for each in [*process.children(recursive=True), process]:
             each.kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 if __name__ == "__main__":

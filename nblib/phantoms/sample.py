@@ -56,11 +56,8 @@ def fused(pixels):
     return Image.composite(glow, anatomy, grey(np.clip(4 * tracer, 0, 1)))
 
 
-TINTS = {
-    "body_tracer_map": lambda pixels: grey(1 - pixels),  # what takes up the tracer is dark
-    "brain_tracer_map": hot,
-    "fused_chest_section": fused,
-}
+# In a map of the body, what takes up the tracer is dark.
+TINTS = {"body_tracer_map": lambda pixels: grey(1 - pixels), "brain_tracer_map": hot, "fused_chest_section": fused}
 
 
 def draw_study(study, rng):
@@ -113,8 +110,8 @@ def draw_sample(folder: str | Path, images: int = 1000, seed: int = 2020) -> Pat
 
     train/<CATEGORY>/*.jpg (70 %), val/<CATEGORY>/*.jpg (20 %), test/*.jpg (10 %, flat), concepts/<split>/*.csv,
     string_concepts.csv, withheld/test_concepts.csv (the truth of test/, for scoring only) and README.txt.
-    The same arguments give the same bytes. Raises ValueError for fewer than 50 images and FileExistsError for
-    a file or a folder that has something in it; all of it is written, or nothing.
+    The same arguments give the same bytes; all of it is written, or nothing. Raises ValueError for fewer than 50
+    images and FileExistsError for a file or a folder that is not empty.
     """
     folder = Path(folder)
     if images < SMALLEST_SAMPLE:
@@ -145,11 +142,9 @@ def write_sample(folder, images, seed):
     with ThreadPoolExecutor() as pool:
         drawn = pool.map(write_image, range(1, images + 1), *zip(*plan_sample(images, seed), strict=True))
         write_concepts(folder, list(tqdm(drawn, "draw", images, disable=None)))
-    note = (
-        f"SYNTHETIC sample: drawn by nblib.phantoms.draw_sample(images={images}, seed={seed}).\n"
-        "The pictures are phantoms, no patient is shown. For trying the notebooks, not for clinical use.\n"
-    )
-    (folder / "README.txt").write_text(note, encoding="utf-8", newline="\n")
+    origin = f"SYNTHETIC sample: drawn by nblib.phantoms.draw_sample(images={images}, seed={seed}).\n"
+    use = "The pictures are phantoms, no patient is shown. For trying the notebooks, not for clinical use.\n"
+    (folder / "README.txt").write_text(origin + use, encoding="utf-8", newline="\n")
 
 
 def plan_sample(images, seed):
@@ -157,8 +152,8 @@ def plan_sample(images, seed):
     rng, test, val = np.random.default_rng(seed), round(0.1 * images), round(0.2 * images)
     categories = list(read_categories())
     counts = np.array([category.train_images for category in read_categories().values()])
-    shares = counts / counts.sum()
-    shares = np.maximum(shares, SMALLEST_SHARE) / np.maximum(shares, SMALLEST_SHARE).sum()
+    shares = np.maximum(counts / counts.sum(), SMALLEST_SHARE)
+    shares /= shares.sum()
     plan = [("test", str(category)) for category in rng.choice(categories, test, p=shares)]
     for split, size in (("train", images - test - val), ("val", val)):
         counts = np.maximum(1, np.floor(shares * size)).astype(int)

@@ -85,8 +85,7 @@ def pelvis_section(canvas):
 def brain_section(canvas):
     """Draw an MR section of the brain, T1 or T2 by chance: cortex with sulci, white matter, nuclei and ventricles."""
     water, cortex, white = (1.0, 0.6, 0.42) if canvas.rng.random() < 0.5 else (0.08, 0.42, 0.62)  # T2, T1
-    layers = ((0.86, 0.95, 0.75), (0.79, 0.88, 0.05), (0.73, 0.82, 0.8 * water), (0.71, 0.8, cortex))
-    for a, b, value in layers:
+    for a, b, value in ((0.86, 0.95, 0.75), (0.79, 0.88, 0.05), (0.73, 0.82, 0.8 * water), (0.71, 0.8, cortex)):
         canvas.paint(oval(0, 0, a, b), value)
     canvas.paint(oval(0, 0, 0.6, 0.7), white, soft=0.05)
     angles = np.linspace(0, 2 * np.pi, 26, endpoint=False) + canvas.rng.normal(0, 0.06, 26)
@@ -181,5 +180,4 @@ def fused_chest_section(canvas):
     if "Neoplasms" in canvas.found:
         canvas.paint(oval(canvas.side * 0.45, 0.02, 0.15, 0.14), 0.95, soft=0.05)
     if "Nodule" in canvas.found:
-        nodes = ((-0.02, 0.12), (0.12, 0.18), (-0.15, 0.2))
-        canvas.paint([oval(x, y, 0.05, 0.05) for x, y in nodes], 0.9, soft=0.03)
+        canvas.paint([oval(x, y, 0.05, 0.05) for x, y in ((-0.02, 0.12), (0.12, 0.18), (-0.15, 0.2))], 0.9, soft=0.03)

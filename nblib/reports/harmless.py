@@ -10,12 +10,8 @@ from markupsafe import Markup
 SVG_TAGS = {"svg", "g", "rect", "text", "line", "circle", "path", "polyline"}
 SVG_ATTRIBUTES = {"x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "d", "points", "width", "height", "viewBox",
                   "fill", "stroke", "stroke-width", "text-anchor", "font-size", "font-weight", "transform"}  # fmt: skip
-ATTRIBUTES = {
-    **nh3.ALLOWED_ATTRIBUTES,
-    "*": {"class"},
-    "div": {"tabindex", "role", "aria-label"},
-    **dict.fromkeys(SVG_TAGS, SVG_ATTRIBUTES),
-}
+ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | dict.fromkeys(SVG_TAGS, SVG_ATTRIBUTES)
+ATTRIBUTES |= {"*": {"class"}, "div": {"tabindex", "role", "aria-label"}}
 
 
 def harmless(html: str, target_of: Callable[[str], str | None] = lambda link: None) -> Markup:

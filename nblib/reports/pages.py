@@ -77,8 +77,7 @@ def read_page(file: str, notebook: Path | None, run: Run | None, runs: Path) -> 
 def _completed(row: Row | None, page: Page) -> Row | None:
     """The run's row with its page, and with the failure of a notebook whose run did not finish.
 
-    An experiment that failed before there was a run gets a row of its own; a notebook that trains nothing, or was
-    archived, gets none.
+    An experiment that failed before there was a run gets a row of its own, unless its notebook was archived.
     """
     if row:
         status = page.status if row.status == "unfinished" and page.status == "failed" else row.status
@@ -107,7 +106,7 @@ def write_page(path: Path, page: Page, targets: dict[str, str], fingerprint: str
         intro=_html(intro, target_of),
         parameters=_parameters(content) or (run.facts["experiment"] if run and not page.notebook else {}),
         body=_html(rest, target_of),
-        made_with=_html([cell for cell in content.cells if "provenance" in _tags(cell)], target_of),
+        made_with=_html([cell for cell in content.cells if "provenance" in cell.metadata.get("tags", [])], target_of),
         facts=run.facts if run else {},
         metadata=content.metadata,
         command=repeating_command(content.metadata.get("papermill", {}), page.notebook),
@@ -137,10 +136,6 @@ def _read(path: Path | None) -> tuple[NotebookNode, str | None]:
         return nbformat.v4.new_notebook(), f"{path.name} can't be read as a notebook: {error}"
 
 
-def _tags(cell: NotebookNode) -> list[str]:
-    return cell.metadata.get("tags", [])
-
-
 def _title(notebook: NotebookNode) -> str:
     texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
     return next(texts, "# ").splitlines()[0].removeprefix("# ")
@@ -161,7 +156,7 @@ def _parameters(notebook: NotebookNode) -> dict[str, Any]:
 
 def _split(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
     """The cell before the parameters, and those after; without plumbing, each widget replaced by what it showed."""
-    cells = [cell for cell in notebook.cells if not PLUMBING & set(_tags(cell))]
+    cells = [cell for cell in notebook.cells if PLUMBING.isdisjoint(cell.metadata.get("tags", []))]
     cells = [cell for cell in cells if not cell.source.startswith('<span id="papermill-error')]
     section = ""
     for cell in cells:

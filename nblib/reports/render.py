@@ -59,11 +59,9 @@ def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
 
 def link_targets(pages: list[Any]) -> dict[str, str]:
     """Notebook -> where a link to it leads: to its page or, if there are several, to the index's list of them."""
-    number_of = Counter(page.source for page in pages)
-    return {
-        page.source: f"../index.html#notebook-{page.source}" if number_of[page.source] > 1 else Path(page.file).name
-        for page in pages
-    }
+    targets = {page.source: Path(page.file).name for page in pages}
+    several = [source for source, count in Counter(page.source for page in pages).items() if count > 1]
+    return targets | {source: f"../index.html#notebook-{source}" for source in several}
 
 
 def _file(parts: tuple[str, ...], suffix: str = "") -> str:

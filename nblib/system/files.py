@@ -25,9 +25,8 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it replaces `path` if the block succeeds and is removed if it fails.
 
-    A reader sees the old file or the new one, never half of one. The suffix is the same, since some writers depend on
-    it. Missing parent folders are created; what is written may itself be a folder. `size` is the number of bytes that
-    will be written, if known, for the error message.
+    A reader sees the old file or the new one, never half of one. The suffix is the same: some writers depend on it.
+    Missing parent folders are created. A folder may be written too. `size` in bytes, if known, is for error messages.
 
     Raises:
         OSError: the disk is full; the message says how many bytes are needed and free.

@@ -32,9 +32,7 @@ class ConceptExplorer:
     def __init__(self, dataset: Dataset):
         self.dataset = dataset
         self.everything = self.filtered = Examples.of(dataset.split("train", "val").fillna({"category": "unknown"}))
-        self.texts = {
-            name: f"{name} {dataset.name_of(name)}".casefold() for name in self.everything.vocabulary.concepts
-        }
+        self.texts = {cui: f"{cui} {dataset.name_of(cui)}".casefold() for cui in self.everything.vocabulary.concepts}
         self.totals = _with_sums(count_images(self.everything.images))
         self.shown = self.carriers = self.page_images = pd.DataFrame()
         self.page = 0

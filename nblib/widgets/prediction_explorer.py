@@ -114,10 +114,8 @@ class PredictionExplorer:
         caption = f"<div><b>{escape(row.image_id)}</b> {', '.join(facts)}</div>"
         self.picture.value = inline_picture(row, PICTURE_SIDE) + caption
         self.answers = self._answers()
-        bars = (
-            (label, probability, f"{probability:.2f} {answer}", COLOURS[answer])
-            for _, label, probability, answer in self.answers.itertuples(index=False)
-        )
+        answers = self.answers.itertuples(index=False)
+        bars = ((label, p, f"{p:.2f} {answer}", COLOURS[answer]) for _, label, p, answer in answers)
         self.figure.value = inline_bars(bars, threshold=self.threshold.value)
 
     def _answers(self) -> pd.DataFrame:
