@@ -5,8 +5,8 @@ A member is one network's predictions. Two-fold cross-validation needs it once p
 
 Which figures are unbiased: each run chose its epoch on its own validation half. Where members are chosen or rules tuned
 on val1, F1 on val2 is unbiased if all members are runs validated on val1; with members from both halves it is slightly
-too high, since some chose their epoch on val2. Members from both halves do no harm on the test images, which no choice
-has used. Never choose on both halves: then none is left to evaluate the choice on.
+too high, since some chose their epoch on val2. On the test images, which no choice has used, both are unbiased.
+Never choose on both halves: then none is left to evaluate the choice on.
 """
 
 from collections import Counter
@@ -24,11 +24,7 @@ OTHER_HALF = {"val1": "val2", "val2": "val1"}
 # How probabilities are averaged: the transform before the mean, and its inverse.
 POOLS = {"mean": (np.asarray, np.asarray), "mean_logit": (logits, expit)}
 # How many of M members must select a concept.
-VOTES = {
-    "union": lambda members: 1,
-    "majority": lambda members: members // 2 + 1,
-    "intersection": lambda members: members,
-}
+VOTES = {"union": lambda m: 1, "majority": lambda m: m // 2 + 1, "intersection": lambda m: m}
 
 Member = Mapping[str, Examples]
 Members = Mapping[str, Mapping[str, Member]]

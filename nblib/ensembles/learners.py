@@ -81,8 +81,7 @@ def learn_head(
     rare = keras.initializers.Constant(-5)  # nearly all concepts are absent
     sigmoids = keras.layers.Dense(examples.labels.shape[1], activation="sigmoid", bias_initializer=rare)
     head = keras.Sequential([standardised, keras.layers.Dropout(dropout), *hidden, sigmoids])
-    steps = epochs * -(-len(examples) // batch_size)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * -(-len(examples) // batch_size))
     head.compile(loss=LOSSES[loss], optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4))
     labels = examples.labels.toarray().astype(np.float32)
     head.fit(examples.features, labels, batch_size=batch_size, epochs=epochs, verbose=0)

@@ -17,8 +17,7 @@ from nblib.data import Examples
 from nblib.evaluation import f1_by_threshold
 
 THRESHOLDS = np.arange(1, 64) / 64  # among these a vote gets its best one
-# From this number of images on, FAISS searches where it is installed: it is no faster than scikit-learn with fewer, but
-# need not hold the distances to all of them in memory.
+# From so many images on FAISS searches, if installed: it need not hold all distances, but is no faster for fewer.
 FAISS_FROM = 20_000
 
 

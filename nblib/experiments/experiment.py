@@ -19,19 +19,16 @@ KERAS_BACKBONES = (
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
     "DenseNet121", "DenseNet169", "DenseNet201",
     "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
-    "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S",
-    "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small",
-    "NASNetLarge", "NASNetMobile", "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2",
-    "VGG16", "VGG19", "Xception",
+    "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3",
+    "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile",
+    "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2", "VGG16", "VGG19", "Xception",
 )  # fmt: skip
 
 # The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
-LossName = Literal[
-    "bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"
-]
+Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
 # run. The data are compared by their fingerprint, which a quarantined image changes too.
@@ -65,7 +62,7 @@ class Experiment(BaseModel):
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
     sigmoids: int | None = Field(None, ge=1)
-    loss: LossName = "bce"
+    loss: Loss = "bce"
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-5, gt=0)
     schedule_decay: float = Field(0.9, ge=0)
@@ -99,8 +96,7 @@ class Experiment(BaseModel):
     @field_validator("backbone")
     @classmethod
     def _use_small_relative(cls, backbone: str, before: ValidationInfo) -> str:
-        small = before.data.get("small_relative", False)
-        return SMALL_RELATIVES.get(backbone, backbone) if small else backbone
+        return SMALL_RELATIVES.get(backbone, backbone) if before.data.get("small_relative") else backbone
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> "Experiment":
@@ -148,8 +144,7 @@ def paper_experiment(name: str) -> Experiment:
     """
     rows = table_3()
     refuse_unknown([name], known=rows.index, kind="experiment")
-    conditions = rows.loc[name, [column for column in rows if column in Experiment.model_fields]]
-    known = {key: value for key, value in conditions.items() if not pd.isna(value)}
+    known = {key: value for key, value in rows.loc[name].items() if key in Experiment.model_fields and pd.notna(value)}
     return Experiment(experiment_name=name, **{"lr_reduction_factor": None, **known})
 
 

@@ -28,9 +28,8 @@ def read_parameters(path: Path) -> dict[str, Any]:
 def notebook_parameters(executed_cells: list[str]) -> dict[str, Any]:
     """The parameters a notebook runs with, from IPython's list `In` of the cells executed so far.
 
-    A cell that begins with `# Parameters` sets parameters: the notebook's own, tagged `parameters`, declares them with
-    their defaults; the one that papermill injects after it overrides some of them. Papermill only warns of names that
-    the notebook does not declare; here they are errors.
+    Cells that begin with `# Parameters` set them: the notebook's own declares them with their defaults; those that
+    papermill injects after it override some. Papermill only warns of undeclared names; here they are errors.
 
     Raises:
         ValueError: an injected name is unknown (with the nearest declared one), or a value is not a literal.

@@ -11,8 +11,7 @@ runs/<experiment_name>/<val1 or val2>/
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, where papermill writes it here
 
-With `force` a run that is in the way is archived: its folder is renamed to <val1 or val2>_archived_<date>, and nothing
-is deleted.
+With `force` a run in the way is archived, not deleted: its folder is renamed to <val1 or val2>_archived_<date>.
 """
 
 import json
@@ -36,7 +35,6 @@ from nblib.experiments.experiment import Experiment
 from nblib.system import remove_leftovers, replacing, take_lock, write_json
 
 ARCHIVED = "_archived_"  # in the names of the folders of archived runs
-
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
 
 
@@ -169,8 +167,7 @@ def best_epoch(validation_f1: Iterable[float]) -> int:
 def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabulary) -> Run:
     """The run of this experiment on these data: a new folder, or the one that was started or finished before.
 
-    With `force` a finished run, or one with other parameters or data, is archived first. One that was only started
-    is resumed, so that a killed command can be repeated as it is.
+    With `force` a finished run, or one with other parameters or data, is archived first; a started one is resumed.
 
     Raises:
         ValueError: the folder holds a run with other parameters or other data; two runs never mix.

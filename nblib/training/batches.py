@@ -19,8 +19,7 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
     With flipped copies every image comes once as it is and once flipped: 2N examples.
     Paper: experiment 3, "each image is provided ... both as-it-is and flipped horizontally".
     """
-    examples = 2 * images if flipped_copies else images
-    order = np.random.default_rng([seed, epoch]).permutation(examples)
+    order = np.random.default_rng([seed, epoch]).permutation(2 * images if flipped_copies else images)
     return order % images, order >= images
 
 
@@ -38,8 +37,7 @@ def training_batches(
 
 def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Batches:
     """Batches like those of `training_batches`, of all examples once, in their order."""
-    rows = np.arange(len(examples))
-    return _batches(examples, batch_size, rows, np.zeros(len(rows), bool), apart)
+    return _batches(examples, batch_size, np.arange(len(examples)), np.zeros(len(examples), bool), apart)
 
 
 def _batches(examples: Examples, batch_size: int, rows: np.ndarray, flipped: np.ndarray, apart: bool) -> Batches:

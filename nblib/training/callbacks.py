@@ -42,8 +42,7 @@ class SampleF1(metrics.Mean):
         y_true = ops.cast(y_true, "float32")
         selected = ops.cast(y_pred > self.threshold, "float32")
         true = ops.sum(y_true, axis=-1)
-        hits = ops.sum(y_true * selected, axis=-1)
-        f1 = f1_of_counts(hits, true, ops.sum(selected, axis=-1), ops.maximum)
+        f1 = f1_of_counts(ops.sum(y_true * selected, axis=-1), true, ops.sum(selected, axis=-1), ops.maximum)
         return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
 
 
@@ -86,22 +85,20 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
 class Checkpoint(callbacks.Callback):
     """Saves a run after every epoch, prints one line, and resumes it where it was.
 
-    It comes last, so that `plateau`, the callbacks before it, have seen the epoch. What Keras' own callbacks have
-    counted is not part of any saved model: they are shown the saved history again, which restores their state. The best
-    weights are those of `whole`, of which the model that is trained may be a part.
+    It comes last, after the callbacks of `plateau`. No saved model holds what these have counted: they are shown the
+    saved history again. The best weights are those of `whole`, of which the model that is trained may be a part.
     """
 
     def __init__(self, run: Run, plateau: list[callbacks.Callback], whole: keras.Model, show: Show | None):
         super().__init__()
-        self.run, self.plateau, self.whole, self.show = run, plateau, whole, show
+        self.run, self.plateau, self.whole, self.show = run, plateau, whole, show or (lambda run: None)
         self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
 
     def on_train_begin(self, logs=None):
         """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
         if not self.rows:
             return
-        if self.show:
-            self.show(self.run)
+        self.show(self.run)
         print_epochs(pd.DataFrame(self.rows), self.params["epochs"])
         for epoch, row in enumerate(self.rows):
             for callback in self.plateau:
@@ -131,8 +128,7 @@ class Checkpoint(callbacks.Callback):
             save_weights(self.whole, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
-        if self.show:
-            self.show(self.run)  # before the line, so that all lines follow each other in a notebook
+        self.show(self.run)  # before the line, so that all lines follow each other in a notebook
         print_epochs(pd.DataFrame([row]), self.params["epochs"])
 
     def _require_finite(self, name: str, value: float, where: str) -> None:

@@ -29,8 +29,7 @@ def strategy_scope(devices: int) -> AbstractContextManager:
 
     Each device holds all weights and takes a part of every batch (tf.distribute.MirroredStrategy). Losses, gradients,
     F1 and the statistics of batch normalisation are those of the whole batch, as on one device, but for rounding; only
-    dropout differs, since all parts of a batch get the same mask. Where there is no GPU, the CPU's logical devices
-    count instead; there is one of them unless TensorFlow is configured otherwise.
+    dropout differs, since all parts of a batch get the same mask. Without a GPU, the CPU's logical devices count.
 
     Raises:
         ValueError: TensorFlow sees fewer.
@@ -63,13 +62,11 @@ def dtype_policy_scope(precision: str) -> Iterator[None]:
 
 
 def batch_mean(per_image):
-    """Mean over the images of a batch, a scalar: of the whole batch, also where devices share it.
+    """Mean of `per_image`, (n,), over the whole batch, a scalar; where devices share it, n is this one's part of it.
 
-    Args:
-        per_image: (n,), a number for each image of this device's part; gradients of all parts are summed, too.
+    Gradients of all parts are summed, too.
     """
-    replica = _replica()
-    if replica is None:
+    if (replica := _replica()) is None:
         return ops.mean(per_image)
     return replica.all_reduce("SUM", ops.sum(per_image)) / _batch_size(replica, per_image)
 

@@ -17,15 +17,7 @@ import psutil
 import tensorflow as tf
 
 from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits, serious_problems
-from nblib.experiments import (
-    LABEL_STATISTICS,
-    TEST_IMAGES,
-    VERSIONS_OF,
-    Experiment,
-    project_path,
-    read_parameters,
-    table_1,
-)
+from nblib.experiments import LABEL_STATISTICS, VERSIONS_OF, Experiment, project_path, read_parameters, table_1
 from nblib.training.models import count_activations, describe_network, initial_weights
 from nblib.training.trainer import shared_pixels
 from nblib.training.weights import IMAGENET, cache_folder
@@ -92,8 +84,8 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
 def workload(experiment: Experiment, dataset: Dataset | None) -> tuple[int, int, int]:
     """Images whose pixels are cached, images to predict, and concepts; without data, as many as in the paper."""
     if dataset is None:
-        train, val = table_1().loc[["train", "val"], "total"].astype(int)
-        images = {"train": train, "val1": val - val // 2, "val2": val // 2, "test": TEST_IMAGES}
+        train, val, test = table_1()["total"].astype(int)
+        images = {"train": train, "val1": val - val // 2, "val2": val // 2, "test": test}
         concepts = experiment.sigmoids or LABEL_STATISTICS["unique concepts"]
     else:
         splits = labelled_splits(dataset, experiment.sigmoids)
@@ -184,8 +176,7 @@ def check_data(experiment: Experiment, dataset: Dataset | None) -> Finding:
 def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
     """For each folder of runs: room for all files of its experiments, one after the other.
 
-    Pixels are cached once for all experiments with the same images and size. Without room for them images are decoded
-    anew in each epoch: a warning, no error.
+    Without room for the pixels, cached once per set of images and size, each epoch decodes images anew: a warning.
     """
     for folder in sorted({project_path(experiment.runs) for experiment, _ in needed}):
         pairs = [(experiment, need) for experiment, need in needed if project_path(experiment.runs) == folder]

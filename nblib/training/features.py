@@ -95,9 +95,7 @@ def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Mo
         return with_preprocessing(frozen, experiment.backbone), head
 
 
-def on_features(
-    frozen: keras.Model, examples: Examples, experiment: Experiment, flipped_copies: bool = False
-) -> Examples:
+def on_features(frozen: keras.Model, examples: Examples, experiment: Experiment, flipped_copies: bool) -> Examples:
     """The examples with features from the frozen part of the network as pixels; also of flipped copies, if wanted."""
 
     def cached(flipped: bool) -> np.ndarray:
@@ -122,7 +120,6 @@ def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) ->
 def _extract(network: keras.Model, pixels: Pixels, path: Path, flipped: bool = False) -> None:
     """Writes the features of all pixels to `path`, part by part, so that a killed extraction can resume."""
     parts = path.with_suffix("")
-    shape = (len(pixels), *network.output_shape[1:])
     starts = range(0, len(pixels), PART)
     for start in ProgressBar(starts, "features", unit_scale=PART, unit="image"):
         part = parts / f"{start:09}.npy"
@@ -132,7 +129,7 @@ def _extract(network: keras.Model, pixels: Pixels, path: Path, flipped: bool = F
             with replacing(part) as beside, retracing_warnings_suppressed():
                 np.save(beside, network.predict(batch, verbose=0))
     with replacing(path) as beside:
-        whole = np.lib.format.open_memmap(beside, "w+", np.float32, shape)
+        whole = np.lib.format.open_memmap(beside, "w+", np.float32, (len(pixels), *network.output_shape[1:]))
         for start in starts:
             whole[start : start + PART] = np.load(parts / f"{start:09}.npy")
         whole.flush()

@@ -17,8 +17,7 @@ def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.
     Raises:
         ValueError: a concept has no sigmoid in this run, or the image can't be read.
     """
-    unknown = [concept for concept in concepts if concept not in run.vocabulary.index]
-    if unknown:
+    if unknown := [concept for concept in concepts if concept not in run.vocabulary.index]:
         raise ValueError(f"{', '.join(unknown)}: no concept of {run.folder}; its vocabulary.txt lists them.")
     experiment, network = run.experiment, trained_network(run)
     pixels = decode_image(path, experiment.image_size)
@@ -53,6 +52,5 @@ def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.nda
 def last_feature_maps(network: keras.Model) -> keras.Layer:
     """The last layer with outputs (height, width, channels), except pooling, which only makes them coarser."""
     pooling = (layers.MaxPooling2D, layers.AveragePooling2D)
-    return next(
-        layer for layer in reversed(network.layers) if len(layer.output.shape) == 4 and not isinstance(layer, pooling)
-    )
+    maps = [layer for layer in network.layers if len(layer.output.shape) == 4 and not isinstance(layer, pooling)]
+    return maps[-1]

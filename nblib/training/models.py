@@ -19,8 +19,7 @@ def _small_plain(include_top, weights, input_shape):
     """Four convolutions, each with pooling, after VGG16."""
     image = features = keras.Input(input_shape)
     for block, filters in enumerate((16, 32, 64, 128), start=1):
-        name = f"block{block}_conv"
-        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(features)
+        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"block{block}_conv")(features)
         features = layers.MaxPooling2D(name=f"block{block}_pool")(features)
     return keras.Model(image, features, name="small_plain")
 

@@ -43,9 +43,8 @@ class NadamWithDecay(optimizers.Nadam):
         of_mean = learning_rate * following / (1 - product * following)
         of_gradient = learning_rate * (1 - now) / (1 - product)
         of_square = 1 / (1 - ops.power(ops.cast(self.beta_2, dtype), step))
-        self.assign_sub(
-            variable, (of_mean * mean + of_gradient * gradient) / (ops.sqrt(of_square * square) + self.epsilon)
-        )
+        change = (of_mean * mean + of_gradient * gradient) / (ops.sqrt(of_square * square) + self.epsilon)
+        self.assign_sub(variable, change)
 
     def get_config(self):
         """Arguments that make the same optimiser again."""

@@ -83,9 +83,8 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
     and the head is trained on them, to the same numbers but for rounding.
 
-    A run that is already finished is returned as it is, unless the experiment says `force`; one that was killed resumes
-    after its last whole epoch and ends with the same numbers. `show` (for example `nblib.widgets.LiveCurves`) is called
-    with the run after every epoch and once it is finished.
+    A finished run is returned as it is, unless `force` is set; a killed one resumes after its last whole epoch, to the
+    same numbers. `show`, such as `nblib.widgets.LiveCurves`, is called with the run after every epoch and at the end.
 
     Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
 
@@ -139,9 +138,7 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     return model
 
 
-def fit(
-    model: keras.Model, experiment: Experiment, data: TrainingData, whole: keras.Model, show: Show | None = None
-) -> None:
+def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: keras.Model, show: Show | None) -> None:
     """Trains `model` until early stopping or the last epoch, from the state that the experiment's run folder has.
 
     The best epoch's weights are saved of `whole`: the network that `model` is the head of, or `model` itself.
@@ -157,7 +154,7 @@ def fit(
     if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
-    size, flipped_copies, apart = experiment.batch_size, experiment.flipped_copies, _takes_apart(model)
+    size, flipped_copies, apart = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
     batches = partial(training_batches, data.train, size, flipped_copies, experiment.seed, epochs_done, apart=apart)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
@@ -174,7 +171,7 @@ def fit(
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
     """Probabilities of `examples` in their order, (N, K) float32."""
     with retracing_warnings_suppressed():
-        return model.predict(ordered_stream(examples, batch_size, _takes_apart(model)), verbose=0)
+        return model.predict(ordered_stream(examples, batch_size, apart=len(model.inputs) > 1), verbose=0)
 
 
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
@@ -221,12 +218,11 @@ def on_cached_features(
     network: keras.Model, experiment: Experiment, data: TrainingData
 ) -> tuple[keras.Model, TrainingData] | None:
     """The network's head, and the data as the frozen backbone's features; None where the backbone is trained."""
-    parts = split_frozen(network, experiment)
-    if parts is None:
+    if (parts := split_frozen(network, experiment)) is None:
         return None
     frozen, head = parts
     train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
-    halves = {name: on_features(frozen, data.half(name), experiment) for name in ("val1", "val2")}
+    halves = {name: on_features(frozen, data.half(name), experiment, flipped_copies=False) for name in ("val1", "val2")}
     return head, replace(data, train=train, **halves)
 
 
@@ -240,7 +236,3 @@ def _limited(examples: Examples, experiment: Experiment) -> Examples:
 def _with_pixels(examples: Examples, experiment: Experiment) -> Examples:
     folder = project_path(experiment.runs) / "pixels"
     return replace(examples, pixels=cache_pixels(examples.images, experiment.image_size, folder))
-
-
-def _takes_apart(model: keras.Model) -> bool:
-    return len(model.inputs) > 1

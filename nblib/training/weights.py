@@ -73,20 +73,15 @@ def weights_file(experiment: Experiment) -> Path | None:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise FileNotFoundError(
-            f"weights must be imagenet, null, or a file of backbone weights or the folder of a run; there is no {path}."
-        )
+        raise FileNotFoundError(f"weights must be imagenet, null, or a file or a run's folder; there is no {path}.")
     best, run = path / "best.weights.h5", Run(path)
     if not best.is_file():
         raise FileNotFoundError(
-            f"weights name the folder {path}, which is no run with best.weights.h5: name "
-            f"`<runs>/<experiment_name>/<validation_half>` of a run that has trained an epoch, or a file."
+            f"{path} is no run with best.weights.h5: name a file or run, `<runs>/<experiment_name>/<validation_half>`."
         )
-    if run.experiment.backbone != experiment.backbone:
-        raise ValueError(
-            f"the run in {path} has the backbone {run.experiment.backbone}; this experiment's is "
-            f"{experiment.backbone}. Name a run with the same backbone."
-        )
+    there, here = run.experiment.backbone, experiment.backbone
+    if there != here:
+        raise ValueError(f"the run in {path} has the backbone {there}; this experiment's is {here}. Name another run.")
     return best
 
 

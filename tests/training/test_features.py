@@ -137,7 +137,7 @@ def test_a_head_trained_on_cached_features_is_the_one_trained_on_pixels(conditio
     run = open_run(on_pixels, data.dataset, data.vocabulary)
     network = build_network(on_pixels, len(data.vocabulary))
     model = compile_model(with_preprocessing(network, "small_plain"), on_pixels)
-    fit(model, on_pixels, data, model)
+    fit(model, on_pixels, data, model, show=None)
     columns = ["loss", "f1", "val_loss", "val_f1"]
     assert run.history["loss"].is_monotonic_decreasing
     pd.testing.assert_frame_equal(cached.history[columns], run.history[columns], rtol=1e-3, atol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nblib.experiments.experiment import LossName
+from nblib.experiments.experiment import Loss
 from nblib.training.losses import LOSSES, PAPER_LOSSES, asymmetric, f1_times_bce, focal, loss_slices, soft_f1
 
 EPSILON = 1e-7
@@ -65,7 +65,7 @@ def random_batch(images, concepts, density, seed):
 
 
 def test_losses_are_those_an_experiment_can_name():
-    assert set(LOSSES) == set(BATCH_VALUES) == set(get_args(LossName))
+    assert set(LOSSES) == set(BATCH_VALUES) == set(get_args(Loss))
 
 
 @pytest.mark.parametrize(("images", "concepts", "density"), [(1, 5, 0.5), (8, 40, 0.1), (32, 3047, 0.004)])

@@ -131,7 +131,7 @@ def test_an_epoch_of_10_images_in_batches_of_4_takes_3_steps_or_5_with_flipped_c
     data = load_training_data(experiment)
     model = with_preprocessing(build_network(experiment, len(data.vocabulary)), experiment.backbone)
     open_run(experiment, data.dataset, data.vocabulary)
-    fit(compile_model(model, experiment), experiment, data, model)
+    fit(compile_model(model, experiment), experiment, data, model, show=None)
     assert int(model.optimizer.iterations) == steps
 
 
@@ -175,7 +175,7 @@ def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_furth
     unscored = open_run(experiment, data.dataset, data.vocabulary)
     network = build_network(experiment, len(data.vocabulary))
     model = with_preprocessing(network, experiment.backbone)
-    fit(compile_model(model, experiment), experiment, data, model)
+    fit(compile_model(model, experiment), experiment, data, model, show=None)
     assert unscored.history["val_f1"].gt(0).all() and unscored.history["epoch"].tolist() == [1, 2, 3]
     assert (unscored.folder / "state.npz").exists() and not unscored.finished
 
@@ -237,7 +237,7 @@ def test_tensorboard_gets_the_history_and_a_run_that_resumes_adds_to_it(sample, 
     data = load_training_data(experiment)
     open_run(experiment, data.dataset, data.vocabulary)
     model = with_preprocessing(build_network(experiment, len(data.vocabulary)), experiment.backbone)
-    fit(compile_model(model, experiment), experiment.model_copy(update={"epochs": 2}), data, model)
+    fit(compile_model(model, experiment), experiment.model_copy(update={"epochs": 2}), data, model, show=None)
     finished = train_anew(experiment)
     columns = {
         ("train", "loss"): "loss",
