@@ -193,7 +193,7 @@ def test_07_shows_every_run_beside_the_paper(executed):
     assert (
         "3 of 3 runs are finished" in shown
         and "0.3475" in shown
-        and "0.374525" in shown
+        and "0.3745" in shown
         and "synthetic phantoms" in shown
     )
 
