@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from benchmarks.paper_labels import write_labels
+from paper_labels import write_labels
 from PIL import Image
 from typer.testing import CliRunner
 

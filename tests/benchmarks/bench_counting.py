@@ -7,7 +7,7 @@ one run on a generated, long-tailed label set of 80,723 images, 3,047 concepts a
 import time
 
 import pandas as pd
-from benchmarks.label_sets import long_tailed_images
+from label_sets import long_tailed_images
 
 from nblib.data import Examples, concept_counts, concept_counts_by, label_cardinality, label_density
 from nblib.data.counting import co_occurrences

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 import pandas as pd
-from benchmarks.paper_labels import write_labels
 from nbclient import NotebookClient
+from paper_labels import write_labels
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_data_analysis.ipynb"
 

@@ -10,8 +10,8 @@ import time
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from benchmarks.label_sets import long_tailed_images
-from benchmarks.paper_labels import write_labels
+from label_sets import long_tailed_images
+from paper_labels import write_labels
 
 from nblib.data import ConceptVocabulary, Examples, concept_counts_by, label_statistics, read_dataset
 from nblib.data.counting import co_occurrences

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from benchmarks.paper_labels import write_labels
+from paper_labels import write_labels
 from scipy import sparse
 from sklearn.preprocessing import MultiLabelBinarizer
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.label_sets import long_tailed_images
+from label_sets import long_tailed_images
 
 
 def write_labels(folder: str | Path, by_category: bool = True, **size: int) -> Path:

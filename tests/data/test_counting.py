@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.label_sets import long_tailed_images
+from label_sets import long_tailed_images
 from sklearn.metrics import f1_score
 
 from nblib.data.counting import (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from benchmarks.label_sets import long_tailed_images
 from bs4 import BeautifulSoup
 from data.test_counting import SIX, A, B, C, D
+from label_sets import long_tailed_images
 
 from nblib.data import ConceptVocabulary, Dataset, decode_image, read_dataset
 from nblib.figures import draw_sample_images
