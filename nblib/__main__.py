@@ -101,7 +101,7 @@ def evaluate_submission(
 ) -> None:
     """Score a submission as the challenge does: mean F1 over images.
 
-    Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/submission.txt`
+    Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/03_vgg16_flipped/val1/submission.txt`
     """
     from nblib.evaluation import evaluate, read_submission
 
@@ -116,7 +116,7 @@ def check_submission_file(
 ) -> None:
     """Report everything for which the challenge would reject a submission; exit 1 if it would.
 
-    Example: `nblib check-submission runs/sample/submission.txt --data data/sample`
+    Example: `nblib check-submission runs/sample/03_vgg16_flipped/val1/submission.txt --data data/sample`
     """
     from nblib.evaluation import check_submission
 
@@ -176,7 +176,7 @@ def doctor(
 def prepare(experiments: ParametersFiles) -> None:
     """Decode the pixels and download the weights that experiments share; `nblib batch` does so by itself.
 
-    Example: `nblib prepare params/table3/*.yaml`
+    Example: `nblib prepare my_experiment.yaml`
     """
     with _quiet_tensorflow():
         from nblib.training import prepare as prepare_experiments
@@ -217,8 +217,9 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
         if found:
             text.append(f"\n{heading}: {len(found):,}\n{format_problems(found)}")
     if not serious:
-        trained = dataset.images["path"].notna().any()
-        text.append("\nFit for training." if trained else "\nFit for notebooks 01 and 02; training needs the images.")
+        has_images = dataset.images["path"].notna().any()
+        purpose = "training." if has_images else "notebooks 01 and 02; training needs the images."
+        text.append(f"\nFit for {purpose}")
     return "\n".join(text)
 
 

@@ -44,10 +44,10 @@ def batch(
     time: Annotated[int | None, Option(
         help="slurm: time limit in minutes; then the run is requeued.", min=1, show_default="1440")] = None,
     max_parallel: Annotated[int | None, Option(help="slurm: parallel runs.", min=1, show_default="256")] = None,
-    retries: Annotated[int, Option(help="Further tries after a kill, or when a kernel did not start.", min=0)] = 2,
+    retries: Annotated[int, Option(help="How often to retry a run after a kill or a failed kernel start.", min=0)] = 2,
     dry_run: Annotated[bool, Option("--dry-run", help="Print the papermill command of each run.")] = False,
 ) -> None:  # fmt: skip
-    """Run many experiments; started again, continue with what is missing. Exit 1 if any failed.
+    """Run many experiments; run it again to continue with the missing ones. Exit 1 if any failed.
 
     Example: `nblib batch params/table3 --halves val1 val2 -f params/sample.yaml -p learning_rate 1.0e-3,3.0e-3`
     """

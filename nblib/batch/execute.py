@@ -131,7 +131,7 @@ class Batch:
             self._write(f"done {run.name}")
             return
         outcome, cancelled = judge(run.notebook, run.log_dir), self._place.cancellation(job)
-        if outcome.passing and not cancelled and self._tries[run] <= self._retries:
+        if outcome.transient and not cancelled and self._tries[run] <= self._retries:
             self.left.insert(0, run)
             self._write(f"retrying {run.name}: {outcome.reason} (try {self._tries[run] + 1} of {self._retries + 1})")
             return

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 
 KERNEL_DIED = 138  # papermill's exit code when the kernel died during a cell
 
-# Failures to start a kernel that pass: ports taken at the same moment (papermill issue 511), a machine too busy.
-PASSING = ("Kernel died before replying to kernel_info", "Address already in use", "Kernel didn't respond in")
+# Transient failures to start a kernel: ports taken at the same moment (papermill issue 511), a machine too busy.
+TRANSIENT = ("Kernel died before replying to kernel_info", "Address already in use", "Kernel didn't respond in")
 
 TRAINED_ELSEWHERE = "is being trained by another process"  # what `Run.lock` says
 
 
 class Failure(NamedTuple):
-    """Why a run failed, as text for people; `passing` if another try may not meet it."""
+    """Why a run failed, as text for people; `transient` if another try may not meet it."""
 
     reason: str
-    passing: bool = False
+    transient: bool = False
 
 
 def is_complete(notebook: Path) -> bool:
@@ -42,11 +42,11 @@ def judge(notebook: Path, log_dir: Path) -> Failure:
     ended, log = log_dir / "ended.json", last_log(log_dir)
     code = json.loads(ended.read_text(encoding="utf-8"))["code"] if ended.is_file() else None
     if code is None:
-        return Failure("its process was killed", passing=True)
+        return Failure("its process was killed", transient=True)
     if code == KERNEL_DIED or code < 0:
-        return Failure("its kernel died: killed, or out of memory", passing=True)
-    if found := next((message for message in PASSING if message in log), None):
-        return Failure(f"the kernel did not start: {found}", passing=True)
+        return Failure("its kernel died: killed, or out of memory", transient=True)
+    if found := next((message for message in TRANSIENT if message in log), None):
+        return Failure(f"the kernel did not start: {found}", transient=True)
     lines = [line for line in log.splitlines() if line.strip()]
     return Failure(lines[-1] if lines else "nothing in its log")
 

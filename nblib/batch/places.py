@@ -130,7 +130,10 @@ class Slurm:
         return {job for job in jobs if job.job_id in queued}
 
     def cancellation(self, job: Job) -> str | None:
-        """That the job was cancelled, if it was: for one cancelled while pending, Slurm shows the rest of its array."""
+        """The cancellation reason, or None.
+
+        Slurm no longer lists a job cancelled while pending among the tasks of its array.
+        """
         command = ["scontrol", "show", "job", job.job_id]
         shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         is_shown = f"ArrayTaskId={job.job_id.partition('_')[2]}" in shown.replace("%", " ").split()

@@ -1,4 +1,4 @@
-"""What is wrong with the image files themselves: examined by `nblib check`, not each time a notebook reads."""
+"""What is wrong with the image files themselves: checked by `nblib check` only, not by notebooks."""
 
 import hashlib
 import warnings

@@ -51,7 +51,7 @@ def images_with(examples: Examples, concept: str) -> pd.DataFrame:
 
 
 def co_occurring_concepts(examples: Examples, concept: str) -> pd.DataFrame:
-    """The concepts it occurs with: images with both, their share of its images, lift; most frequent first."""
+    """The concepts that co-occur with `concept`: images with both, share of its images, lift; most frequent first."""
     rows = _rows_with(examples, concept)
     both = np.bincount(examples.labels[rows].indices, minlength=len(examples.vocabulary))
     counts = concept_counts(examples)
@@ -97,7 +97,8 @@ def drift(examples: Examples, top: int = 30) -> pd.DataFrame:
 def indicative_concepts(examples: Examples, each: int = 4) -> pd.DataFrame:
     """The concepts that indicate a category: share of each concept's images (rows) in each category (columns).
 
-    For each category the `each` concepts with the highest F1 as a detector of it: on its images, and on no others.
+    For each category, the `each` concepts that predict it best, by the F1 of "the image has this concept" as a
+    prediction of the category.
     """
     counts = concept_counts_by(examples, "category")
     images = examples.images["category"].value_counts().reindex(counts.columns)

@@ -48,7 +48,7 @@ class ImageFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a data folder contains, not yet matched: images, `listed_images`, and what is wrong so far.
+    """What a data folder contains, not yet matched: images, rows of the lists (`listed`), and problems so far.
 
     `manual` is image_id -> manually curated concepts, where the layout has such lists.
     """
@@ -138,7 +138,7 @@ def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[st
 
 
 def _placed(found: Iterator, folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
-    """The images, `found` with name and folders, whose folders name a split; how many do not is a problem."""
+    """The images in `found`, with name and folders, whose folders name a split; all others become one problem."""
     images, problems, unplaced = [], [], []
     for path, name, folders in found:
         if isinstance(path, Problem):

@@ -143,7 +143,7 @@ def pixel_key(images: pd.DataFrame) -> str:
 def _resized(path: str | ImageSource, size: int) -> Image.Image:
     """The image, (size, size) in its own mode, or in L if it has 16 bits per pixel.
 
-    Their upper eight are taken before resizing: between two pixels Pillow picks another one in 16 bits than in 8.
+    The upper eight bits are taken first, because Pillow's nearest neighbour differs between 16-bit and 8-bit images.
     """
     try:
         with (Path(path) if isinstance(path, str) else path).open("rb") as stream, Image.open(stream) as image:
@@ -180,7 +180,7 @@ def _archive(path: Path, version: tuple[int, int]) -> ZipFile:
     return ZipFile(path)
 
 
-@lru_cache(maxsize=2)  # neighbours are asked for one after the other
+@lru_cache(maxsize=2)  # images are read in order, so mostly from the same row group
 def _row_group(shard: Path, version: tuple[int, int], group: int) -> pa.ChunkedArray:
     try:
         with parquet.ParquetFile(shard) as file:

@@ -148,7 +148,7 @@ class PixelStore:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[Path]:
-    """The folder to build this one in, while no other process builds one; left by a kill, removed by an error."""
+    """Yields the folder to build in, holding the lock; an error removes it, after a kill it stays, to be resumed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f"{folder.name}.part")
     with (folder.parent / "lock").open("ab") as file:

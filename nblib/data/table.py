@@ -152,7 +152,7 @@ def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.Data
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:
     """One note on the validation concepts that no training image has."""
     train, val = (set().union(*table.loc[table["split"] == split, "concepts"]) for split in ("train", "val"))
-    unseen = sorted(val - train)
-    if train and unseen:
-        what = f"concepts that no training image has: {len(unseen):,}, such as {unseen[0]}; they can't be learnt."
-        yield Problem("validation", what, serious=False)
+    only_in_val = sorted(val - train)
+    if train and only_in_val:
+        what = f"concepts that no training image has: {len(only_in_val):,}, such as {only_in_val[0]}"
+        yield Problem("validation", f"{what}; they can't be learnt.", serious=False)

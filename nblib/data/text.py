@@ -14,7 +14,7 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 HEADER_WORDS = {"cuis", "cui", "concepts", "concept"}
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
-_TO_TABS = str.maketrans(",;|", "\t\t\t", '"')  # quotes are those of CSV files, whose commas separate concepts, too
+_TO_TABS = str.maketrans(",;|", "\t\t\t", '"')  # drops the quotes of CSV; commas inside them separate concepts as well
 
 
 def read_text(path: str | Path) -> str:

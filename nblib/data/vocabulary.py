@@ -35,7 +35,7 @@ class ConceptVocabulary:
         """This vocabulary with concepts added that no image has, `size` in all; unchanged for None.
 
         The paper's 3,047 sigmoids make the labels very sparse, which decides how the losses behave: a small data set
-        behaves alike in a label space of that size.
+        behaves in the same way in a label space of that size.
 
         Raises:
             ValueError: `size` is less than the number of concepts.

@@ -119,13 +119,13 @@ def select_test(members: Members, configuration: Configuration) -> sparse.csr_ar
 def run_ablation(configurations: Mapping[str, Configuration], members: Members) -> pd.DataFrame:
     """F1 of every configuration on both halves, and its gain over the first, with 95 % intervals over images.
 
-    A configuration with a member that is there for one half only is evaluated once.
+    A configuration with a member that exists for one half only is evaluated once.
 
     Returns:
         Tidy: half (evaluated on), configuration, f1, low, high, gain, gain_low, gain_high.
 
     Raises:
-        ValueError: a configuration names a member that is there for neither half.
+        ValueError: a configuration names a member that exists for neither half.
     """
     known = {name for of_half in members.values() for name in of_half}
     refuse_unknown((name for each in configurations.values() for name in each.members), known, kind="member")

@@ -31,7 +31,7 @@ def compare_f1(f1_of: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed
 
     Args:
         f1_of: name -> F1 per image, (N,), of the same images in the same order.
-        resamples, seed: their number, and the seed that they are drawn with.
+        resamples, seed: the number of bootstrap resamples, and their random seed.
 
     Returns:
         Indexed by name: f1, low, high, gain, gain_low, gain_high; the first row's gain is 0.

@@ -43,7 +43,7 @@ class PlattScaling:
 
 @dataclass(frozen=True, eq=False)
 class Isotonic:
-    """The rising function that fits best how often concepts of each probability are true."""
+    """Isotonic regression: a non-decreasing function from predicted probability to observed frequency."""
 
     steps: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)

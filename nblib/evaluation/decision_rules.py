@@ -3,7 +3,7 @@
     rule = TunedThreshold.fit(validation_half.probabilities, validation_half.labels)
     sample_f1(test_half.labels, rule.select(test_half.probabilities))
 
-All rules have this interface. The F1 of a rule on the half it was fitted on is too good.
+All rules have this interface. The F1 of a rule on the half it was fitted on is optimistic.
 """
 
 from collections.abc import Callable
@@ -66,8 +66,8 @@ class ConceptThresholds(Threshold):
     def fit(cls, probabilities: np.ndarray, labels, weight: float = 10) -> "ConceptThresholds":
         """Coordinate ascent: concept by concept the threshold with the best F1 over images, all others fixed.
 
-        `weight` is that of the common threshold, against one for each image that has the concept; the weighted mean is
-        taken between logits. Concepts without images get the common threshold.
+        `weight` is a pseudo-count: the common threshold weighs as much as that many images with the concept; logits
+        are averaged. Concepts without images get the common threshold.
         """
         start = TunedThreshold.fit(probabilities, labels).threshold
         columns, true = np.array(probabilities.T, dtype=np.float64), np.array(as_csr(labels).toarray().T, dtype=bool)
@@ -158,12 +158,12 @@ def compare_rules(tuned_on: Examples, evaluated_on: Examples, rules=tuple(RULES)
 
     Args:
         tuned_on: the validation half, which also chose the run's epoch.
-        evaluated_on: the test half, which has chosen nothing.
+        evaluated_on: the test half, on which nothing was tuned.
         rules: names in `RULES`; gains are over the first.
         limits: cap, nomissing.
 
     Returns:
-        Indexed by rule: f1, low, high, gain, gain_low, gain_high, concepts (per image, mean), without (images).
+        Indexed by rule: f1, low, high, gain, gain_low, gain_high, concepts per image, images without concepts.
 
     Raises:
         ValueError: the halves share an image or differ in their vocabulary, or there is no such rule.
@@ -176,7 +176,7 @@ def compare_rules(tuned_on: Examples, evaluated_on: Examples, rules=tuple(RULES)
     selected = {name: fit_rule(name, tuned_on).select(evaluated_on.probabilities, **limits) for name in rules}
     table = compare_f1({name: f1_per_image(evaluated_on.labels, each) for name, each in selected.items()})
     sizes = np.array([np.diff(each.indptr) for each in selected.values()])
-    table["concepts"], table["without"] = sizes.mean(axis=1), (sizes == 0).sum(axis=1)
+    table["concepts per image"], table["images without concepts"] = sizes.mean(axis=1), (sizes == 0).sum(axis=1)
     return table.rename_axis("rule")
 
 

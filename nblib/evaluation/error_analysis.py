@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from nblib.data import Z_95, ConceptVocabulary, Dataset
-from nblib.evaluation.metrics import as_csr, f1_per_image, sample_f1
+from nblib.evaluation.metrics import as_csr, f1_of_counts, f1_per_image, sample_f1
 
 # The first value of each band; the last band has no end.
 TRAIN_IMAGES = (0, 1, 3, 10, 30, 100, 300)
@@ -165,8 +165,8 @@ def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
 def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
     """The counts with precision, recall and F1 beside them."""
     selected, true, right = table["right"] + table["wrong"], table["true"], table["right"]
-    rates = {"precision": (right, selected), "recall": (right, true), "f1": (2 * right, selected + true)}
-    return table.assign(**{name: above / below.where(below > 0) for name, (above, below) in rates.items()})
+    rates = {"precision": right / selected.where(selected > 0), "recall": right / true.where(true > 0)}
+    return table.assign(**rates, f1=f1_of_counts(right, true, selected).where(true + selected > 0))
 
 
 def _bands(numbers: np.ndarray, firsts: Sequence[int]) -> pd.Categorical:

@@ -99,7 +99,7 @@ def draw_lift(table: pd.DataFrame, name_of: NameOf = str, data: str = "") -> Fig
 def draw_indicative_concepts(
     table: pd.DataFrame, name_of: NameOf = str, data: str = "", ax: Axes | None = None
 ) -> Axes:
-    """Heatmap of `nblib.data.indicative_concepts`: a dark cell is a concept that gives its category away."""
+    """Heatmap of `nblib.data.indicative_concepts`: a dark cell is a concept that indicates its category."""
     import seaborn as sns
 
     ax = ax or axes_of_size(8, 1.2 + 0.24 * len(table))

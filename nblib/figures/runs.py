@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nblib.data import Dataset
-from nblib.experiments import Run, best_epoch
+from nblib.experiments import Run, best_epoch, read_half
 from nblib.figures.images import GREY, cut, draw_pictures, picture_panels
 from nblib.figures.style import NameOf, axes_of_size, concept_label, evenly, label_rows, shortened, titled
 
@@ -21,10 +21,8 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
     """Images of the run's test half with what it selects at threshold 0.5: right, missed and wrong concepts."""
     from nblib.evaluation import errors_per_image, select  # takes a second (scikit-learn) that other figures don't need
 
-    image_ids, probabilities = run.probabilities(run.experiment.test_half)
-    images = dataset.images.set_index("image_id").loc[image_ids].reset_index()
-    labels = run.vocabulary.encode(images["concepts"])
-    errors = errors_per_image(images, labels, select(probabilities), run.vocabulary)
+    half = read_half(run, dataset, run.experiment.test_half)
+    errors = errors_per_image(half.images, half.labels, select(half.probabilities), run.vocabulary)
     return draw_predicted_concepts(dataset, evenly(errors.sort_values("category", kind="stable"), number), size)
 
 
@@ -98,7 +96,7 @@ def draw_thresholds(
 
 
 def draw_f1_by(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """F1 of each group of images with its 95 % interval, from `nblib.evaluation.f1_by_category` or its neighbour."""
+    """F1 by group with its 95 % interval, from `nblib.evaluation.f1_by_category` or `f1_by_number_of_concepts`."""
     ax = ax or axes_of_size(7, 1.2 + 0.36 * len(table))
     rows = np.arange(len(table))
     ax.hlines(rows, table["low"], table["high"], color="C0", linewidth=2)
@@ -170,7 +168,7 @@ def draw_predicted_concepts(dataset: Dataset, errors: pd.DataFrame, size: int = 
 
 
 def draw_grad_cam(pixels: np.ndarray, maps: Mapping[str, np.ndarray], name_of: NameOf = str) -> Figure:
-    """The image, then for each concept where the network looks for it: bright is much, dark is nothing.
+    """The image, then for each concept where the network looks for it (bright: strong evidence, dark: none).
 
     From `nblib.training.explain`: pixels (size, size, 3) uint8, and for each concept a map (size, size) from 0 to 1.
     """

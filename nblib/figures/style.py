@@ -1,6 +1,6 @@
 """What all figures share: one style, colours of the splits, labels of concepts.
 
-Colours are seaborn's colour-blind palette; they can be told from each other in print.
+Colours are seaborn's colour-blind palette; they are distinguishable in print.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""HTML without anything that could act or load: what notebooks show was written by data and by strangers."""
+"""Sanitises HTML (no scripts, handlers or external resources), since notebooks may show untrusted text."""
 
 import re
 from collections.abc import Callable

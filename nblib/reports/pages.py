@@ -20,7 +20,7 @@ from nblib.reports.leaderboard import Row, read_row
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
 
-PLUMBING = {"parameters", "injected-parameters", "papermill-error-cell-tag", "provenance"}
+HIDDEN_TAGS = {"parameters", "injected-parameters", "papermill-error-cell-tag", "provenance"}
 
 
 @dataclass
@@ -155,8 +155,8 @@ def _parameters(notebook: NotebookNode) -> dict[str, Any]:
 
 
 def _split(notebook: NotebookNode) -> tuple[list[NotebookNode], list[NotebookNode]]:
-    """The cell before the parameters, and those after; without plumbing, each widget replaced by what it showed."""
-    cells = [cell for cell in notebook.cells if PLUMBING.isdisjoint(cell.metadata.get("tags", []))]
+    """The cell before the parameters, and those after; without hidden ones, each widget replaced by what it showed."""
+    cells = [cell for cell in notebook.cells if HIDDEN_TAGS.isdisjoint(cell.metadata.get("tags", []))]
     cells = [cell for cell in cells if not cell.source.startswith('<span id="papermill-error')]
     section = ""
     for cell in cells:

@@ -20,7 +20,7 @@ def snapshot(notebook: NotebookNode, view: dict[str, Any]) -> str:
 
 
 def _shown(model: str, states: dict[str, Any]) -> str:
-    """A box with all in it, HTML as it is, and what a control was set to; nothing for one without a name: a button."""
+    """The widget as HTML: a box with its children, HTML as it is, a control's value; empty without a description."""
     widget = states.get(model, {})
     name, state = widget.get("model_name", ""), widget.get("state", {})
     if "children" in state:

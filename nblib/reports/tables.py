@@ -83,8 +83,8 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
 def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """F1 of finished runs on their test halves at threshold 0.5, and the gain over the first run on the same images.
 
-    With 95 % intervals over images, paired: if that of a gain contains 0, the two runs can't be told apart. They say
-    how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out.
+    With 95 % intervals over images, paired: if that of a gain contains 0, the difference is not significant. They
+    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out.
 
     Returns:
         One row per run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.

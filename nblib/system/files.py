@@ -44,7 +44,7 @@ def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
         needed = f"about {size:,}" if size else f"more than {written:,}"
         free = shutil.disk_usage(path.parent).free + written
         sentence = f"{os.strerror(error.errno)}: {path} needs {needed} bytes, {free:,} are free there. "
-        advice = "What was kept before is whole: make room (or raise the quota or limit), then start again."
+        advice = "Everything saved earlier is intact: make room (or raise the quota or limit), then start again."
         raise OSError(error.errno, sentence + advice) from None
     finally:
         _remove(beside)

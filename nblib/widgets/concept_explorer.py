@@ -34,7 +34,7 @@ class ConceptExplorer:
         self.everything = self.filtered = Examples.of(dataset.split("train", "val").fillna({"category": "unknown"}))
         self.texts = {cui: f"{cui} {dataset.name_of(cui)}".casefold() for cui in self.everything.vocabulary.concepts}
         self.totals = _with_sums(count_images(self.everything.images))
-        self.shown = self.carriers = self.page_images = pd.DataFrame()
+        self.shown = self.images_with_concept = self.page_images = pd.DataFrame()
         self.page = 0
         self.loader = ThreadPoolExecutor(max_workers=1)
         self.figure, self.table, self.about, self.message, self.pages, self.pictures = (HTML() for _ in range(6))
@@ -92,29 +92,29 @@ class ConceptExplorer:
     def _pick(self, _=None) -> None:
         """Shows the picked concept: where it occurs, with what, and the first of its images."""
         self.page, concept = 0, self.picked.value
-        self.carriers = images_with(self.filtered, concept) if concept else self.filtered.images.head(0)
+        self.images_with_concept = images_with(self.filtered, concept) if concept else self.filtered.images.head(0)
         self.about.value = self._about(concept) if concept else "No concept matches; widen the filters."
         self._turn(0)
 
     def _about(self, concept: str) -> str:
-        companions = co_occurring_concepts(self.filtered, concept).head(8)
-        companions.insert(0, "name", [self.dataset.name_of(other) for other in companions.index])
+        co_occurring = co_occurring_concepts(self.filtered, concept).head(8)
+        co_occurring.insert(0, "name", [self.dataset.name_of(other) for other in co_occurring.index])
         counts = _with_sums(count_images(images_with(self.everything, concept)), like=self.totals)
         shares = (counts / self.totals.where(self.totals > 0)).fillna(0)
         places = _table(counts.map("{:,}".format) + shares.map(" ({:.0%})".format))
         return (
             f"<b>{escape(self._label(concept, longest=80))}</b>"
             f"<p>Images with it, by split and category (share of all images there)</p>{places}"
-            f"<p>It occurs with (lift: 1 is chance)</p>{_table(companions)}"
+            f"<p>It occurs with (lift: 1 is chance)</p>{_table(co_occurring)}"
         )
 
     def _turn(self, step: int) -> None:
         """Turns `step` pages of the picked concept's images, stopping at the ends."""
-        last = max((len(self.carriers) - 1) // IMAGES_PER_PAGE, 0)
+        last = max((len(self.images_with_concept) - 1) // IMAGES_PER_PAGE, 0)
         self.page = min(max(self.page + step, 0), last)
         first = self.page * IMAGES_PER_PAGE
-        images = self.page_images = self.carriers.iloc[first : first + IMAGES_PER_PAGE]
-        self.pages.value = f"images {first + 1:,} to {first + len(images):,} of {len(self.carriers):,}"
+        images = self.page_images = self.images_with_concept.iloc[first : first + IMAGES_PER_PAGE]
+        self.pages.value = f"images {first + 1:,} to {first + len(images):,} of {len(self.images_with_concept):,}"
         self.previous.disabled, self.next.disabled = self.page == 0, self.page == last
         self._show(images, [placeholder("..." if path else "no picture") for path in images["path"]])
         self.loading = self.loader.submit(self._load, images)

@@ -1,13 +1,12 @@
-"""A walk through predictions, image by image, with a threshold to move; `nblib.evaluation` selects and scores."""
+"""Browse predictions image by image, with a slider for the threshold; `nblib.evaluation` selects and scores."""
 
-from dataclasses import replace
 from html import escape
 
 import numpy as np
 import pandas as pd
 from ipywidgets import HTML, BoundedIntText, Dropdown, FloatSlider, HBox, Layout, Text, VBox
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, image_sizes
+from nblib.data import Dataset, Examples, image_sizes
 from nblib.evaluation import f1_per_image, select
 from nblib.figures import concept_label
 from nblib.widgets.inline import BLUE, EVERYTHING, GREY, ORANGE, arrows, inline_bars, inline_picture
@@ -17,19 +16,14 @@ PICTURE_SIDE = 360  # pixels of the picture's longest side on the page
 COLOURS = {"right": BLUE, "missed": ORANGE, "wrong": GREY}
 
 
-def explore_predictions(
-    dataset: Dataset, vocabulary: ConceptVocabulary, image_ids: np.ndarray, probabilities: np.ndarray
-) -> VBox:
+def explore_predictions(dataset: Dataset, examples: Examples) -> VBox:
     """Controls over predicted images: threshold, order, category, search; each with its picture and concepts.
 
     Args:
-        dataset: where the images and their true concepts are.
-        vocabulary: K concepts.
-        image_ids: (N,) of the predicted images.
-        probabilities: (N, K), theirs.
+        dataset: has the names of the concepts.
+        examples: images of the data set with their probabilities, as from `nblib.experiments.read_half`.
     """
-    images = dataset.images.set_index("image_id", drop=False).loc[list(image_ids)]
-    return PredictionExplorer(dataset, replace(Examples.of(images, vocabulary), probabilities=probabilities)).box
+    return PredictionExplorer(dataset, examples).box
 
 
 class PredictionExplorer:
@@ -37,14 +31,14 @@ class PredictionExplorer:
 
     `threshold` changes what is selected, at most 100 concepts per image, and with it `f1`, (N,), and `summary`; the
     image that is shown stays. `order`, `category` and `search` (image, CUI or name of a true concept) choose the images
-    that `previous`, `next` and `number` walk through. `answers` is the shown image's table: concept, label,
+    that `previous`, `next` and `number` step through. `answers` is the shown image's table: concept, label,
     probability, and whether it is right, missed or wrong.
     """
 
     def __init__(self, dataset: Dataset, examples: Examples):
         self.dataset, self.examples = dataset, examples
         self.texts = [self._searchable(row) for row in examples.images.itertuples()]
-        self.walk, self.shown, self.answers = np.arange(len(examples)), 0, pd.DataFrame()
+        self.order_shown, self.shown, self.answers = np.arange(len(examples)), 0, pd.DataFrame()
         self.summary, self.pages, self.picture, self.figure = (HTML() for _ in range(4))
         self._make_controls()
         rows = [
@@ -83,13 +77,13 @@ class PredictionExplorer:
             wanted &= self.examples.categories == self.category.value
         key = {"worst first": self.f1, "best first": -self.f1}.get(self.order.value, np.zeros(len(self.f1)))
         order = np.argsort(key, kind="stable")  # images without F1 come last
-        self.walk = order[wanted[order]]
-        scored = self.f1[self.walk]
+        self.order_shown = order[wanted[order]]
+        scored = self.f1[self.order_shown]
         mean = f"{np.nanmean(scored):.3f}" if np.isfinite(scored).any() else "none"
-        self.summary.value = f"F1 {mean} over {len(self.walk):,} images"
-        place = np.flatnonzero(self.walk == self.shown) if stay else []
+        self.summary.value = f"F1 {mean} over {len(self.order_shown):,} images"
+        place = np.flatnonzero(self.order_shown == self.shown) if stay else []
         self.number.unobserve(self._turn, "value")
-        self.number.max = max(len(self.walk), 1)
+        self.number.max = max(len(self.order_shown), 1)
         self.number.value = int(place[0]) + 1 if len(place) else 1
         self.number.observe(self._turn, "value")
         self._turn()
@@ -100,13 +94,13 @@ class PredictionExplorer:
     def _turn(self, _=None) -> None:
         """Shows the image of the present number."""
         place = self.number.value - 1
-        self.previous.disabled, self.next.disabled = place == 0, place + 1 >= len(self.walk)
-        self.pages.value = f"of {len(self.walk):,} images"
-        if not len(self.walk):
+        self.previous.disabled, self.next.disabled = place == 0, place + 1 >= len(self.order_shown)
+        self.pages.value = f"of {len(self.order_shown):,} images"
+        if not len(self.order_shown):
             self.answers = pd.DataFrame()
             self.picture.value, self.figure.value = "No image matches; widen the filters.", ""
             return
-        self.shown = int(self.walk[place])
+        self.shown = int(self.order_shown[place])
         (row,) = image_sizes(self.examples.images.iloc[[self.shown]]).itertuples()
         f1 = self.f1[self.shown]
         facts = [escape(str(fact)) for fact in (row.split, row.category) if fact]

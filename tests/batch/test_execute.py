@@ -200,7 +200,7 @@ def finish(execution, attempt=1):
     write_json(execution.log_dir / "ended.json", {"code": 0})
 
 
-def test_only_passing_failures_are_tried_again_and_only_as_often_as_requested(planned, capfd):
+def test_only_transient_failures_are_tried_again_and_only_as_often_as_requested(planned, capfd):
     first, second, third = (run.experiment.experiment_name for run in planned)
 
     def leave(execution, attempt):

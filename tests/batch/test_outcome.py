@@ -18,7 +18,7 @@ def dying_kernel(tmp_path, monkeypatch):
     return "dying"
 
 
-def test_failures_are_reported_with_their_cell_and_divided_into_passing_and_lasting_ones(place, tmp_path, dying_kernel):
+def test_failures_are_reported_with_their_cell_and_divided_into_transient_and_lasting(place, tmp_path, dying_kernel):
     executions = {
         "raises": execution(tmp_path / "raises", ["print('before')", "rate = 0\n1 / rate", "print('after')"]),
         "dies": execution(tmp_path / "dies", "import os; os.kill(os.getpid(), 9)"),
@@ -30,7 +30,7 @@ def test_failures_are_reported_with_their_cell_and_divided_into_passing_and_last
         jobs = place.start(pair, [])
         wait_for(lambda jobs=jobs: not place.running(jobs))
     outcomes = {name: judge(tmp_path / name / "notebook.ipynb", tmp_path / name) for name in executions}
-    assert {name for name, outcome in outcomes.items() if outcome.passing} == {"dies", "does not start"}
+    assert {name for name, outcome in outcomes.items() if outcome.transient} == {"dies", "does not start"}
     assert outcomes["raises"].reason == "cell 2: ZeroDivisionError: division by zero\n    rate = 0\n    1 / rate"
     assert "kernel died" in outcomes["dies"].reason
     assert outcomes["does not start"].reason == "the kernel did not start: Kernel died before replying to kernel_info"
@@ -49,4 +49,4 @@ def test_a_run_that_another_process_trains_is_tried_again(tmp_path):
     }
     cell = {"cell_type": "code", "source": "run = train()", "execution_count": 3, "outputs": [error]}
     write_json(tmp_path / "notebook.ipynb", {"cells": [cell]})
-    assert judge(tmp_path / "notebook.ipynb", tmp_path).passing
+    assert judge(tmp_path / "notebook.ipynb", tmp_path).transient

@@ -33,7 +33,7 @@ def test_whichever_process_of_a_run_is_killed_all_of_them_end_and_it_is_tried_ag
     processes[victim].kill()
     wait_for(lambda: not place.running([job]), 30)
     assert psutil.wait_procs(processes.values(), 20)[1] == []
-    assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").passing
+    assert judge(tmp_path / "a/notebook.ipynb", tmp_path / "a").transient
 
 
 def test_stopping_ends_all_processes_of_a_run(place, tmp_path, sleeper):

@@ -140,7 +140,7 @@ def test_manually_curated_concepts_are_read_beside_the_table(folder, tmp_path):
 # ---- real data
 
 
-def test_openrad_has_the_images_that_its_note_counts(real_data):
+def test_openrad_has_the_expected_counts(real_data):
     dataset = read_dataset(real_data / "openrad")
     assert [problem.where for problem in dataset.problems] == ["validation"]  # 33 concepts that train lacks
     table = count_images(dataset.images)

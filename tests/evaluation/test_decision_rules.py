@@ -136,13 +136,14 @@ def test_rules_are_evaluated_on_the_half_they_were_not_tuned_on():
         assert row["f1"] == pytest.approx(sample_f1(VAL2.labels, kept), abs=1e-12)
         assert row["low"] < row["f1"] < row["high"]
         assert row["gain"] == pytest.approx(row["f1"] - table.loc["threshold", "f1"], abs=1e-12)
-        assert row["concepts"] == kept.sum() / 150
+        assert row["concepts per image"] == kept.sum() / 150
     assert (table["gain_low"].iloc[1:] > 0).all(), "probabilities too low by 1.5: every rule gains over 0.5"
 
 
 def test_limits_of_the_challenge_hold_in_the_comparison():
     table = compare_rules(VAL1, VAL2, rules=["threshold", "top_k"], cap=1, nomissing=True)
-    assert table["concepts"].tolist() == [1, 1] and table["without"].tolist() == [0, 0]
+    assert table["concepts per image"].tolist() == [1, 1]
+    assert table["images without concepts"].tolist() == [0, 0]
 
 
 def test_a_rule_is_not_evaluated_on_images_it_was_tuned_on():

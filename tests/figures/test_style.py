@@ -25,7 +25,7 @@ def test_a_label_is_the_term_shortened_and_the_cui():
     assert figures.concept_label(C, name_of) == C
 
 
-def test_the_first_colours_can_be_told_from_each_other_by_the_colour_blind():
+def test_the_first_colours_are_distinguishable_for_the_colour_blind():
     figures.use_style()
     first = [to_rgb(colour) for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"][:2]]
     assert first == [

@@ -91,12 +91,12 @@ def test_the_picked_concept_stays_while_it_is_shown(explorer):
     assert explorer.picked.value == A
 
 
-def test_a_picked_concept_is_shown_with_its_places_and_companions(explorer):
+def test_a_picked_concept_is_shown_with_its_places_and_co_occurring_concepts(explorer):
     explorer.picked.value = B
-    places, companions = tables_of(explorer.about.value)
+    places, co_occurring = tables_of(explorer.about.value)
     assert places["train"] == ["1 (50%)", "1 (100%)", "0 (0%)", "2 (50%)"]  # DRCT, DRXR, unknown, total
     assert places["total"][-1] == "3 (50%)"
-    assert companions == {
+    assert co_occurring == {
         A: ["Thorax", "2", "66.7%", "1.33"],
         C: [C, "1", "33.3%", "1.00"],
         D: [D, "1", "33.3%", "2.00"],
@@ -111,7 +111,7 @@ def test_names_are_escaped(explorer):
 
 def test_images_are_paged_and_stop_at_the_ends(sample_dataset):
     explorer = ConceptExplorer(sample_dataset)
-    carriers = explorer.carriers["image_id"].tolist()
+    carriers = explorer.images_with_concept["image_id"].tolist()
     assert explorer.previous.disabled
     seen = []
     for _ in range(0, len(carriers), 4):
@@ -125,7 +125,7 @@ def test_images_are_paged_and_stop_at_the_ends(sample_dataset):
 
 def test_pictures_stand_above_their_concepts_with_names(sample_dataset):
     explorer = ConceptExplorer(sample_dataset)
-    first = explorer.carriers.iloc[0]
+    first = explorer.images_with_concept.iloc[0]
     explorer.loading.result()
     assert explorer.pictures.value.count("data:image/jpeg;base64,") == 4
     for concept in first["concepts"]:
@@ -138,7 +138,7 @@ def test_turning_pages_faster_than_pictures_are_read_ends_with_those_of_the_last
     while not explorer.next.disabled:
         explorer.next.click()
     explorer.loading.result()
-    last = explorer.carriers.tail((len(explorer.carriers) - 1) % 4 + 1)
+    last = explorer.images_with_concept.tail((len(explorer.images_with_concept) - 1) % 4 + 1)
     assert re.findall(r"<b>([^<]+)</b>", explorer.pictures.value) == last["image_id"].tolist()
     assert explorer.pictures.value.count("data:image/jpeg;base64,") == len(last)
 

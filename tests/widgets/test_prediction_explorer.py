@@ -1,4 +1,4 @@
-"""The walk through predictions, driven as a user does: set a control's value, read what is shown."""
+"""The prediction explorer, driven as a user does: set a control's value, read what is shown."""
 
 import re
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_more_than_100_concepts_are_cut_as_the_challenge_does():
     assert (explorer.answers["answer"] != "missed").sum() == 100 == selected[[explorer.shown]].nnz
 
 
-def test_the_walk_goes_in_order_and_stops_at_the_ends(explorer):
+def test_images_are_shown_in_order_up_to_the_ends(explorer):
     explorer.order.value = "best first"
     seen = [shown(explorer)]
     while not explorer.next.disabled:
@@ -111,7 +111,7 @@ def test_category_and_search_narrow_the_images(explorer):
     assert explorer.summary.value == "F1 0.500 over 2 images"
     explorer.category.value = "all"
     explorer.search.value = "THORAX"
-    assert sorted(explorer.walk) == [0, 1]
+    assert sorted(explorer.order_shown) == [0, 1]
     explorer.search.value = "nowhere"
     assert explorer.summary.value == "F1 none over 0 images"
     assert "widen the filters" in explorer.picture.value and explorer.figure.value == ""
@@ -125,8 +125,9 @@ def test_names_are_escaped(explorer):
 def test_pictures_are_shown(sample_dataset):
     images = sample_dataset.split("val")
     vocabulary = ConceptVocabulary.of(images["concepts"])
-    labels = vocabulary.encode(images["concepts"]).toarray().astype(np.float32)
-    box = explore_predictions(sample_dataset, vocabulary, images["image_id"].to_numpy(str), labels)
+    examples = Examples.of(images, vocabulary)
+    probabilities = examples.labels.toarray().astype(np.float32)
+    box = explore_predictions(sample_dataset, replace(examples, probabilities=probabilities))
     picture, figure = box.children[-1].children
     assert "data:image/jpeg;base64," in picture.value and "F1 1.00" in picture.value
     assert "right" in figure.value and "missed" not in figure.value
