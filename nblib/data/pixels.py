@@ -14,7 +14,7 @@ FILES = {1: "grey", 3: "colour"}  # channels of an image -> the file of a store 
 class Pixels:
     """Pixels of N images, (N, size, size, 3) uint8 in RGB when indexed or converted to an array.
 
-    `batch` and `apart` are for networks: grey images, as most are, are not copied three times for a few in colour.
+    `batch` and `batch_by_colour` are for networks: grey images, as most are, are not tripled for a few in colour.
     Both take rows, (n,), and which of these images are mirrored left to right, `flipped`, (n,) bool (None: none).
     """
 
@@ -44,7 +44,7 @@ class Pixels:
         images = _mirrored(self.images(rows), flipped)
         return _stacked(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
 
-    def apart(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch_by_colour(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """Pixels of these rows, grey and coloured images separately; `nblib.training.models.ToRGB` joins them.
 
         Returns:

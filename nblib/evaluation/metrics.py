@@ -15,7 +15,7 @@ def f1_per_image(labels, selected) -> np.ndarray:
     """F1 per image, (N,), in [0, 1]; NaN where the image has no true concept.
 
     True negatives never count; an image with true concepts but none selected scores 0.
-    Paper: section 2; PAPER_NOTES "The challenge's score": images without a true concept are left out of the mean.
+    Paper: section 2; the organisers' scripts leave images without a true concept out of the mean (docs/faithful.md).
 
     Args:
         labels: (N, K), the truth; sparse or dense, anything non-zero counts as true.

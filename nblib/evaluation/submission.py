@@ -1,8 +1,7 @@
 """The file that is submitted to the challenge: write it, check it, score it.
 
 One line per image, `image_id<TAB>CUI;CUI;...`, no header, no extension. The separator of 2020 is not documented, so it
-is an option with tab as default; tab, `|`, and CSV with the header `ID,CUIs` are read. Paper: section 2; PAPER_NOTES
-"Files of the 2020 task" and "The challenge's score".
+is an option with tab as default; tab, `|`, and CSV with the header `ID,CUIs` are read. Paper: section 2.
 """
 
 from collections import Counter

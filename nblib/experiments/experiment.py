@@ -24,7 +24,7 @@ KERAS_BACKBONES = (
     "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2", "VGG16", "VGG19", "Xception",
 )  # fmt: skip
 
-# The laptop-sized relative of each backbone of the paper: same idea, a hundredth of the work.
+# The laptop-sized relative of each backbone of the paper: same design, a hundredth of the work.
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
@@ -32,7 +32,7 @@ Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_b
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
 # run. The data are compared by their fingerprint, which a quarantined image changes too.
-NO_CONDITIONS = ("data", "quarantine", "runs", "tensorboard", "force")
+NOT_CONDITIONS = ("data", "quarantine", "runs", "tensorboard", "force")
 
 
 class Experiment(BaseModel):
@@ -128,7 +128,7 @@ class Experiment(BaseModel):
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
-        return self.model_dump(exclude=set(NO_CONDITIONS))
+        return self.model_dump(exclude=set(NOT_CONDITIONS))
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""

@@ -1,7 +1,7 @@
 """What the paper reports: the numbers that ours are compared with.
 
-Paper: Tables 1, 3, 4 and section 3.2. Cells that are cut off or garbled in the text we have are given as the task's
-organisers published them (Table 1: train images of DRPE, DRUS and DRXR and their total) or are empty.
+Paper: Tables 1, 3, 4 and section 3.2. Cells cut off or garbled in the plain-text copy of the paper that we used are
+given as the organisers published them (Table 1: train images of DRPE, DRUS and DRXR and their total) or are empty.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ def table_3() -> pd.DataFrame:
 
     `test_f1_val1` is the F1 on val2 of the model validated on val1, `test_f1_val2` the swapped run;
     `online_f1` the score on the challenge's withheld test set. Epochs are counted from 1 as in the table.
-    `flipped_copies` of rows 5 to 7 is garbled in our text and read from the best epochs, which flipped copies halve.
+    `flipped_copies` of rows 5 to 7, garbled in that copy, is inferred from the best epochs, which flipped copies halve.
     """
     return pd.read_csv(Path(__file__).with_name("table_3.csv"), index_col="experiment_name")
 

@@ -11,7 +11,7 @@ runs/<experiment_name>/<val1 or val2>/
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, where papermill writes it here
 
-With `force` a run in the way is archived, not deleted: its folder is renamed to <val1 or val2>_archived_<date>.
+With `force` a conflicting or finished run is archived: its folder is renamed to <val1 or val2>_archived_<date>.
 """
 
 import json
@@ -159,7 +159,7 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
 
 
 def best_epoch(validation_f1: Iterable[float]) -> int:
-    """The epoch, from 1, with the best F1 on the validation half: the first of equals, the last while it is 0."""
+    """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0."""
     f1 = list(validation_f1)
     return len(f1) if max(f1) == 0 else f1.index(max(f1)) + 1
 

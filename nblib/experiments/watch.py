@@ -35,7 +35,7 @@ def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] 
                 return run
             time.sleep(every)
     except KeyboardInterrupt:
-        print(f"No longer watching {run.folder}, which goes on if it is being trained.")
+        print(f"No longer watching {run.folder}; a training that is running continues.")
         return run
 
 
@@ -51,7 +51,7 @@ def _show_new_epochs(run: Run, shown: int, show: Callable[[Run], None] | None) -
 
 
 def print_epochs(history: pd.DataFrame, epochs: int, note: str = "") -> None:
-    """Prints one line per epoch of a history, the lines that training prints, and a note behind the last one."""
+    """Prints one line per epoch of a history, the lines that training prints, and a note appended to the last line."""
     if lines := [epoch_line(row, epochs) for row in history.to_dict("records")]:
         print("\n".join(lines) + note, flush=True)
 

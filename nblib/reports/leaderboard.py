@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.experiments import NO_CONDITIONS, Run, best_epoch, time_left
+from nblib.experiments import NOT_CONDITIONS, Run, best_epoch, time_left
 from nblib.reports.tables import differences_from_paper, paper_f1
 
 MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
@@ -72,7 +72,7 @@ def _row_of(run: Run) -> Row:
         experiment.experiment_name, experiment.validation_half,
         "finished" if run.finished else "running" if run.running else "unfinished",
         paper=paper_f1(experiment), data=run.facts["data"], differences=differences_from_paper(experiment),
-        conditions={"data": run.facts["data"], **experiment.model_dump(exclude={*NO_CONDITIONS, "experiment_name"})},
+        conditions={"data": run.facts["data"], **experiment.model_dump(exclude={*NOT_CONDITIONS, "experiment_name"})},
         f1=scores.get("test_f1"), baseline=scores.get("baseline_f1"), interval=scores.get("test_f1_interval"),
     )  # fmt: skip
     if len(history):

@@ -24,24 +24,24 @@ def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tup
 
 
 def training_batches(
-    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, apart: bool = False
+    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, by_colour: bool = False
 ) -> Batches:
     """An endless series of batches, epoch after epoch, from `first_epoch` on.
 
     Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
-    `apart` they are what `Pixels.apart` gives. Labels are (n, K) float32.
+    `by_colour` they are what `Pixels.batch_by_colour` gives. Labels are (n, K) float32.
     """
     for epoch in count(first_epoch):
-        yield from _batches(examples, batch_size, *epoch_order(len(examples), flipped_copies, seed, epoch), apart)
+        yield from _batches(examples, batch_size, *epoch_order(len(examples), flipped_copies, seed, epoch), by_colour)
 
 
-def ordered_batches(examples: Examples, batch_size: int, apart: bool = False) -> Batches:
+def ordered_batches(examples: Examples, batch_size: int, by_colour: bool = False) -> Batches:
     """Batches like those of `training_batches`, of all examples once, in their order."""
-    return _batches(examples, batch_size, np.arange(len(examples)), np.zeros(len(examples), bool), apart)
+    return _batches(examples, batch_size, np.arange(len(examples)), np.zeros(len(examples), bool), by_colour)
 
 
-def _batches(examples: Examples, batch_size: int, rows: np.ndarray, flipped: np.ndarray, apart: bool) -> Batches:
-    pixels = examples.pixels.apart if apart else examples.pixels.batch
+def _batches(examples: Examples, batch_size: int, rows: np.ndarray, flipped: np.ndarray, by_colour: bool) -> Batches:
+    pixels = examples.pixels.batch_by_colour if by_colour else examples.pixels.batch
     for start in range(0, len(rows), batch_size):
         part = slice(start, start + batch_size)
         yield pixels(rows[part], flipped[part]), examples.labels[rows[part]].toarray().astype(np.float32)
@@ -57,7 +57,7 @@ def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
     *sides, channels = examples.pixels.shape[1:]
     if examples.pixels.dtype != np.uint8:
         pixels = tf.TensorSpec((None, *sides, channels), examples.pixels.dtype)
-    elif batches.keywords.get("apart"):
+    elif batches.keywords.get("by_colour"):
         kinds = (tf.TensorSpec((None, *sides, channels), tf.uint8) for channels in (1, 3))
         pixels = (tf.TensorSpec((None,), tf.int32), *kinds)
     else:
@@ -67,7 +67,7 @@ def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
     return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 
 
-def ordered_stream(examples: Examples, batch_size: int, apart: bool) -> tf.data.Dataset:
+def ordered_stream(examples: Examples, batch_size: int, by_colour: bool) -> tf.data.Dataset:
     """`ordered_batches` as a TensorFlow dataset."""
     steps = batches_per_epoch(examples, batch_size, flipped_copies=False)
-    return stream(partial(ordered_batches, examples, batch_size, apart=apart), examples, steps)
+    return stream(partial(ordered_batches, examples, batch_size, by_colour=by_colour), examples, steps)

@@ -85,8 +85,8 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
 class Checkpoint(callbacks.Callback):
     """Saves a run after every epoch, prints one line, and resumes it where it was.
 
-    It comes last, after the callbacks of `plateau`. No saved model holds what these have counted: they are shown the
-    saved history again. The best weights are those of `whole`, of which the model that is trained may be a part.
+    It is the last callback: those in `plateau` have already seen the epoch. Models do not save their state; replaying
+    the saved history restores it. Best weights are saved from `whole`, which may contain the trained model.
     """
 
     def __init__(self, run: Run, plateau: list[callbacks.Callback], whole: keras.Model, show: Show | None):

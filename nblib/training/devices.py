@@ -74,8 +74,8 @@ def batch_mean(per_image):
 def as_part_of_batch(loss: Callable) -> Callable:
     """`loss`, with the gradient of the mean over the whole batch however devices share it.
 
-    Keras takes the mean over the images of each device, then over the devices, so that an image in a smaller part, of
-    a last batch that does not divide, would count more. The values do not change; on one device neither does the rest.
+    Keras averages per device, then over devices, which over-weights images on the device with the smaller share of an
+    uneven batch. This corrects the gradient; loss values stay the same. On one device it changes nothing.
     """
 
     @wraps(loss)
@@ -107,7 +107,7 @@ def _mirrored(devices: int) -> tf.distribute.MirroredStrategy:
     visible = gpus or tf.config.list_logical_devices("CPU")
     if devices > len(visible):
         raise ValueError(
-            f"devices is {devices}, but TensorFlow sees {len(gpus)} GPUs: set devices to {max(len(gpus), 1)}, or look "
-            f"at `nvidia-smi` and at GPU in README.md."
+            f"devices is {devices}, but TensorFlow sees {len(gpus)} GPUs: set devices to {max(len(gpus), 1)}, or see "
+            f"`nvidia-smi`, and GPUs in docs/running.md."
         )
     return tf.distribute.MirroredStrategy([device.name for device in visible[:devices]])

@@ -77,9 +77,9 @@ def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Mo
 
 
 def split_frozen(network: keras.Model, experiment: Experiment) -> tuple[keras.Model, keras.Model] | None:
-    """The network in two that share its layers: frozen, from pixels to features, and head; None where more is trained.
+    """The network split into two models that share its layers: the frozen part, from pixels to features, and the head.
 
-    A trainable pooling (GeM) belongs to the head.
+    None if part of the backbone is trained. A trainable pooling (GeM) belongs to the head.
     """
     pooling = network.get_layer(experiment.pooling)
     border = network.layers.index(pooling)

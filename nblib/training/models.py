@@ -179,7 +179,7 @@ def _freeze_before(backbone: keras.Model, first: str) -> None:
 class ToRGB(layers.Layer):
     """Converts bytes of images to RGB, float32: repeats the channel of grey ones, (N, size, size, 1), three times.
 
-    It also takes grey and colour images separately, as `nblib.data.Pixels.apart` returns them: (places, grey, colour).
+    It also takes what `nblib.data.Pixels.batch_by_colour` returns: places, grey images and colour images.
     Bytes are cast before anything else: TensorFlow's GPU kernels neither broadcast nor gather them.
     """
 
@@ -204,15 +204,15 @@ def _three_channels(pixels):
     return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
 
 
-def with_preprocessing(network: keras.Model, backbone: str, apart: bool = False) -> keras.Model:
+def with_preprocessing(network: keras.Model, backbone: str, by_colour: bool = False) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
-    With `apart` it takes grey and colour images separately: places, (N,) int32, grey images, colour images. Pixels
+    With `by_colour` it takes grey and colour images separately: places, (N,) int32, grey images, colour images. Pixels
     travel to the device as bytes; the preprocessing is float32 whatever the precision of the network.
     """
     size = network.input_shape[1:3]
     with network.distribute_strategy.scope():
-        if apart:
+        if by_colour:
             kinds = (keras.Input((*size, c), dtype="uint8", name=name) for name, c in (("grey", 1), ("colour", 3)))
             pixels = [keras.Input((), dtype="int32", name="places"), *kinds]
         else:
@@ -244,7 +244,7 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
         "backbone": experiment.backbone,
         "convolutions": convolutions,
         "feature map": " x ".join(map(str, features)),
-        "into the head": inputs,
+        "head inputs": inputs,
         "head": f"{experiment.fc_layers} x {experiment.fc_units}",
         "backbone parameters": parameters,
         "all parameters": parameters + (experiment.pooling == "gem") + sum((a + 1) * b for a, b in pairwise(widths)),
@@ -253,7 +253,7 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
 
 def count_activations(experiment: Experiment, sigmoids: int) -> int:
     """The number of outputs of all layers together for one image, without building the head."""
-    head = describe_network(experiment, sigmoids)["into the head"] + sigmoids
+    head = describe_network(experiment, sigmoids)["head inputs"] + sigmoids
     head += 2 * experiment.fc_layers * experiment.fc_units  # 2: dense, then dropout
     return head + _geometry(experiment.backbone, experiment.image_size)[-1]
 

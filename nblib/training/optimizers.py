@@ -24,7 +24,7 @@ class NadamWithDecay(optimizers.Nadam):
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         dtype = self._u_product.dtype
         self.assign(self._u_product, self._u_product * self._momentum(self.iterations + 1, dtype))
-        # Past Nadam's own method, which would multiply the product by its own momentum.
+        # Skips Nadam's own method, which would multiply the product by its own momentum.
         super(optimizers.Nadam, self)._backend_update_step(grads, trainable_variables, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):

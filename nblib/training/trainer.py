@@ -101,8 +101,8 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         with run.lock():
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
-            apart = experiment.devices == 1 and not experiment.jit_compile
-            whole = with_preprocessing(network, experiment.backbone, apart)
+            by_colour = experiment.devices == 1 and not experiment.jit_compile
+            whole = with_preprocessing(network, experiment.backbone, by_colour)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
             fit(compile_model(model, experiment), experiment, data, whole, show)
             weights_only(whole).load_weights(run.folder / "best.weights.h5")
@@ -154,12 +154,12 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
-    size, flipped_copies, apart = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
-    batches = partial(training_batches, data.train, size, flipped_copies, experiment.seed, epochs_done, apart=apart)
+    size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
+    batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
-        steps_per_epoch=batches_per_epoch(data.train, size, flipped_copies),
-        validation_data=ordered_stream(data.half(experiment.validation_half), size, apart),
+        steps_per_epoch=batches_per_epoch(data.train, size, flipped),
+        validation_data=ordered_stream(data.half(experiment.validation_half), size, by_colour),
         initial_epoch=epochs_done,
         epochs=experiment.epochs,
         callbacks=[*plateau, checkpoint, *curves],
@@ -171,7 +171,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
 def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarray:
     """Probabilities of `examples` in their order, (N, K) float32."""
     with retracing_warnings_suppressed():
-        return model.predict(ordered_stream(examples, batch_size, apart=len(model.inputs) > 1), verbose=0)
+        return model.predict(ordered_stream(examples, batch_size, by_colour=len(model.inputs) > 1), verbose=0)
 
 
 def score(run: Run, data: TrainingData) -> dict[str, Any]:

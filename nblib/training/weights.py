@@ -61,7 +61,7 @@ def cache_folder() -> Path:
 
 
 def weights_file(experiment: Experiment) -> Path | None:
-    """The file that the experiment names as `weights`, of a run its best epoch's; None for ImageNet or a random start.
+    """The file that `weights` names (for a run, the weights of its best epoch); None for ImageNet or random weights.
 
     Raises:
         FileNotFoundError: there is no such file or run.
@@ -93,7 +93,7 @@ def load_backbone(backbone: keras.Model, path: Path) -> keras.Model:
     built, and no code in it can run. The size of its images does not matter.
 
     Raises:
-        ValueError: the file is none of these, is damaged, or holds another architecture; some weights may have changed.
+        ValueError: the file is none of these, is damaged, or does not fit; the backbone may be partly overwritten.
     """
     nesting = keras.Sequential([keras.Input(backbone.input_shape[1:]), backbone])
     reasons = []

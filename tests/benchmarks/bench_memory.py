@@ -76,10 +76,10 @@ def train(folder, few):
 
     examples = few_examples() if few else read(folder)
     examples = replace(examples, pixels=black_pixels(folder / f"pixels_{len(examples)}", len(examples)))
-    batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
+    batches = partial(training_batches, examples, BATCH, True, 1, by_colour=True)
     measured = []
     measure = LambdaCallback(on_train_batch_end=lambda batch, logs: measured.append(megabytes("RssAnon")))
-    small_model(apart=True).fit(
+    small_model(by_colour=True).fit(
         stream(batches, examples, INFINITE_CARDINALITY), steps_per_epoch=STEPS, verbose=0, callbacks=[measure]
     )
     return max(measured)

@@ -116,7 +116,7 @@ def bench_build(images, rounds):
 def serve(examples, epochs=1):
     """Iterates over whole epochs, every image as it is and mirrored."""
     steps = batches_per_epoch(examples, BATCH, flipped_copies=True)
-    batches = partial(training_batches, examples, BATCH, True, 1, apart=True)
+    batches = partial(training_batches, examples, BATCH, True, 1, by_colour=True)
     for _ in stream(batches, examples, tf.data.INFINITE_CARDINALITY).take(epochs * steps):
         pass
 
@@ -169,11 +169,11 @@ def bench_serve(images, folder, rounds):
 # ---- fit
 
 
-def small_model(apart):
+def small_model(by_colour):
     experiment = Experiment(experiment_name="small", backbone="small_plain", weights=None, image_size=SMALL,
                             pooling="avg", fc_layers=1, fc_units=64)  # fmt: skip
     return compile_model(
-        with_preprocessing(build_network(experiment, CONCEPTS), experiment.backbone, apart), experiment
+        with_preprocessing(build_network(experiment, CONCEPTS), experiment.backbone, by_colour), experiment
     )
 
 
@@ -182,11 +182,11 @@ def bench_fit(images, folder, rounds):
     examples = examples_of(many, SMALL, folder / "pixels")
     steps = batches_per_epoch(examples, BATCH, flipped_copies=True)
     kept = stream(
-        partial(training_batches, examples, BATCH, True, 1, apart=True), examples, tf.data.INFINITE_CARDINALITY
+        partial(training_batches, examples, BATCH, True, 1, by_colour=True), examples, tf.data.INFINITE_CARDINALITY
     )
     pixels, labels = examples.pixels[:], examples.labels.toarray().astype(np.float32)
     pixels, labels = np.concatenate([pixels, pixels[:, :, ::-1]]), np.concatenate([labels, labels])
-    stored, held = small_model(apart=True), small_model(apart=False)
+    stored, held = small_model(by_colour=True), small_model(by_colour=False)
     ways = {
         "nblib": lambda: stored.fit(kept, steps_per_epoch=steps, shuffle=False, verbose=0),
         "from one array in memory": lambda: held.fit(pixels, labels, batch_size=BATCH, verbose=0),

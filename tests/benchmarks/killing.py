@@ -4,8 +4,9 @@ import contextlib
 import io
 import multiprocessing
 import os
-import time
+import signal
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import h5py
@@ -15,9 +16,11 @@ import pandas as pd
 from nblib.experiments import Experiment, Run
 from nblib.system.files import BESIDE
 from nblib.training import build_network, load_training_data, train
+from nblib.training.callbacks import Checkpoint
 
-MOMENTS = ("in an epoch", "while best.weights.h5 is written", "before state.npz is written",
-           "while state.npz is written", "between epochs")  # fmt: skip
+MOMENTS = ("in an epoch", "while best.weights.h5 is written", "after history.csv is written",
+           "while state.npz is written", "after state.npz is written")  # fmt: skip
+BATCHES = 10  # of an epoch of `small_experiment`: 40 images and their flipped copies, 8 per batch
 
 # One server that has loaded TensorFlow; each training is a process forked from it.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -26,7 +29,7 @@ PROCESSES.set_forkserver_preload(["nblib.training.trainer"])
 
 @dataclass(frozen=True)
 class Kill:
-    """A kill: the moment it waited for, epochs in the history then, files left half-written."""
+    """A kill: its moment, epochs in the history then, files left half-written."""
 
     moment: str
     epochs: int
@@ -68,40 +71,66 @@ def _train(experiment, show=None):
     return train(experiment, data, build_network(experiment, len(data.vocabulary)), show)
 
 
-def train_quietly(experiment):
-    """Trains without output, at a lower priority than the process that waits to kill it: files are written in ms."""
-    os.nice(5)
-    with contextlib.redirect_stdout(io.StringIO()):
-        train_anew(experiment)
-
-
-def start(experiment):
-    """A process that trains the experiment."""
-    process = PROCESSES.Process(target=train_quietly, args=(experiment,), daemon=True)
+def start(experiment, moment=None, number=1, action=None):
+    """A process that trains the experiment; it calls `action` when it reaches a moment for the `number`-th time."""
+    process = PROCESSES.Process(target=_train_quietly, args=(experiment, moment, number, action), daemon=True)
     process.start()
     return process
 
 
+def wait_for(process, exitcode=0):
+    """Waits until the process ends; fails if it ends with another exit code, or not within ten minutes."""
+    process.join(600)
+    assert process.exitcode == exitcode, f"the training ended with code {process.exitcode}, not {exitcode}"
+
+
 def kill_at(moment, experiment, rng):
-    """Trains in a process that is killed at this moment, after up to one whole epoch more; returns the Kill."""
-    folder = experiment.run_folder
-    process = start(experiment)
-    for _ in range(rng.integers(0, 2)):
-        _wait(process, _changed(folder / "state.npz"))
-    match moment:
-        case "in an epoch":
-            _wait(process, _changed(folder / "state.npz"))
-            time.sleep(rng.uniform(0, pd.read_csv(folder / "history.csv")["seconds"].min()))
-        case "between epochs":
-            _wait(process, _changed(folder / "state.npz"))
-        case "before state.npz is written":
-            _wait(process, _changed(folder / "history.csv"))
-        case _:
-            _wait(process, _written_or_late(folder, moment.split()[1]))
-    process.kill()
-    process.join()
-    epochs = len(pd.read_csv(folder / "history.csv")) if (folder / "history.csv").exists() else 0
-    return Kill(moment, epochs, tuple(name[14:] for name in half_written(folder)))
+    """The Kill of a process that trains and kills itself the first or second time it reaches this moment."""
+    number = int(rng.integers(1, 2 * BATCHES if moment == "in an epoch" else 2, endpoint=True))
+    wait_for(start(experiment, moment, number, kill), -signal.SIGKILL)
+    history = experiment.run_folder / "history.csv"
+    epochs = len(pd.read_csv(history)) if history.exists() else 0
+    return Kill(moment, epochs, tuple(name[14:] for name in half_written(experiment.run_folder)))
+
+
+def kill(experiment, beside):
+    """Kills this process, with one half of the file that it is writing on disk."""
+    if beside:
+        os.truncate(beside, beside.stat().st_size // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def cut_pixels(experiment, beside):
+    """Cuts the cached pixels of the experiment short."""
+    for pixels in Path(experiment.runs).glob("pixels/*/grey"):
+        os.truncate(pixels, 1000)
+
+
+def _train_quietly(experiment, moment, number, action):
+    _call_at(moment, number, lambda beside: action(experiment, beside))
+    with contextlib.redirect_stdout(io.StringIO()):
+        train_anew(experiment)
+
+
+def _call_at(moment, number, action):
+    """From now on this process calls `action` at that moment, with the half-written file or None."""
+    times, replace, end_batch = count(1), Path.replace, Checkpoint.on_train_batch_end
+
+    def reach(here, beside=None):
+        if here == moment and next(times) == number:
+            action(beside)
+
+    def replace_and_reach(beside, path):
+        reach(f"while {Path(path).name} is written", beside)
+        replaced = replace(beside, path)
+        reach(f"after {Path(path).name} is written")
+        return replaced
+
+    def end_batch_and_reach(checkpoint, batch, logs=None):
+        end_batch(checkpoint, batch, logs)
+        reach("in an epoch")
+
+    Path.replace, Checkpoint.on_train_batch_end = replace_and_reach, end_batch_and_reach
 
 
 def half_written(folder):
@@ -134,36 +163,3 @@ def weights_of(run):
 def files_of(run: Run) -> set[str]:
     """Names of all files in the run folder."""
     return {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-
-
-def _changed(path: Path):
-    """A condition: the file has been replaced since now."""
-    before = _number(path)
-    return lambda: _number(path) != before
-
-
-def _written_or_late(folder: Path, name: str):
-    """A condition: the file is being written, or has not been for three epochs, as may happen to best weights."""
-    states = set()
-
-    def reached():
-        states.add(_number(folder / "state.npz"))
-        return len(states) > 3 or any(path.endswith(f".{name}") for path in half_written(folder))
-
-    return reached
-
-
-def _number(path):
-    """A number of the file on disk that changes whenever it is replaced; None while there is no file."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns
-
-
-def _wait(process, condition):
-    """Waits until the condition holds; fails if the process ends before."""
-    while not condition():
-        assert process.is_alive(), f"the training ended by itself with code {process.exitcode}"
-        time.sleep(0.0002)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from killing import MOMENTS, assert_same_run, files_of, half_written, kill_at, small_experiment, start
+from killing import MOMENTS, assert_same_run, files_of, half_written, kill_at, small_experiment, start, wait_for
 
 from nblib.experiments import Run
 from nblib.phantoms import draw_sample
@@ -20,9 +20,7 @@ EPOCHS = 20
 
 def run_whole(experiment):
     """The run of the experiment, trained to the end in a process of its own."""
-    process = start(experiment)
-    process.join()
-    assert process.exitcode == 0, f"the training ended with code {process.exitcode}"
+    wait_for(start(experiment))
     return Run(experiment.run_folder)
 
 

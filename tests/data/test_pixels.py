@@ -44,11 +44,11 @@ def test_images_of_a_batch_are_mirrored_where_flipped(pixels, rows):
 @pytest.mark.parametrize("rows", [[1, 4, 3, 0, 6], [3, 1], [8, 0, 4], [0]], ids=["mixed", "grey", "colour", "one"])
 def test_grey_and_coloured_images_of_a_batch_come_separately(pixels, rows):
     rows, flipped = np.array(rows), np.arange(len(rows)) % 2 == 0
-    positions, grey, coloured = pixels.apart(rows, flipped)
+    positions, grey, coloured = pixels.batch_by_colour(rows, flipped)
     assert positions.dtype == np.int32
     assert grey.shape == ((rows % 4 > 0).sum(), SIZE, SIZE, 1)
     assert coloured.shape == ((rows % 4 == 0).sum(), SIZE, SIZE, 3)
     together = np.concatenate([np.broadcast_to(grey, (*grey.shape[:3], 3)), coloured])
     expected = np.broadcast_to(pixels.batch(rows, flipped), (len(rows), SIZE, SIZE, 3))
     assert np.array_equal(together[positions], expected)
-    assert np.array_equal(pixels.apart(rows)[1], pixels.apart(rows, np.zeros(len(rows), bool))[1])
+    assert np.array_equal(pixels.batch_by_colour(rows)[1], pixels.batch_by_colour(rows, np.zeros(len(rows), bool))[1])

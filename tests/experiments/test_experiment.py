@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from nblib.experiments.experiment import NO_CONDITIONS, Experiment, notebook_of, paper_experiment
+from nblib.experiments.experiment import NOT_CONDITIONS, Experiment, notebook_of, paper_experiment
 from nblib.experiments.paper import table_3
 
 # One other value for each parameter that decides the numbers.
@@ -53,7 +53,7 @@ def test_the_defaults_are_row_3_of_table_3():
     )  # fmt: skip
 
 
-def test_what_the_paper_leaves_open_has_the_defaults_of_the_readme():
+def test_what_the_paper_leaves_open_has_the_documented_defaults():
     experiment = Experiment()
     assert (experiment.early_stopping_patience, experiment.epochs) == (10, 50)
     assert (experiment.pooling, experiment.weights, experiment.sigmoids) == ("flatten", "imagenet", None)
@@ -171,7 +171,7 @@ def test_the_test_half_is_the_other_one(validation_half, test_half):
 
 
 def test_the_other_conditions_above_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, *NO_CONDITIONS} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)

@@ -5,9 +5,9 @@ import pytest
 from nblib.data import CATEGORIES
 from nblib.experiments import paper
 
-# PAPER_NOTES "Table 3, as we read it", written out again: backbone, px, flipped copies, fc layers, dropout, batch,
-# loss, lr reduction, F1 on test1 and test2, online F1.
-TABLE_3_OF_THE_NOTES = """
+# Table 3 of the paper, written out again: backbone, px, flipped copies, fc layers, dropout, batch, loss, lr reduction,
+# F1 on test1 and test2, online F1.
+TABLE_3_OF_THE_PAPER = """
 VGG16       | 227 | no  | 2 x 2048 | 0.5 | 32 | bce          | 0.2/3/loss | 0.333  | 0.335  |
 VGG16       | 227 | no  | 2 x 4096 | 0.5 | 32 | bce          | 0.2/3/loss | 0.346  | 0.336  |
 VGG16       | 227 | yes | 2 x 4096 | 0.5 | 32 | bce          | 0.2/5/f1   | 0.3475 | 0.3455 | 0.363
@@ -19,15 +19,15 @@ VGG16       | 227 | yes | 3 x 4096 | 0.5 | 32 | bce          | 0.2/5/f1   | 0.34
 VGG16       | 227 | yes | 2 x 4096 | 0.5 | 32 | (1-F1) * bce | 0.2/5/f1   | 0.3604 | 0.3606 | 0.374
 VGG16       | 227 | yes | 2 x 4096 | 0.5 | 32 | (1-F1) + bce | 0.2/5/f1   | 0.3636 | 0.3632 |
 """
-LOSS_OF_THE_NOTES = {"bce": "bce", "f1_times_bce": "(1-F1) * bce", "f1_plus_bce": "(1-F1) + bce"}
+LOSS_OF_THE_PAPER = {"bce": "bce", "f1_times_bce": "(1-F1) * bce", "f1_plus_bce": "(1-F1) + bce"}
 
 
 def number(value):
     return "" if value is None or math.isnan(value) else f"{float(value):g}"
 
 
-def as_in_the_notes(row):
-    """A row of `table_3()` in the words of PAPER_NOTES."""
+def as_in_the_paper(row):
+    """A row of `table_3()` in the words of the paper."""
     reduction = "nothing"
     if number(row["lr_reduction_factor"]):
         steps = (row["lr_reduction_factor"], row["lr_reduction_patience"])
@@ -39,7 +39,7 @@ def as_in_the_notes(row):
         f"{row['fc_layers']} x {row['fc_units']}",
         number(row["dropout"]),
         number(row["batch_size"]),
-        LOSS_OF_THE_NOTES[row["loss"]],
+        LOSS_OF_THE_PAPER[row["loss"]],
         reduction,
         number(row["test_f1_val1"]) or "crash",
         number(row["test_f1_val2"]),
@@ -47,11 +47,11 @@ def as_in_the_notes(row):
     ]
 
 
-def test_table_3_is_that_of_the_notes_cell_by_cell():
-    lines = [[cell.strip() for cell in line.split("|")] for line in TABLE_3_OF_THE_NOTES.strip().splitlines()]
+def test_table_3_is_that_of_the_paper_cell_by_cell():
+    lines = [[cell.strip() for cell in line.split("|")] for line in TABLE_3_OF_THE_PAPER.strip().splitlines()]
     expected = [[cell.rstrip("0") if cell.startswith("0.") else cell for cell in line] for line in lines]
     assert len(expected) == 10
-    assert [as_in_the_notes(row) for _, row in paper.table_3().iterrows()] == expected
+    assert [as_in_the_paper(row) for _, row in paper.table_3().iterrows()] == expected
 
 
 def test_the_names_of_table_3_are_numbered_in_its_order():
@@ -71,7 +71,7 @@ def test_the_rows_of_table_1_add_up(split, images):
     assert row.drop("total").sum() == row["total"] == images
 
 
-def test_table_1_is_that_of_the_notes_cell_by_cell():
+def test_table_1_is_that_of_the_paper_cell_by_cell():
     columns = ["DRAN", "DRCO", "DRCT", "DRMR", "DRPE", "DRUS", "DRXR", "total"]
     assert paper.table_1().loc["train", columns].tolist() == [4713, 487, 20031, 11447, 502, 8629, 18944, 64753]
     assert paper.table_1().loc["val", columns].tolist() == [1132, 73, 4992, 2848, 74, 2134, 4717, 15970]

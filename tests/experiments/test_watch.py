@@ -78,7 +78,7 @@ def test_interrupting_ends_the_watching_and_not_the_run(run, capsys):
         raise KeyboardInterrupt
 
     assert watch_run(run.folder, show=interrupt) == run and not run.finished
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"No longer watching {run.folder}, which goes on")
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"No longer watching {run.folder}; a training")
 
 
 def test_a_terminal_shows_epochs_and_ends_when_interrupted_while_another_process_has_the_run(run):

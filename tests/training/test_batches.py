@@ -38,7 +38,7 @@ def test_seed_and_epoch_decide_the_order():
 
 @pytest.fixture
 def examples(tmp_path):
-    """Five examples whose pixels and labels tell their row; the first three are grey."""
+    """Five examples whose pixels and labels identify their row; the first three are grey."""
     rows = []
     for number, mode in enumerate(["L", "L", "L", "RGB", "RGB"]):
         noise = np.random.default_rng(number).integers(0, 256, (17, 20 + number, 3), dtype=np.uint8)
@@ -106,5 +106,5 @@ def test_ordered_batches_are_all_examples_once_in_their_order(examples):
     ("batch_size", "flipped_copies", "batches"),
     [(1, False, 5), (2, False, 3), (5, False, 1), (3, True, 4), (32, True, 1)],
 )
-def test_batches_an_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
+def test_batches_per_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
     assert batches_per_epoch(examples, batch_size, flipped_copies) == batches

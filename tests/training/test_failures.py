@@ -63,7 +63,7 @@ def test_without_room_to_save_the_last_epoch_stays_and_the_run_resumes_from_ther
     started = start(small_experiment(sample, tmp_path, EPOCHS), epochs)
     folder = started.run_folder
     state, size = (folder / "state.npz").read_bytes(), (folder / name).stat().st_size
-    free = r"[\d,]+ are free there\. What was kept before is whole: make room"
+    free = r"[\d,]+ are free there\. Everything saved earlier is intact: make room"
     with files_of_at_most(0.9 * size), pytest.raises(OSError, match=rf"{name} needs about [\d,]+ bytes, {free}"):
         train_anew(started)
     assert (folder / "state.npz").read_bytes() == state and half_written(folder) == []

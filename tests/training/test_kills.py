@@ -1,12 +1,20 @@
 """A training that is killed again and again, in real processes with the real signal, ends as if it never had been."""
 
-import os
 import signal
-import time
 
 import numpy as np
 import pytest
-from benchmarks.killing import MOMENTS, assert_same_run, files_of, half_written, kill_at, small_experiment, start
+from benchmarks.killing import (
+    MOMENTS,
+    assert_same_run,
+    cut_pixels,
+    files_of,
+    half_written,
+    kill_at,
+    small_experiment,
+    start,
+    wait_for,
+)
 
 from nblib.experiments import Run
 
@@ -17,9 +25,7 @@ KILLS = len(MOMENTS)
 def whole(sample, tmp_path_factory):
     """A run that was never killed."""
     experiment = small_experiment(sample, tmp_path_factory.mktemp("whole"), epochs=3 * KILLS)
-    process = start(experiment)
-    process.join()
-    assert process.exitcode == 0
+    wait_for(start(experiment))
     return Run(experiment.run_folder)
 
 
@@ -31,23 +37,14 @@ def test_a_run_killed_at_every_moment_ends_as_if_it_never_had_been(whole, sample
     assert len(kills) == KILLS and {"best.weights.h5", "state.npz"} <= written
     assert not (experiment.run_folder / "scores.json").exists()
 
-    last = start(experiment)
-    last.join()
-    assert last.exitcode == 0
+    wait_for(start(experiment))
     assert_same_run(Run(experiment.run_folder), whole)
     assert files_of(Run(experiment.run_folder)) == files_of(whole) and half_written(tmp_path) == []
 
 
 def test_a_run_whose_pixels_are_cut_short_under_it_dies_and_goes_on_with_pixels_made_anew(whole, sample, tmp_path):
     experiment = small_experiment(sample, tmp_path, epochs=3 * KILLS)
-    process = start(experiment)
-    while not (experiment.run_folder / "state.npz").exists():
-        time.sleep(0.01)
-    for pixels in (tmp_path / "pixels").glob("*/grey"):
-        os.truncate(pixels, 1000)
-    process.join()
-    assert process.exitcode == -signal.SIGBUS
+    wait_for(start(experiment, "after state.npz is written", action=cut_pixels), -signal.SIGBUS)
 
-    again = start(experiment)
-    again.join()
+    wait_for(start(experiment))
     assert_same_run(Run(experiment.run_folder), whole)

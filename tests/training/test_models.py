@@ -104,7 +104,7 @@ def test_vgg16_has_the_parameter_count_of_listing_1_1_all_trainable(without_valu
 
 
 @pytest.mark.parametrize("name", table_3().index)
-def test_networks_of_table_3_have_the_parameter_counts_of_the_notes(name, without_values):
+def test_networks_of_table_3_have_the_parameter_counts_that_follow_from_the_paper(name, without_values):
     experiment = random_start(paper_experiment(name))
     network = build_network(experiment, CONCEPTS)
     assert network.count_params() == PARAMETERS[name]
@@ -156,7 +156,7 @@ def test_the_description_counts_what_the_built_network_has(backbone, pooling, wi
     experiment = Experiment(backbone=backbone, weights=None, image_size=64, pooling=pooling, fc_layers=3)
     network, described = build_network(experiment, 50), describe_network(experiment, 50)
     assert described["all parameters"] == network.count_params()
-    assert described["into the head"] == network.get_layer("fc1").kernel.shape[0]
+    assert described["head inputs"] == network.get_layer("fc1").kernel.shape[0]
 
 
 def test_vgg16_is_described_with_its_13_convolutions_and_7_by_7_features(without_values):
@@ -257,21 +257,23 @@ def test_pixels_reach_a_network_as_its_backbone_expects_them(backbone, unchanged
 
 
 @pytest.mark.parametrize("grey", [[], [1, 3], [0, 1, 2, 3]], ids=["colour", "mixed", "grey"])
-def test_a_network_sees_the_same_whether_grey_images_come_apart_or_not(grey, unchanged):
+def test_a_network_sees_the_same_whether_a_batch_is_by_colour_or_not(grey, unchanged):
     pixels = random_pixels(16, images=4)
     pixels[grey] = pixels[grey][..., :1]
     coloured = [row for row in range(4) if row not in grey]
     places = np.argsort([*grey, *coloured]).astype(np.int32)
-    apart = with_preprocessing(unchanged, "VGG16", apart=True)([places, pixels[grey][..., :1], pixels[coloured]])
-    np.testing.assert_array_equal(apart, with_preprocessing(unchanged, "VGG16")(pixels))
+    by_colour = with_preprocessing(unchanged, "VGG16", by_colour=True)(
+        [places, pixels[grey][..., :1], pixels[coloured]]
+    )
+    np.testing.assert_array_equal(by_colour, with_preprocessing(unchanged, "VGG16")(pixels))
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_all_that_comes_before_the_network_can_be_done_on_a_gpu(apart, unchanged):
+@pytest.mark.parametrize("by_colour", [False, True])
+def test_all_that_comes_before_the_network_can_be_done_on_a_gpu(by_colour, unchanged):
     """TensorFlow would do what no kernel of a GPU can on the CPU, and send the pixels back and forth."""
-    model = with_preprocessing(unchanged, "VGG16", apart)
+    model = with_preprocessing(unchanged, "VGG16", by_colour)
     signature = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
-    graph = tf.function(model).get_concrete_function(signature if apart else signature[0]).graph
+    graph = tf.function(model).get_concrete_function(signature if by_colour else signature[0]).graph
     pixels = [each for each in graph.get_operations() if each.type in PIXEL_OPERATIONS]
     assert {"Cast", "BroadcastTo"} <= {each.type for each in pixels}
     for operation in pixels:
