@@ -67,14 +67,17 @@ def f1_by_threshold(labels, probabilities: np.ndarray, thresholds) -> np.ndarray
 def as_csr(matrix) -> sparse.csr_array:
     """A sparse matrix with 1 (uint8) wherever `matrix`, (N, K), sparse or dense, is not zero."""
     if not sparse.issparse(matrix):  # several times faster than SciPy's conversion, which goes through coordinates
-        matrix = np.asarray(matrix) != 0
-        found, bounds = np.flatnonzero(matrix), np.arange(len(matrix) + 1) * matrix.shape[1]
-        starts = np.searchsorted(found, bounds)
-        columns = found - np.repeat(bounds[:-1], np.diff(starts))
-        return sparse.csr_array((np.ones(len(columns), dtype=np.uint8), columns, starts), shape=matrix.shape)
-    matrix = sparse.csr_array(matrix, copy=True)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
+        matrix = np.asarray(matrix)
+        found, bounds = np.flatnonzero(matrix if matrix.dtype == bool else matrix != 0), np.arange(len(matrix) + 1)
+        starts = np.searchsorted(found, bounds * matrix.shape[1])
+        columns = (found - np.repeat(bounds[:-1] * matrix.shape[1], np.diff(starts))).astype(np.int32)
+        ones = np.ones(len(columns), dtype=np.uint8)
+        return sparse.csr_array((ones, columns, starts.astype(np.int32)), shape=matrix.shape)
+    matrix = sparse.csr_array(matrix)
+    if not (matrix.has_canonical_format and matrix.data.all()):
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
     return sparse.csr_array((np.ones(matrix.nnz, dtype=np.uint8), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

@@ -9,9 +9,9 @@ from nblib.experiments.runs import open_finished, open_run, other_code, provenan
 from nblib.experiments.watch import duration, print_epochs, time_left, watch_run
 
 __all__ = [
-    "ARCHIVED", "KERAS_BACKBONES", "LABEL_STATISTICS", "NOT_CONDITIONS", "SMALL_RELATIVES", "VERSIONS_OF", "WINNING_F1",
-    "Experiment", "Run", "best_epoch", "comparable_runs", "conflicting_run", "duration", "find_runs", "notebook_of",
-    "notebook_parameters", "open_finished", "open_run", "other_code", "paper_experiment", "print_epochs",
-    "project_path", "provenance", "read_half", "read_parameters", "refuse_unknown", "table_1", "table_3", "table_4",
-    "time_left", "watch_run",
+    "ARCHIVED", "KERAS_BACKBONES", "LABEL_STATISTICS", "NOT_CONDITIONS", "SMALL_RELATIVES", "VERSIONS_OF",
+    "WINNING_F1", "Experiment", "Run", "best_epoch", "comparable_runs", "conflicting_run", "duration", "find_runs",
+    "notebook_of", "notebook_parameters", "open_finished", "open_run", "other_code", "paper_experiment",
+    "print_epochs", "project_path", "provenance", "read_half", "read_parameters", "refuse_unknown", "table_1",
+    "table_3", "table_4", "time_left", "watch_run",
 ]  # fmt: skip

@@ -22,7 +22,8 @@ def format_table(table: pd.DataFrame | pd.Series, digits: int = 3) -> Styler:
     """
     table = table.to_frame() if isinstance(table, pd.Series) else table
     if None not in table.index.names:
-        table = table.set_axis(table.columns.tolist(), axis=1).reset_index(allow_duplicates=True)
+        names = [", ".join(map(str, name)) if isinstance(name, tuple) else name for name in table.columns]
+        table = table.set_axis(names, axis=1).reset_index(allow_duplicates=True)
     columns = [table.iloc[:, n].dropna() for n in range(table.shape[1])]
     numeric = {name for name, values in zip(table, columns, strict=True) if values.map(_is_number).all()}
     styled = Styler(table, uuid="table", cell_ids=False)  # no random ids: executed twice, a notebook stays the same
