@@ -126,7 +126,7 @@ def draw_labels(labels: sparse.csr_array, data: str = "", ax: Axes | None = None
     ax.spy(labels, markersize=1.5 if labels.nnz < 20_000 else 0.2, aspect="auto", color="C0", rasterized=True)
     ax.grid(False)
     ax.set(xlabel=f"concept (position among {labels.shape[1]:,})", ylabel="image")
-    ax.set_title(titled("Multi one-hot labels", data))
+    ax.set_title(titled("Multi-hot labels", data))
     return ax
 
 
