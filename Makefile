@@ -50,7 +50,7 @@ table3: $(READY) data/sample  ## train all ten experiments on both halves, small
 	$(BIN)/papermill notebooks/07_results.ipynb $(RUNS)/07_results.ipynb -p runs $(RUNS)
 
 test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_labels.py

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nblib.data import Dataset, read_dataset
 from nblib.experiments import Experiment, Run, provenance
 from nblib.phantoms import draw_sample
-from nblib.system import cores, write_json
+from nblib.system import write_json
 
 matplotlib.use("Agg")
 
@@ -41,12 +41,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOP = Path(__file__).parent.parent
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores, since some tests mostly wait for kernels, browsers and jobs; four at most."""
-    return min(cores() + 1, 4)
 
 
 def pytest_collection_modifyitems(items):
