@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nblib.data import Dataset, read_dataset
-from nblib.experiments import Experiment, Run, provenance
+from nblib.data import ConceptVocabulary, Dataset, read_dataset
+from nblib.experiments import Experiment, Run, open_run, provenance
 from nblib.phantoms import draw_sample
 from nblib.system import write_json
 
@@ -100,6 +100,26 @@ def real_data() -> Path:
 
 
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture(scope="session")
+def vocabulary(sample_dataset) -> ConceptVocabulary:
+    """The concepts of the sample."""
+    return ConceptVocabulary.of(sample_dataset.images["concepts"])
+
+
+@pytest.fixture
+def experiment(sample, tmp_path) -> Experiment:
+    """A small experiment on the sample, whose runs are below tmp_path / "runs"."""
+    return Experiment(
+        experiment_name="small", backbone="small_plain", weights=None, data=str(sample), runs=str(tmp_path / "runs")
+    )
+
+
+@pytest.fixture
+def run(experiment, sample_dataset, vocabulary) -> Run:
+    """The run of that experiment, opened and not trained."""
+    return open_run(experiment, sample_dataset, vocabulary)
 
 
 @pytest.fixture

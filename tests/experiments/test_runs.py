@@ -8,29 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nblib.data import ConceptVocabulary, read_dataset
+from nblib.data import read_dataset
 from nblib.experiments.experiment import Experiment
 from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code, read_half
 from nblib.system import write_json
 
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
-
-
-@pytest.fixture(scope="module")
-def vocabulary(sample_dataset):
-    return ConceptVocabulary.of(sample_dataset.images["concepts"])
-
-
-@pytest.fixture
-def experiment(sample, tmp_path):
-    return Experiment(
-        experiment_name="small", backbone="small_plain", weights=None, data=str(sample), runs=str(tmp_path / "runs")
-    )
-
-
-@pytest.fixture
-def run(experiment, sample_dataset, vocabulary):
-    return open_run(experiment, sample_dataset, vocabulary)
 
 
 def with_other(experiment, **conditions):

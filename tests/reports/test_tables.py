@@ -14,23 +14,6 @@ def dataset(sample_dataset):
     return sample_dataset
 
 
-@pytest.fixture(scope="module")
-def vocabulary(sample_dataset):
-    return ConceptVocabulary.of(sample_dataset.images["concepts"])
-
-
-@pytest.fixture
-def experiment(sample, tmp_path):
-    return Experiment(
-        experiment_name="small", backbone="small_plain", weights=None, data=str(sample), runs=str(tmp_path / "runs")
-    )
-
-
-@pytest.fixture
-def run(experiment, sample_dataset, vocabulary):
-    return open_run(experiment, sample_dataset, vocabulary)
-
-
 def with_other(experiment, **conditions):
     return Experiment(**{**experiment.model_dump(), **conditions})
 
