@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -69,6 +70,16 @@ def names(browser):
     ]
 
 
+def wait_for_names(browser, expected):
+    """Waits until the rows are these: the table sorts and filters after the event that asks for it."""
+    shown = [None]
+    try:
+        wait = WebDriverWait(browser, SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        wait.until(lambda page: shown.append(names(page)) or shown[-1] == expected)
+    except TimeoutException:
+        assert shown[-1] == expected
+
+
 def sort_by(browser, column):
     browser.find_element(By.XPATH, f"//table[@id='runs']//th[contains(., '{column}')]").click()
 
@@ -87,19 +98,19 @@ def parameters(browser):
 def test_the_index_sorts_filters_and_compares(browser, index):
     open_index(browser, index)
     best_first = ["09_vgg16_f1_times_bce val1", "03_vgg16_flipped val1", "03_vgg16_flipped val2", "05_resnet50 val1"]
-    assert names(browser) == best_first
+    wait_for_names(browser, best_first)
 
     sort_by(browser, "F1, test half")
-    assert names(browser) == best_first[::-1]
+    wait_for_names(browser, best_first[::-1])
     sort_by(browser, "experiment")
-    assert [name.split("_")[0] for name in names(browser)] == ["03", "03", "05", "09"]
+    wait_for_names(browser, [best_first[row] for row in (1, 2, 3, 0)])
 
     search = browser.find_element(By.CSS_SELECTOR, ".dt-search input")
     search.send_keys("failed")
-    assert names(browser) == ["05_resnet50 val1"]
+    wait_for_names(browser, ["05_resnet50 val1"])
     search.clear()
     search.send_keys("flipped val2")
-    assert names(browser) == ["03_vgg16_flipped val2"]
+    wait_for_names(browser, ["03_vgg16_flipped val2"])
 
     browser.find_element(By.CSS_SELECTOR, "#runs tbody input[type=checkbox]").click()  # no longer chosen
     wait_for_chosen(browser, 2)
