@@ -110,22 +110,37 @@ def browser(tmp_path):
         driver.quit()
 
 
-def wait(browser, condition, what):
+def wait(browser, condition, what, seconds=SECONDS):
     """What the condition returns, once it is true; a screenshot is left where it never is."""
     try:
-        return WebDriverWait(browser, SECONDS, poll_frequency=0.2).until(condition, f"waited in vain for {what}")
+        return WebDriverWait(browser, seconds, poll_frequency=0.2).until(condition, f"waited in vain for {what}")
     except TimeoutException:
         browser.save_screenshot(browser.screenshot_of_failure)
         raise
 
 
+def open_notebook(browser, lab, notebook):
+    """Opens a notebook and waits for its kernel; a kernel that does not answer is left for one of a fresh copy."""
+    address, folder = lab
+    status = "#jp-main-statusbar"  # before it says idle, JupyterLab silently runs no cell
+    for attempt in range(3):
+        name = f"{attempt}_{notebook}"
+        shutil.copy(folder / notebook, folder / name)
+        browser.get(f"{address}/lab/workspaces/{Path(name).stem}/tree/{name}")  # with this notebook alone
+        wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
+        try:
+            return wait(
+                browser, lambda page: "| Idle" in page.find_element(By.CSS_SELECTOR, status).text, "the kernel", 60
+            )
+        except TimeoutException:
+            shown = browser.find_element(By.CSS_SELECTOR, status).text
+    log = (folder / "server.log").read_text()[-3000:]
+    pytest.fail(f"the kernel of {notebook} never became idle; status bar: {shown!r}; log of the server:\n{log}")
+
+
 def open_and_run(browser, lab, notebook):
     """Opens a notebook and runs all cells from the menu, as a user does."""
-    address, _folder = lab
-    browser.get(f"{address}/lab/workspaces/{Path(notebook).stem}/tree/{notebook}")  # with this notebook alone
-    wait(browser, lambda page: page.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-Cell"), "the notebook")
-    idle = "//*[contains(text(), '| Idle')]"  # in the status bar; before that, JupyterLab silently runs no cell
-    wait(browser, lambda page: page.find_element(By.XPATH, idle), "the kernel")
+    open_notebook(browser, lab, notebook)
     for what in ("//li[contains(@class, 'lm-MenuBar-item')][.='Run']", "//li[@data-command='runmenu:run-all']"):
         wait(browser, lambda page, what=what: page.find_element(By.XPATH, what), what).click()
 
