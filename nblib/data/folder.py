@@ -94,7 +94,7 @@ def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
     unpacked = {(image.split, image.image_id) for image in images}
     for archive in folder.having(".zip"):
         try:
-            members, found = _placed(_members(archive), folder)
+            members, found = _placed(archive_members(archive), folder)
         except (BadZipFile, OSError) as error:
             what = f"can't be read as a zip archive ({error}); download it again."
             members, found = [], [Problem(str(archive), what)]
@@ -124,7 +124,7 @@ def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
             yield Problem(str(path), "a link to a folder, or to nothing; it is not followed.", serious=False)
 
 
-def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[str, ...]]]:
+def archive_members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[str, ...]]]:
     """Each image of the archive, its name and its folders; the archive's own name counts as a folder."""
     with ZipFile(archive) as content:
         entries = content.infolist()

@@ -80,6 +80,15 @@ class ParquetImage:
 ImageSource = Path | ZipMember | ParquetImage
 
 
+class UnreadableImage(ValueError):
+    """A file that is no image, or a damaged one; `why` says it without the advice for data folders."""
+
+    def __init__(self, path: str | ImageSource, error: Exception):
+        self.why = f"{path} can't be read as an image ({str(error).rstrip('.') or type(error).__name__})"
+        advice = "`nblib check DATA --quarantine FILE` lists all such images, and the parameter `quarantine` takes that"
+        super().__init__(f"{self.why}; repair it or leave it out: {advice} FILE.")
+
+
 def open_image(stream: BinaryIO) -> Image.Image:
     """The image in a stream of bytes, not decoded yet: the only place where images are opened, and in `FORMATS` only.
 
@@ -98,7 +107,7 @@ def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
     Paper: section 4, "scaled to the input resolution of the CNN using nearest filtering, without any cropping".
 
     Raises:
-        ValueError: Pillow can't read the file as an image.
+        UnreadableImage: a ValueError; Pillow can't read the file as an image.
     """
     return np.asarray(_resized(path, size).convert("RGB"))
 
@@ -107,7 +116,7 @@ def decode_compactly(path: ImageSource, size: int) -> np.ndarray:
     """The same pixels as `decode_image`, (size, size) uint8 where all of them are grey.
 
     Raises:
-        ValueError: Pillow can't read the file as an image.
+        UnreadableImage: a ValueError; Pillow can't read the file as an image.
     """
     image = _resized(path, size)
     if image.mode == "L":
@@ -164,10 +173,7 @@ def _resized(path: str | ImageSource, size: int) -> Image.Image:
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             resized = image.resize((size, size), Image.Resampling.NEAREST)
     except UNREADABLE as error:
-        raise ValueError(
-            f"{path} can't be read as an image ({error}); repair it or leave it out: `nblib check DATA "
-            f"--quarantine FILE` lists all such images, and the parameter `quarantine` takes that FILE."
-        ) from None
+        raise UnreadableImage(path, error) from None
     resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's
     return resized
 

@@ -41,8 +41,7 @@ class Pixels:
 
     def batch(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> np.ndarray:
         """Pixels of these rows: (n, size, size, 1) if all of the images are grey, else (n, size, size, 3), RGB."""
-        images = _mirrored(self.images(rows), flipped)
-        return _stacked(images, self.shape[1], 1 if all(image.ndim == 2 for image in images) else 3)
+        return stack_images(_mirrored(self.images(rows), flipped), self.shape[1])
 
     def batch_by_colour(self, rows: np.ndarray, flipped: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """Pixels of these rows, grey and coloured images separately; `nblib.training.models.ToRGB` joins them.
@@ -93,6 +92,11 @@ def _mirrored(images: list[np.ndarray], flipped: np.ndarray | None) -> list[np.n
     if flipped is None:
         return images
     return [image[:, ::-1] if mirrored else image for image, mirrored in zip(images, flipped, strict=True)]
+
+
+def stack_images(images: list[np.ndarray], size: int) -> np.ndarray:
+    """A batch of decoded images: (n, size, size, 1) if all of them are grey, else (n, size, size, 3), RGB."""
+    return _stacked(images, size, 1 if all(image.ndim == 2 for image in images) else 3)
 
 
 def _stacked(images: list[np.ndarray], size: int, channels: int) -> np.ndarray:

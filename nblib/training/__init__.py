@@ -5,9 +5,10 @@ from nblib.training.features import extract_features
 from nblib.training.gradcam import explain
 from nblib.training.losses import LOSSES, loss_slices
 from nblib.training.models import build_network, describe_network
-from nblib.training.trainer import load_training_data, predict_test, prepare, train
+from nblib.training.trainer import load_model, load_training_data, predict_batch, predict_test, prepare, train
 
 __all__ = [
-    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "load_training_data",
-    "loss_slices", "predict_test", "prepare", "read_experiment", "train", "versions",
+    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "load_model",
+    "load_training_data", "loss_slices", "predict_batch", "predict_test", "prepare", "read_experiment", "train",
+    "versions",
 ]  # fmt: skip

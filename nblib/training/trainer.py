@@ -174,6 +174,17 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
         return model.predict(ordered_stream(examples, batch_size, by_colour=len(model.inputs) > 1), verbose=0)
 
 
+def load_model(run: Run) -> keras.Model:
+    """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
+    return with_preprocessing(trained_network(run), run.experiment.backbone)
+
+
+def predict_batch(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    """Probabilities, (n, K) float32, of a batch of pixels, (n, size, size, 1 or 3) uint8: the bits of `predict`."""
+    with retracing_warnings_suppressed():
+        return model.predict_on_batch(pixels)
+
+
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
     """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs.
 
@@ -209,7 +220,7 @@ def predict_test(run: Run, flip: bool = False) -> None:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     images = images.assign(concepts=[()] * len(images))  # they may be known, and are not needed
     examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)
-    model = with_preprocessing(trained_network(run), experiment.backbone)
+    model = load_model(run)
     model = with_flip_augmentation(model) if flip else model
     with run.lock():
         predicted = predict(model, examples, experiment.batch_size)
