@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -234,6 +235,7 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
 
 def main() -> None:
     """Runs the command line; an error in the input is reported in one sentence, not as a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         app()
     except (ValueError, OSError) as error:

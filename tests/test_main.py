@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,14 @@ def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
     assert "Training would be wrong: 1\n" in out
     assert f"- {broken}/concepts/train/DRCT_CLEF_Train.csv:1: 'X" in out
     assert "Fit for training" not in out
+
+
+def test_check_goes_on_after_names_that_are_not_utf_8(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / os.fsdecode(b"R\xf6ntgen"))
+    (data / "test" / os.fsdecode(b"Th\xf6rax.jpg")).touch()
+    code, out, err = nblib("check", data, "--quarantine", tmp_path / "quarantine.txt")
+    assert (code, err) == (0, "")
+    assert "Th\\xf6rax.jpg: the name is not UTF-8; left out. Rename it.\n" in out and "\nFit for training.\n" in out
 
 
 def test_check_does_not_call_data_fit_whose_images_are_missing(nblib, sample, tmp_path):

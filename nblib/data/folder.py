@@ -111,7 +111,9 @@ def _walk(folder: Path, top: Path) -> Iterator[Path | Problem]:
         path = Path(entry.path)
         if entry.name.startswith("."):
             continue
-        if entry.is_symlink() and not path.resolve().is_relative_to(top):
+        if (name := os.fsencode(entry.name).decode("utf-8", "backslashreplace")) != entry.name:
+            yield Problem(str(folder / name), "the name is not UTF-8; left out. Rename it.", serious=False)
+        elif entry.is_symlink() and not path.resolve().is_relative_to(top):
             what = "a link that leads out of the data folder; copy its target into the folder."
             yield Problem(str(path), what, image_id=path.stem if path.suffix.lower() in IMAGE_SUFFIXES else None)
         elif entry.is_dir(follow_symlinks=False):

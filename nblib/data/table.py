@@ -63,13 +63,17 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change whenever an image, a split, a category or a concept does (pixels: file sizes)."""
-        rows = self.images.sort_values(["split", "image_id"])
-        digest = hashlib.sha256()
-        for row in rows.itertuples(index=False):
-            size = row.path.stat().st_size if row.path else 0
-            digest.update(f"{row.image_id}|{row.split}|{row.category}|{size}|{','.join(row.concepts)}\n".encode())
-        return digest.hexdigest()[:16]
+        """16 hex digits of all that a run is trained and tuned on: images (file sizes) and concepts of train and val.
+
+        They change whenever one of these does, and stay when test images are added, removed or replaced.
+        """
+        return _fingerprint(self.split("train", "val"))
+
+    @cached_property
+    def test_fingerprint(self) -> str:
+        """16 hex digits of the test images, without their concepts: what predicted probabilities belong to."""
+        test = self.split("test")
+        return _fingerprint(test.assign(concepts=[()] * len(test)))
 
 
 def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -147,6 +151,14 @@ def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.Data
         table["category"] = pd.Series(modality_categories(table["concepts"]), dtype=object)
         category_from = "modality concept" if table["category"].notna().any() else None
     return table[COLUMNS].astype({"image_id": str, "split": str}), category_from
+
+
+def _fingerprint(images: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for row in images.sort_values(["split", "image_id"]).itertuples(index=False):
+        size = row.path.stat().st_size if row.path else 0
+        digest.update(f"{row.image_id}|{row.split}|{size}|{','.join(row.concepts)}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _never_trained(table: pd.DataFrame) -> Iterator[Problem]:

@@ -7,7 +7,8 @@ runs/<experiment_name>/<val1 or val2>/
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
-    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
+    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2; later of test, with the
+                          fingerprint of the test images
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, where papermill writes it here
 
@@ -92,12 +93,20 @@ class Run:
         if dataset.fingerprint != self.facts["data_fingerprint"]:
             raise ValueError(
                 f"{self.folder} was trained on data {self.facts['data_fingerprint']}; {dataset.folder} now holds "
-                f"{dataset.fingerprint}. Restore the data, or train again under another name."
+                f"{dataset.fingerprint}. Restore the images and concepts of train and validation, or train again under "
+                f"another name; so must an older run, whose fingerprint still covered the test images."
             )
 
     def has_probabilities(self, name: str) -> bool:
         """Whether probabilities of `name` (val1, val2 or test) were predicted and written."""
         return self._probabilities_file(name).is_file()
+
+    def has_predicted_test(self, dataset: Dataset) -> bool:
+        """Whether probabilities of exactly these test images were predicted and written."""
+        if not self.has_probabilities("test"):
+            return False
+        with np.load(self._probabilities_file("test"), allow_pickle=False) as arrays:
+            return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
 
     def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """image_ids, (N,), and probabilities, (N, K) float32, of val1, val2 or test.
@@ -111,10 +120,13 @@ class Run:
         with np.load(self._probabilities_file(name), allow_pickle=False) as arrays:
             return arrays["image_ids"], arrays["probabilities"]
 
-    def write_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
-        """Writes what `probabilities(name)` reads."""
+    def write_probabilities(
+        self, name: str, image_ids: np.ndarray, probabilities: np.ndarray, test_fingerprint: str = ""
+    ) -> None:
+        """Writes what `probabilities(name)` reads, and of test also which images they are of."""
+        arrays = {"image_ids": np.asarray(image_ids, dtype=str), "probabilities": probabilities}
         with replacing(self._probabilities_file(name)) as beside:
-            np.savez(beside, image_ids=np.asarray(image_ids, dtype=str), probabilities=probabilities)
+            np.savez(beside, **arrays, test_fingerprint=test_fingerprint)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Writes what `history` reads."""

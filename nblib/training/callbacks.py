@@ -65,21 +65,24 @@ class EarlyStopping(_FromFirstF1, callbacks.EarlyStopping):
     """Keras' early stopping, its patience counted from the first epoch with an F1 above 0."""
 
 
-class ReduceLROnPlateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
+class ReduceLROnF1Plateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
     """Keras' learning-rate reduction, its patience counted from the first epoch with an F1 above 0."""
 
 
 def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     """Early stopping on the F1 of the validation half, and learning-rate reduction where the experiment has it.
 
+    A plateau of the loss, which falls from the first epoch on, is Keras' own.
+
     Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
     """
     stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
     if experiment.lr_reduction_factor is None:
         return [stopping]
-    factor, patience = experiment.lr_reduction_factor, experiment.lr_reduction_patience
-    monitor, mode = {"f1": ("val_f1", "max"), "loss": ("val_loss", "min")}[experiment.lr_reduction_monitor]
-    return [stopping, ReduceLROnPlateau(monitor=monitor, mode=mode, factor=factor, patience=patience)]
+    plateau = {"factor": experiment.lr_reduction_factor, "patience": experiment.lr_reduction_patience}
+    if experiment.lr_reduction_monitor == "loss":
+        return [stopping, callbacks.ReduceLROnPlateau(monitor="val_loss", mode="min", **plateau)]
+    return [stopping, ReduceLROnF1Plateau(monitor="val_f1", mode="max", **plateau)]
 
 
 class Checkpoint(callbacks.Callback):

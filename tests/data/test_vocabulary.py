@@ -37,7 +37,7 @@ TABLE_2 = {"ROCO2_CLEF_76012": "0,1,0,0,1,0,0,0,1", "ROCO2_CLEF_45763": "0,1,0,0
 
 
 def test_labels_are_the_rows_of_table_2():
-    """3,047 columns in alphabetical order of the CUIs; whatever the order of an image's concepts, 1 where it has them."""
+    """3,047 columns in alphabetical order of the CUIs, and 1 where the image has the concept."""
     columns = [f"C{number:07}" for number in range(1, 3_048)]
     vocabulary = ConceptVocabulary.of([columns[::-1]])
     printed = [[0] * (3_047 - 9) + [int(cell) for cell in row.split(",")] for row in TABLE_2.values()]

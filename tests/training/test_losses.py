@@ -177,7 +177,7 @@ def test_slices_begin_at_a_half_everywhere_and_end_at_the_truth():
 
 
 def test_one_minus_f1_is_a_plateau_with_a_hole_and_cross_entropy_a_wide_bag():
-    """Slopes from an untrained network, at 0, to the truth, with the paper's 3,047 sigmoids and 11 concepts per image."""
+    """Slopes from an untrained network, at 0, to the truth, with 3,047 sigmoids and 11 concepts per image."""
     labels = np.zeros((2, 3047))
     labels[:, :11] = 1
     margins = np.arange(0, 12.25, 0.25)

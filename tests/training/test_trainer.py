@@ -331,6 +331,7 @@ def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(ru
     image_ids, probabilities = run.probabilities("test")
     images = load_training_data(run.experiment).dataset.split("test")
     assert image_ids.tolist() == images["image_id"].tolist() and len(images) == 12
+    assert run.has_predicted_test(load_training_data(run.experiment).dataset)
 
     expected = best_model(run)(np.stack([decode_image(path, 32) for path in images["path"]]))
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
