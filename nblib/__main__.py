@@ -144,6 +144,39 @@ def report(
 
 
 @app.command()
+def predict(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    images: Annotated[
+        list[Path], Argument(help="Images, folders, zip archives, or text files of paths.", show_default=False)
+    ],
+    to: Annotated[Path | None, Option(help="The file to write; by default the terminal.", show_default=False)] = None,
+    form: Annotated[str, Option("--format", help="csv, json, parquet or submission.")] = "csv",
+    more: Annotated[
+        list[Path], Option("--with", help="Another run, to predict with the mean of both; repeatable.")
+    ] = (),
+    threshold: Annotated[float, Option(help="Select concepts with a probability above this.", min=0, max=1)] = 0.5,
+    nomissing: Annotated[bool, Option("--nomissing", help="Give every image its most probable concept.")] = False,
+) -> None:
+    """Predict the concepts of new images; needs the run folder, not the data that it was trained on.
+
+    What can't be read is named, and the other images are predicted; the exit code is then 1.
+
+    Example: `nblib predict runs/sample/03_vgg16_flipped/val1 my_images --to predictions.csv`
+    """
+    with _quiet_tensorflow():
+        from nblib.evaluation import Threshold
+        from nblib.prediction import Predictor, write_predictions
+
+    predictor = Predictor(run, *more, rule=Threshold(threshold), nomissing=nomissing)
+    number, problems = write_predictions(to or Path("/dev/stdout"), predictor.blocks(images), form)
+    if problems:
+        echo(format_problems(problems), err=True)
+    echo(f"{number:,} images predicted" + (f": {to}" if to else ""), err=True)
+    if problems or not number:
+        raise Exit(1)
+
+
+@app.command()
 def doctor(
     experiments: ParametersFiles = (),
     data: Annotated[

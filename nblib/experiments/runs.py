@@ -3,6 +3,7 @@
 runs/<experiment_name>/<val1 or val2>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
+    concepts.csv          first: concept, name where it is known, and in how many images of train it is
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
@@ -19,12 +20,14 @@ import json
 import os
 import platform
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,16 @@ class Run:
     def vocabulary(self) -> ConceptVocabulary:
         """The concepts of its sigmoids."""
         return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
+
+    @cached_property
+    def concepts(self) -> pd.DataFrame:
+        """One row per concept of the vocabulary: name, images of train; without rows in runs of older versions."""
+        path = self.folder / "concepts.csv"
+        columns = {"concept": str, "name": str, "images": int}
+        table = (
+            pd.read_csv(path, dtype=columns, keep_default_na=False) if path.is_file() else pd.DataFrame(columns=columns)
+        )
+        return table.set_index("concept")
 
     @property
     def started(self) -> bool:
@@ -200,6 +213,8 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         run = Run(experiment.run_folder)  # the old one has cached its `facts`
     with replacing(run.folder / "vocabulary.txt") as beside:
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
+    with replacing(run.folder / "concepts.csv") as beside:
+        _concept_table(dataset, vocabulary).to_csv(beside)
     facts = {
         "experiment": experiment.model_dump(),
         "identity": experiment.identity(dataset.fingerprint),
@@ -209,6 +224,13 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     }
     write_json(run.folder / "experiment.json", facts)
     return run
+
+
+def _concept_table(dataset: Dataset, vocabulary: ConceptVocabulary) -> pd.DataFrame:
+    """What `Run.concepts` reads: what is known of each concept without the data."""
+    images = Counter(chain.from_iterable(dataset.split("train")["concepts"]))
+    rows = {concept: (dataset.names.get(concept, ""), images[concept]) for concept in vocabulary.concepts}
+    return pd.DataFrame.from_dict(rows, "index", columns=["name", "images"]).rename_axis("concept")
 
 
 def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None:

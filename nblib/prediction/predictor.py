@@ -75,7 +75,7 @@ class Predictor:
 
     def __init__(self, *folders: str | Path, rule=None, cap: int = CAP, nomissing: bool = False):
         self.runs = [open_finished(folder) for folder in folders]
-        self.vocabulary, self.names = self.runs[0].vocabulary, self.runs[0].names
+        self.vocabulary, self.names = self.runs[0].vocabulary, self.runs[0].concepts["name"].to_dict()
         for run in self.runs[1:]:
             if run.vocabulary != self.vocabulary:
                 raise ValueError(f"{run.folder} and {self.runs[0].folder} have different vocabularies; their "
@@ -103,7 +103,7 @@ class Predictor:
             problems.clear()
 
     def _decoded(self, found: Iterable) -> Iterator:
-        """For each image its image_id and its pixels in each size, or a Problem; in order, decoded ahead on all cores."""
+        """For each image its image_id and pixels, or a Problem; in order, decoded ahead on all cores."""
         with ThreadPoolExecutor(cores()) as workers:
             waiting = deque()
             for item in found:
