@@ -149,13 +149,15 @@ def predict(
     images: Annotated[
         list[Path], Argument(help="Images, folders, zip archives, or text files of paths.", show_default=False)
     ],
-    to: Annotated[Path | None, Option(help="The file to write; by default the terminal.", show_default=False)] = None,
-    form: Annotated[str, Option("--format", help="csv, json, parquet or submission.")] = "csv",
-    more: Annotated[
-        list[Path], Option("--with", help="Another run, to predict with the mean of both; repeatable.")
+    to: Annotated[Path | None, Option(help="The file to write instead of printing.", show_default=False)] = None,
+    form: Annotated[
+        str | None, Option("--format", help="csv, json, parquet or submission; by default the suffix of --to says it.")
+    ] = None,
+    others: Annotated[
+        list[Path], Option("--with", help="Another run, to predict with the mean; may be repeated.", show_default=False)
     ] = (),
     threshold: Annotated[float, Option(help="Select concepts with a probability above this.", min=0, max=1)] = 0.5,
-    nomissing: Annotated[bool, Option("--nomissing", help="Give every image its most probable concept.")] = False,
+    nomissing: Annotated[bool, Option("--nomissing", help="Give an image without concepts its most probable.")] = False,
 ) -> None:
     """Predict the concepts of new images; needs the run folder, not the data that it was trained on.
 
@@ -165,10 +167,10 @@ def predict(
     """
     with _quiet_tensorflow():
         from nblib.evaluation import Threshold
-        from nblib.prediction import Predictor, write_predictions
+        from nblib.prediction import Predictor, print_predictions, write_predictions
 
-    predictor = Predictor(run, *more, rule=Threshold(threshold), nomissing=nomissing)
-    number, problems = write_predictions(to or Path("/dev/stdout"), predictor.blocks(images), form)
+    blocks = Predictor(run, *others, rule=Threshold(threshold), nomissing=nomissing).blocks(images)
+    number, problems = write_predictions(to, blocks, form) if to else print_predictions(blocks)
     if problems:
         echo(format_problems(problems), err=True)
     echo(f"{number:,} images predicted" + (f": {to}" if to else ""), err=True)

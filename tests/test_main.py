@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+from finished import finished_run
 from paper_labels import write_labels
 from PIL import Image
 from typer.testing import CliRunner
@@ -14,7 +16,8 @@ from nblib.data import read_dataset
 from nblib.evaluation import read_submission, write_submission
 
 COMMANDS = (
-    "sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "prepare", "watch", "batch"
+    "sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "prepare", "predict", "watch",
+    "batch",
 )  # fmt: skip
 
 
@@ -324,6 +327,34 @@ for files in (sys.argv[1:3], sys.argv[3:4], ["nowhere.yaml"]):
     missing_weights, missing_file = err.splitlines()
     assert str(tmp_path / "missing.weights.h5") in missing_weights and "nowhere.yaml" in missing_file
     assert {path.parent.name[-5:] for path in tmp_path.rglob("facts.json")} == {"_32px", "_40px"}
+
+
+# ---- predict
+
+
+def test_predict_prints_or_writes_and_names_what_it_cannot_read(nblib, sample, tmp_path):
+    run = finished_run(sample, tmp_path / "runs")
+    images = tmp_path / "images"
+    shutil.copytree(sample / "test", images)
+    (images / "0.jpg").write_text("no image")
+    number = len(list(images.rglob("*.jpg"))) - 1
+    code, out, err = nblib("predict", run.folder, images, "--to", tmp_path / "p.csv", "--nomissing")
+    assert (code, out) == (1, "")
+    assert f"{images / '0.jpg'}: " in err and err.endswith(f"{number} images predicted: {tmp_path / 'p.csv'}\n")
+    table = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
+    assert len(table) == number and table["concepts"].str.startswith("C").all()
+    one = images / f"{table['image_id'][0]}.jpg"
+    code, out, err = nblib("predict", run.folder, one, "--nomissing")
+    assert (code, err) == (0, "1 images predicted\n")
+    assert [line.split()[0] for line in out.splitlines()] == [one.stem, *table["concepts"][0].split(";")]
+
+
+def test_predict_without_images_or_with_an_unknown_format_says_so(nblib, sample, tmp_path):
+    run = finished_run(sample, tmp_path / "runs")
+    assert nblib("predict", run.folder, tmp_path / "none")[2].startswith(f"no images at {tmp_path / 'none'}; expected ")
+    code, _, err = nblib("predict", run.folder, sample / "test", "--to", tmp_path / "p.xml")
+    assert code == 1 and err.startswith("format must be one of csv, json, parquet, submission; received 'xml'")
+    assert not (tmp_path / "p.xml").exists()
 
 
 # ---- report and mistakes

@@ -11,8 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nblib.data import ConceptVocabulary, ImageSource, Problem, UnreadableImage, decode_compactly, stack_images
-from nblib.data import unlabelled_images
+from nblib.data import (
+    ConceptVocabulary,
+    ImageSource,
+    Problem,
+    UnreadableImage,
+    decode_compactly,
+    stack_images,
+    unlabelled_images,
+)
 from nblib.evaluation import CAP, Threshold
 from nblib.experiments import open_finished
 from nblib.system import cores

@@ -19,31 +19,50 @@ SCHEMA = pa.schema(
 )
 
 
-def write_predictions(path: str | Path, blocks: Iterable[Predictions], form: str) -> tuple[int, list[Problem]]:
+def write_predictions(
+    path: str | Path, blocks: Iterable[Predictions], form: str | None = None
+) -> tuple[int, list[Problem]]:
     """Writes predictions to `path`, all or nothing, and returns the number of images and what could not be read.
 
     Args:
         path: the file to write; an older one is replaced.
         blocks: as from `Predictor.blocks`; memory holds one of them at a time.
-        form: one of `FORMATS`.
+        form: one of `FORMATS`; by default the suffix of `path`.
 
     Raises:
         ValueError: there is no such format.
     """
+    form = form or Path(path).suffix.removeprefix(".").lower()
     if form not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}; received {form!r}.")
-    images, problems = 0, []
-
-    def tables() -> Iterator[pd.DataFrame]:
-        nonlocal images
-        for block in blocks:
-            images += len(block)
-            problems.extend(block.problems)
-            yield block.table
-
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}; received {form!r} for {path}.")
+    counted = _Counted(blocks)
     with replacing(path) as beside:
-        FORMATS[form](beside, tables())
-    return images, problems
+        FORMATS[form](beside, counted)
+    return counted.images, counted.problems
+
+
+def print_predictions(blocks: Iterable[Predictions]) -> tuple[int, list[Problem]]:
+    """Prints each image and, below it, its concepts with probability and name; returns as `write_predictions`."""
+    counted = _Counted(blocks)
+    for table in counted:
+        for row in table.itertuples():
+            print(row.image_id)
+            for concept, name, probability in zip(row.concepts, row.names, row.probabilities, strict=True):
+                print(f"  {concept}  {probability:.3f}  {name}".rstrip())
+    return counted.images, counted.problems
+
+
+class _Counted:
+    """The tables of the blocks, counting images and collecting problems on the way."""
+
+    def __init__(self, blocks: Iterable[Predictions]):
+        self._blocks, self.images, self.problems = blocks, 0, []
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for block in self._blocks:
+            self.images += len(block)
+            self.problems += block.problems
+            yield block.table
 
 
 def _write_csv(path: Path, tables: Iterable[pd.DataFrame]) -> None:

@@ -26,7 +26,9 @@ def folder(tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
     with ZipFile(tmp_path / "pack.zip", "w") as archive:
         archive.writestr("inside/c.png", png(3))
-    parquet.write_table(pa.table({"image": [{"bytes": png(4), "path": "d.png"}], "image_id": ["d"]}), tmp_path / "x.parquet")
+    parquet.write_table(
+        pa.table({"image": [{"bytes": png(4), "path": "d.png"}], "image_id": ["d"]}), tmp_path / "x.parquet"
+    )
     return tmp_path
 
 
@@ -80,5 +82,5 @@ def test_damaged_archives_and_shards_are_problems(folder):
 
 
 def test_nothing_there_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no images at .*nowhere; expected an image, a folder"):
+    with pytest.raises(FileNotFoundError, match=r"no images at .*nowhere; expected an image, a folder"):
         unlabelled_images(tmp_path / "nowhere")

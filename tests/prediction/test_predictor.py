@@ -1,18 +1,106 @@
-"""Predictions of new images by finished runs, without the data they were trained on."""
+"""Predictions of new images by finished runs, without the data that they were trained on."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from finished import finished_run
 from PIL import Image
 
 from nblib.data import read_dataset
-from nblib.experiments import Run
+from nblib.evaluation import Threshold
 from nblib.prediction import Predictor
-from nblib.training import build_network, load_training_data, predict_test, train
+from nblib.training import predict_test
 
 
 @pytest.fixture(scope="module")
-def trained(sample, tmp_path_factory, one_epoch) -> Run:
-    """A run of one epoch on a copy of the sample that is deleted after its test images were predicted."""
+def place(sample, tmp_path_factory):
+    """Runs first and second, whose data folder is gone, and the test images in a folder of their own."""
+    place = tmp_path_factory.mktemp("predicted")
+    shutil.copytree(sample, place / "data")
+    first = finished_run(place / "data", place / "runs")
+    predict_test(first)
+    finished_run(place / "data", place / "runs", "second", image_size=48, seed=2)
+    shutil.copytree(place / "data" / "test", place / "images")
+    shutil.rmtree(place / "data")
+    return place
+
+
+@pytest.fixture(scope="module")
+def first(place):
+    return Predictor(place / "runs" / "first" / "val1")
+
+
+def test_predictions_are_those_of_notebook_06_to_the_bit(place, first):
+    predictions = first(place / "images")
+    image_ids, expected = first.runs[0].probabilities("test")
+    order = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
+    assert sorted(order) == sorted(image_ids)
+    np.testing.assert_array_equal(predictions.probabilities[[order[image_id] for image_id in image_ids]], expected)
+
+
+def test_several_runs_are_averaged_each_at_its_own_image_size(place, first):
+    both = Predictor(*sorted((place / "runs").glob("*/val1")))(place / "images").probabilities
+    parts = [Predictor(place / "runs" / name / "val1")(place / "images").probabilities for name in ("first", "second")]
+    np.testing.assert_array_equal(both, (parts[0] + parts[1]) / 2)
+    assert not np.array_equal(parts[0], parts[1])
+
+
+def test_the_table_has_the_selected_concepts_the_most_probable_first_with_their_names(place):
+    predictor = Predictor(place / "runs" / "first" / "val1", rule=Threshold(0.5), cap=3)
+    predictions = predictor(place / "images")
+    row = predictions.table.iloc[0]
+    best = np.argsort(-predictions.probabilities[0])[:3]
+    best = best[predictions.probabilities[0][best] > 0.5]
+    assert len(best), "the random network selects nothing; choose another seed"
+    assert row["concepts"] == tuple(predictor.vocabulary.concepts[sigmoid] for sigmoid in best)
+    assert row["names"] == tuple(predictor.names[concept] for concept in row["concepts"])
+    assert row["probabilities"] == tuple(predictions.probabilities[0][best].tolist())
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_predicted_as_before(place, first, tmp_path):
+    some = sorted((place / "images").iterdir())[:11]  # more than a batch
+    for path in some:
+        shutil.copy(path, tmp_path)
+    alone = first(tmp_path).probabilities
+    (tmp_path / "0_empty.jpg").write_bytes(b"")
+    (tmp_path / "1_text.jpg").write_text("no image")
+    (tmp_path / "2_short.jpg").write_bytes(some[0].read_bytes()[:300])
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "3_bomb.png")
+    predictions = first(tmp_path)
+    assert [problem.image_id for problem in predictions.problems] == ["0_empty", "1_text", "2_short", "3_bomb"]
+    assert all(str(problem).count("\n") == 0 and "can't be read" in str(problem) for problem in predictions.problems)
+    np.testing.assert_array_equal(predictions.probabilities, alone)
+
+
+def test_odd_images_are_predicted(first, tmp_path):
+    Image.new("CMYK", (40, 30), (10, 20, 30, 40)).save(tmp_path / "cmyk.jpg")
+    Image.fromarray(np.full((30, 40), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    frames = [Image.new("L", (30, 30), grey) for grey in (0, 255)]
+    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
+    predictions = first(tmp_path)
+    assert predictions.image_ids == ("animated", "cmyk", "deep") and not predictions.problems
+
+
+def test_no_images_give_empty_predictions(first, tmp_path):
+    predictions = first([])
+    assert len(predictions) == 0 and predictions.probabilities.shape == (0, len(first.vocabulary))
+    assert predictions.table.empty
+
+
+def test_blocks_are_batches(place, first):
+    sizes = [len(block) for block in first.blocks(place / "images")]
+    assert sizes[:-1] == [8] * (len(sizes) - 1) and sum(sizes) == len(first.runs[0].probabilities("test")[0])
+
+
+def test_runs_of_other_vocabularies_are_refused(place, sample, tmp_path):
+    other = finished_run(sample, tmp_path, "third", sigmoids=500)
+    with pytest.raises(ValueError, match="different vocabularies; their probabilities can't be averaged"):
+        Predictor(place / "runs" / "first" / "val1", other.folder)
+
+
+def test_concepts_keep_their_names_and_counts_in_the_run(place, first, sample):
+    dataset = read_dataset(sample)
+    concept = first.vocabulary.concepts[0]
+    images = sum(concept in concepts for concepts in dataset.split("train")["concepts"])
+    assert tuple(first.runs[0].concepts.loc[concept]) == (dataset.names[concept], images)

@@ -77,7 +77,7 @@ def assert_same_numbers(run, other):
 def test_a_finished_run_has_all_its_files_and_no_other(run):
     files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     results = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json"}
-    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", *results}
+    assert files == {"experiment.json", "vocabulary.txt", "concepts.csv", "history.csv", "best.weights.h5", *results}
 
 
 def test_history_has_one_row_per_epoch_and_the_loss_falls(run):
