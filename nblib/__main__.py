@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -212,6 +213,12 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     if len(dataset.images):
         text.append(f"categories from: {dataset.category_from or 'nothing; they are not known'}")
         text.append(count_images(dataset.images).to_string())
+    for what, labelled in (
+        ("manually curated concepts", dataset.manual_concepts),
+        ("labels of the test split, for scores only", dataset.test_concepts),
+    ):
+        if labelled:
+            text.append(f"{what}: {len(labelled):,} images")
     serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
@@ -227,13 +234,16 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
-        "images": len(dataset.images), "fit": not serious_problems(problems), "problems": list(map(asdict, problems)),
+        "images": len(dataset.images), "manual_concepts": len(dataset.manual_concepts),
+        "test_concepts": len(dataset.test_concepts), "fit": not serious_problems(problems),
+        "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 
 
 def main() -> None:
     """Runs the command line; an error in the input is reported in one sentence, not as a traceback."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         app()
     except (ValueError, OSError) as error:

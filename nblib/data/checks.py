@@ -11,7 +11,7 @@ from pathlib import PurePath
 import pandas as pd
 from PIL import Image
 
-from nblib.data.images import UNREADABLE, ParquetImage
+from nblib.data.images import UNREADABLE, ParquetImage, open_image
 from nblib.data.problems import Problem
 from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
@@ -57,7 +57,7 @@ def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
                 what = "zero bytes; download the file again or leave the image out."
                 return [Problem(str(path), what, True, image_id)]
             stream.seek(0)
-            with Image.open(stream) as image:
+            with open_image(stream) as image:
                 found = [Problem(str(path), what, False, image_id) for what in _oddities(image, str(path))]
                 if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                     raise Image.DecompressionBombError(f"{image.width:,} x {image.height:,} pixels are too many")

@@ -19,12 +19,13 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from pyarrow import parquet
 
 from nblib.data.pixel_store import PixelStore
 from nblib.data.pixels import Pixels
 
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow would hand others, such as EPS, to other programs
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _ONE_AT_A_TIME = Lock()
 
@@ -77,6 +78,18 @@ class ParquetImage:
 
 
 ImageSource = Path | ZipMember | ParquetImage
+
+
+def open_image(stream: BinaryIO) -> Image.Image:
+    """The image in a stream of bytes, not decoded yet: the only place where images are opened, and in `FORMATS` only.
+
+    Raises:
+        UnidentifiedImageError, or another of `UNREADABLE`: it is no image in one of these formats.
+    """
+    try:
+        return Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnidentifiedImageError(f"its content is none of {', '.join(FORMATS)}") from None
 
 
 def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
@@ -146,7 +159,7 @@ def _resized(path: str | ImageSource, size: int) -> Image.Image:
     The upper eight bits are taken first, because Pillow's nearest neighbour differs between 16-bit and 8-bit images.
     """
     try:
-        with (Path(path) if isinstance(path, str) else path).open("rb") as stream, Image.open(stream) as image:
+        with (Path(path) if isinstance(path, str) else path).open("rb") as stream, open_image(stream) as image:
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             resized = image.resize((size, size), Image.Resampling.NEAREST)
@@ -163,7 +176,7 @@ def _size(path: ImageSource | None) -> tuple[float, float]:
     if path is None:
         return np.nan, np.nan
     try:
-        with path.open("rb") as stream, Image.open(stream) as image:
+        with path.open("rb") as stream, open_image(stream) as image:
             return image.size
     except UNREADABLE:
         return np.nan, np.nan

@@ -47,8 +47,9 @@ def write_quarantine(path: str | Path, problems: list[Problem]) -> int:
     for problem in serious_problems(problems):
         if problem.image_id:
             reasons.setdefault(problem.image_id, str(problem).replace("\t", " ").replace("\n", " "))
+    text = "".join(f"{image}\t{why}\n" for image, why in sorted(reasons.items()))
     with replacing(path) as beside:
-        beside.write_text("".join(f"{image}\t{why}\n" for image, why in sorted(reasons.items())), encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return len(reasons)
 
 

@@ -1,5 +1,6 @@
 """Concept lists as text: one line per image, in the format of any year."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +13,6 @@ import pyarrow.compute as pc
 CUI_FORM = re.compile(r"C\d{7}")
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 HEADER_WORDS = {"cuis", "cui", "concepts", "concept"}
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 _TO_TABS = str.maketrans(",;|", "\t\t\t", '"')  # drops the quotes of CSV; commas inside them separate concepts as well
 
@@ -24,14 +24,23 @@ def read_text(path: str | Path) -> str:
         ValueError: the file is not UTF-8; the line and the likely encoding are named.
     """
     content = Path(path).read_bytes()
-    if content.startswith(UTF_16_MARKS) or b"\0" in content[:100]:
-        raise ValueError(f"{path}:1: the file is UTF-16, not UTF-8; save it as UTF-8 and try again.")
+    if encoding := _wide_encoding(content):
+        raise ValueError(f"{path}:1: the file is {encoding}, not UTF-8; save it as UTF-8 and try again.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         what = f"byte {error.start} is not UTF-8 but looks like Latin-1 (Windows-1252)"
         raise ValueError(f"{path}:{line}: {what}; save the file as UTF-8 and try again.") from None
+
+
+def _wide_encoding(content: bytes) -> str | None:
+    """UTF-32 or UTF-16 if the text seems to be in it, with or without byte-order mark."""
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or content[:4].count(0) == 3:
+        return "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:100]:
+        return "UTF-16"
+    return None
 
 
 def read_lines(path: str | Path) -> tuple[list[int], list[str], list[tuple[str, ...]]]:

@@ -3,11 +3,12 @@
 runs/<experiment_name>/<val1 or val2>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
-    history.csv           after every epoch: loss, F1, learning rate, seconds
+    history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
-    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, later of test
+    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2; later of test, with the
+                          fingerprint of the test images
     scores.json           last: a run that has it is finished
     notebook.ipynb        the executed notebook, where papermill writes it here
 
@@ -79,7 +80,10 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
+        """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
+
+        An older run has no accuracy.
+        """
         return pd.read_csv(self.folder / "history.csv")
 
     @property
@@ -92,12 +96,20 @@ class Run:
         if dataset.fingerprint != self.facts["data_fingerprint"]:
             raise ValueError(
                 f"{self.folder} was trained on data {self.facts['data_fingerprint']}; {dataset.folder} now holds "
-                f"{dataset.fingerprint}. Restore the data, or train again under another name."
+                f"{dataset.fingerprint}. Restore the images and concepts of train and validation, or train again under "
+                f"another name; so must an older run, whose fingerprint still covered the test images."
             )
 
     def has_probabilities(self, name: str) -> bool:
         """Whether probabilities of `name` (val1, val2 or test) were predicted and written."""
         return self._probabilities_file(name).is_file()
+
+    def has_predicted_test(self, dataset: Dataset) -> bool:
+        """Whether probabilities of exactly these test images were predicted and written."""
+        if not self.has_probabilities("test"):
+            return False
+        with np.load(self._probabilities_file("test"), allow_pickle=False) as arrays:
+            return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
 
     def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """image_ids, (N,), and probabilities, (N, K) float32, of val1, val2 or test.
@@ -111,10 +123,13 @@ class Run:
         with np.load(self._probabilities_file(name), allow_pickle=False) as arrays:
             return arrays["image_ids"], arrays["probabilities"]
 
-    def write_probabilities(self, name: str, image_ids: np.ndarray, probabilities: np.ndarray) -> None:
-        """Writes what `probabilities(name)` reads."""
+    def write_probabilities(
+        self, name: str, image_ids: np.ndarray, probabilities: np.ndarray, test_fingerprint: str = ""
+    ) -> None:
+        """Writes what `probabilities(name)` reads, and of test also which images they are of."""
+        arrays = {"image_ids": np.asarray(image_ids, dtype=str), "probabilities": probabilities}
         with replacing(self._probabilities_file(name)) as beside:
-            np.savez(beside, image_ids=np.asarray(image_ids, dtype=str), probabilities=probabilities)
+            np.savez(beside, **arrays, test_fingerprint=test_fingerprint)
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Writes what `history` reads."""

@@ -18,6 +18,8 @@ from nblib.system import replacing
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
+MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")  # columns of the history
+
 # What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
     "train": {"loss": "loss", "f1": "f1", "learning_rate": "learning_rate"},
@@ -65,21 +67,24 @@ class EarlyStopping(_FromFirstF1, callbacks.EarlyStopping):
     """Keras' early stopping, its patience counted from the first epoch with an F1 above 0."""
 
 
-class ReduceLROnPlateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
+class ReduceLROnF1Plateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
     """Keras' learning-rate reduction, its patience counted from the first epoch with an F1 above 0."""
 
 
 def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     """Early stopping on the F1 of the validation half, and learning-rate reduction where the experiment has it.
 
+    A plateau of the loss, which falls from the first epoch on, is Keras' own.
+
     Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
     """
     stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
     if experiment.lr_reduction_factor is None:
         return [stopping]
-    factor, patience = experiment.lr_reduction_factor, experiment.lr_reduction_patience
-    monitor, mode = {"f1": ("val_f1", "max"), "loss": ("val_loss", "min")}[experiment.lr_reduction_monitor]
-    return [stopping, ReduceLROnPlateau(monitor=monitor, mode=mode, factor=factor, patience=patience)]
+    plateau = {"factor": experiment.lr_reduction_factor, "patience": experiment.lr_reduction_patience}
+    if experiment.lr_reduction_monitor == "loss":
+        return [stopping, callbacks.ReduceLROnPlateau(monitor="val_loss", mode="min", **plateau)]
+    return [stopping, ReduceLROnF1Plateau(monitor="val_f1", mode="max", **plateau)]
 
 
 class Checkpoint(callbacks.Callback):
@@ -120,7 +125,7 @@ class Checkpoint(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves the best weights, the history and the state to resume from, in this order."""
         self._require_finite("val_loss", float(logs["val_loss"]), "its end")
-        measured = {name: float(logs[name]) for name in ("loss", "f1", "val_loss", "val_f1")}
+        measured = {name: float(logs[name]) for name in MEASURED}
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)

@@ -1,13 +1,19 @@
 """What `check_images` finds in image files, and how serious it is."""
 
+import contextlib
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
+import nblib
+from nblib.data import images
 from nblib.data.checks import check_images
+from nblib.data.images import decode_image
 
 
 def picture(mode="RGB", size=(120, 90)):
@@ -72,6 +78,31 @@ def test_an_odd_image_is_reported_and_does_not_stop_training(checked, kind, pixe
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_nothing_is_wrong_with_a_plain_image(checked, name, form, mode):
     assert checked(encoded(picture(mode), form), name, pixels=True) == []
+
+
+def test_no_other_program_is_started_for_an_image(checked, tmp_path, monkeypatch):
+    started = tmp_path / "started"
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {started}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # looked for anew
+    why = "its content is none of JPEG, PNG, GIF, BMP, TIFF, WEBP"
+    what = f"can't be read as an image ({why}); repair it or leave it out."
+    assert checked(encoded(picture(), "EPS"), pixels=True) == [(what, True)]
+    with pytest.raises(ValueError, match=r"A\.jpg can't be read as an image"):
+        decode_image(tmp_path / "A.jpg", 32)
+    assert not started.exists()
+    with Image.open(tmp_path / "A.jpg") as image, contextlib.suppress(OSError):  # Pillow left to itself
+        image.load()
+    assert started.exists()
+
+
+def test_images_are_opened_in_one_place():
+    callers = [path.name for path in Path(nblib.__file__).parent.rglob("*.py") if "Image.open(" in path.read_text()]
+    assert callers == ["images.py"]
+    assert Path(images.__file__).read_text().count("Image.open(") == 1
 
 
 def test_an_image_of_zero_bytes_is_found(checked):

@@ -1,5 +1,7 @@
 """The files of a data folder, and links in it."""
 
+import os
+
 import pytest
 from data.filing import problems_of, rows_of, write
 
@@ -76,3 +78,11 @@ def test_a_folder_linked_from_outside_can_not_be_quarantined_away(folder, tmp_pa
     (folder / "train" / "more").symlink_to(tmp_path / "elsewhere")
     (problem,) = inspect_dataset(folder).problems
     assert problem.serious and problem.image_id is None
+
+
+def test_a_name_that_is_not_utf_8_is_named_and_left_out(folder):
+    for name in (b"test/R\xf6ntgen.jpg", b"train/DRCT/\xe4.jpg"):
+        write(folder / os.fsdecode(name), "")
+    what = "the name is not UTF-8; left out. Rename it."
+    assert problems_of(folder) == [("test/R\\xf6ntgen.jpg", what, False), ("train/DRCT/\\xe4.jpg", what, False)]
+    assert len(read_dataset(folder).images) == 6

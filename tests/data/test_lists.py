@@ -110,12 +110,11 @@ def test_nothing_between_two_separators_is_reported_and_ignored(folder):
     assert list(read_dataset(folder).split("train")["concepts"][:2]) == [("C0000001", "C0000002"), ("C0000002",)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_a_list_in_utf_16_is_named(folder, encoding):
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16-LE", "UTF-16-BE", "UTF-32", "UTF-32-LE", "UTF-32-BE"])
+def test_a_list_in_utf_16_or_utf_32_is_named(folder, encoding):
     write(folder / VAL_CT, "D.jpeg,C0000001\n".encode(encoding))
-    assert (f"{VAL_CT}:1", "the file is UTF-16, not UTF-8; save it as UTF-8 and try again.", True) in problems_of(
-        folder
-    )
+    what = f"the file is {encoding[:6]}, not UTF-8; save it as UTF-8 and try again."
+    assert (f"{VAL_CT}:1", what, True) in problems_of(folder)
 
 
 def test_latin_1_is_named_with_its_line(folder):

@@ -118,9 +118,12 @@ CHANGES = {
     "a concept": lambda folder: write(folder / VAL_CT, "D.jpeg,C0000001,C0000004\n"),
     "one concept more": lambda folder: write(folder / VAL_CT, "D.jpeg,C0000001,C0000003,C0000004\n"),
     "the size of an image": lambda folder: write(folder / "train/DRCT/A.jpg", "another size"),
+}
+TEST_CHANGES = {
     "an image more": lambda folder: write(folder / "test/G.jpg", ""),
     "an image renamed": lambda folder: (folder / "test/E.jpg").rename(folder / "test/G.jpg"),
-    "a category": lambda folder: (folder / VAL_CT).rename(folder / "concepts/val/DRMR_CLEF_Val.csv"),
+    "another image of that name": lambda folder: write(folder / "test/E.jpg", "another size"),
+    "no test images": lambda folder: shutil.rmtree(folder / "test"),
 }
 
 
@@ -130,3 +133,12 @@ def test_the_fingerprint_changes_with(folder, change):
     CHANGES[change](folder)
     after = read_dataset(folder).fingerprint
     assert after != before and len(after) == 16
+
+
+@pytest.mark.parametrize("change", TEST_CHANGES)
+def test_a_change_of_test_images_changes_their_fingerprint_only(folder, change):
+    before = read_dataset(folder)
+    fingerprints = before.fingerprint, before.test_fingerprint
+    TEST_CHANGES[change](folder)
+    after = read_dataset(folder)
+    assert after.fingerprint == fingerprints[0] and after.test_fingerprint != fingerprints[1]

@@ -98,7 +98,9 @@ def test_a_run_made_with_other_code_says_so(run, name, value):
 
 def test_changed_data_are_refused_and_named(run, experiment, sample_dataset, vocabulary, tmp_path):
     shutil.copytree(sample_dataset.folder, tmp_path / "changed")
-    next((tmp_path / "changed" / "test").iterdir()).unlink()
+    labels = next((tmp_path / "changed").rglob("DRCT_CLEF_Train.csv"))
+    first, rest = labels.read_text(encoding="utf-8").split("\n", maxsplit=1)
+    labels.write_text(f"{first.rpartition(',')[0]}\n{rest}", encoding="utf-8")
     changed = read_dataset(tmp_path / "changed")
     sentence = rf"holds another run: data {sample_dataset.fingerprint} there, {changed.fingerprint} here\. "
     with pytest.raises(ValueError, match=sentence):
@@ -140,7 +142,8 @@ def test_probabilities_are_read_as_they_were_written(run):
 def test_probabilities_are_read_without_pickle(run):
     run.write_probabilities("test", np.array(["a"], dtype=object), np.ones((1, 2), "float32"))
     with np.load(run.folder / "probabilities" / "test.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == {"image_ids", "probabilities"} and arrays["image_ids"].dtype.kind == "U"
+        assert set(arrays) == {"image_ids", "probabilities", "test_fingerprint"}
+        assert arrays["image_ids"].dtype.kind == arrays["test_fingerprint"].dtype.kind == "U"
 
 
 def test_absent_probabilities_are_an_error_that_says_what_to_do(run):
@@ -187,6 +190,20 @@ def test_a_run_is_refused_with_other_data_than_it_was_trained_on(run, sample_dat
     run.require(sample_dataset)
     with pytest.raises(ValueError, match="was trained on data"):
         run.require(replace(sample_dataset, images=sample_dataset.images.iloc[1:]))
+
+
+def test_a_run_is_kept_when_test_images_come_and_go_and_knows_which_ones_it_predicted(run, sample_dataset):
+    images = sample_dataset.images
+    without = replace(sample_dataset, images=images[images["split"] != "test"])
+    fewer = replace(sample_dataset, images=images.drop(images[images["split"] == "test"].index[0]))
+    for dataset in (without, fewer):
+        run.require(dataset)
+    assert not run.has_predicted_test(sample_dataset)
+    probabilities = np.ones((1, 2), "float32")
+    run.write_probabilities("test", np.array(["a"]), probabilities, sample_dataset.test_fingerprint)
+    assert run.has_predicted_test(sample_dataset) and not run.has_predicted_test(fewer)
+    run.write_probabilities("test", np.array(["a"]), probabilities)  # as older versions did
+    assert not run.has_predicted_test(sample_dataset)
 
 
 def test_an_unfinished_run_is_not_opened_and_the_finished_ones_are_named(run, experiment, sample_dataset, vocabulary):

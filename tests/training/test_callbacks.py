@@ -6,7 +6,7 @@ from nblib.evaluation import sample_f1
 from nblib.experiments import best_epoch, paper_experiment
 from nblib.training.callbacks import (
     EarlyStopping,
-    ReduceLROnPlateau,
+    ReduceLROnF1Plateau,
     SampleF1,
     plateau_callbacks,
     read_state,
@@ -83,8 +83,8 @@ def test_a_better_f1_restarts_the_patience():
     assert len(rates_after(EarlyStopping(monitor="val_f1", mode="max", patience=3), [(value, 1) for value in f1])) == 7
 
 
-def test_the_rate_is_cut_only_after_the_first_f1_above_0():
-    reduction = ReduceLROnPlateau(monitor="val_loss", mode="min", factor=0.5, patience=2)
+def test_a_plateau_of_f1_is_counted_from_the_first_f1_above_0():
+    reduction = ReduceLROnF1Plateau(monitor="val_f1", mode="max", factor=0.5, patience=2)
     epochs = [(0, 1), (0, 1), (0, 1), (0, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1), (0.1, 1)]
     expected = [0.01] * 6 + [0.005, 0.005, 0.0025]
     assert rates_after(reduction, epochs) == pytest.approx(expected)
@@ -105,6 +105,16 @@ def test_the_rate_is_cut_as_table_3_says(name, monitor, patience, improving):
     assert rates_after(reduction, plateau) == pytest.approx([0.01] * patience + [0.002])
     assert rates_after(reduction, [*plateau[:-1], improving]) == pytest.approx([0.01] * (patience + 1))
     assert isinstance(stopping, EarlyStopping)
+
+
+@pytest.mark.parametrize("name", ["01_vgg16_fc2048", "02_vgg16_fc4096"])
+def test_a_plateau_of_the_loss_is_that_of_keras_also_while_f1_is_0(name):
+    (_, ours) = plateau_callbacks(paper_experiment(name))
+    keras_own = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.2, patience=3)
+    losses = [0.9, 0.8, 0.81, 0.8, 0.80001, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
+    rates = rates_after(ours, [(0, loss) for loss in losses])
+    assert rates == rates_after(keras_own, [(0, loss) for loss in losses])
+    assert rates == pytest.approx([0.01] * 4 + [0.002] * 4 + [0.0004] * 3)
 
 
 @pytest.mark.parametrize(("gain", "rate"), [(0.00005, 0.002), (0.0002, 0.01)])
