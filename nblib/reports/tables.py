@@ -18,7 +18,7 @@ PAPER_CONDITIONS = (
 )  # fmt: skip
 UNIFORM_CONDITIONS = {
     "weights": "imagenet", "pooling": "flatten", "learning_rate": 1e-5, "schedule_decay": 0.9, "limit_images": None,
-    "trainable_from": None,
+    "trainable_from": None, "min_images": 0, "top_concepts": None, "concepts": None, "semantic_types": None,
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def paper_f1(experiment: Experiment) -> float | None:
 def differences_from_paper(experiment: Experiment) -> list[str]:
     """In what the experiment's conditions differ from its row of Table 3, as short phrases; [] if in nothing.
 
-    Data and label space are not compared: the data's fingerprint and the vocabulary identify them.
+    Data are not compared: their fingerprint identifies them.
     """
     rows = table_3()
     if experiment.experiment_name not in rows.index:
