@@ -107,6 +107,7 @@ def test_check_of_good_data_says_so_and_ends_with_0(nblib, sample):
     code, out, err = nblib("check", sample)
     assert (code, err) == (0, "")
     assert out.startswith(f"{sample}: ImageCLEF 2020 (one list per category), 120 images, ")
+    assert "\nlabels of the test split, for scores only: 12 images\n" in out
     assert out.endswith("\nFit for training.\n")
 
 
@@ -121,6 +122,20 @@ def test_check_reports_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_pat
         and "UNLISTED.jpg: the image is in no concept list" in out
     )
     assert "Training would be wrong" not in out
+
+
+def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    (train, mate, *_), (copy, other, *_) = (sorted(data.glob(f"{split}/DRCT/*.jpg")) for split in ("train", "val"))
+    shutil.copy(train, copy)
+    (data / "groups.csv").write_text(f"image_id,group\n{mate.stem},case 1\n{other.stem},case 1\n")
+    _, out, _ = nblib("check", data, "--json")
+    assert json.loads(out)["groups_from"] == "groups.csv"
+    leaks = json.loads(out)["leaks"][0]
+    assert (leaks["part"], leaks["relatives_in"], leaks["group_mates"]) == ("val", "train", 1)
+    before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
+    assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
+    assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
 
 
 def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
@@ -150,7 +165,7 @@ def test_check_does_not_call_data_fit_whose_images_are_missing(nblib, sample, tm
 def test_check_of_an_empty_folder_ends_with_1(nblib, tmp_path):
     code, out, _ = nblib("check", tmp_path)
     assert code == 1
-    assert "no images; expected .jpg or .png files" in out and "no concept lists" in out
+    assert "no images; expected .jpg or .png files" in out and "; imageclef-2026: no concepts.csv; " in out
 
 
 def test_check_as_json_has_every_problem(nblib, broken):
@@ -196,7 +211,9 @@ def test_check_of_labels_alone_names_the_notebooks_that_work(nblib, real_data):
 def test_an_unknown_layout_is_one_sentence(nblib, sample):
     code, _, err = nblib("check", sample, "--layout", "2020")
     assert code == 1
-    assert err.startswith("layout must be one of parquet, roco, imageclef-2020, rocov2, imageclef; received '2020'.")
+    assert err.startswith(
+        "layout must be one of parquet, roco, imageclef-2020, imageclef-2026, rocov2, imageclef; received '2020'."
+    )
 
 
 # ---- stats

@@ -219,7 +219,6 @@ def predict_test(run: Run, flip: bool = False) -> None:
     images = dataset.split("test")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
-    images = images.assign(concepts=[()] * len(images))  # they may be known, and are not needed
     examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)
     model = with_preprocessing(trained_network(run), experiment.backbone)
     model = with_flip_augmentation(model) if flip else model
