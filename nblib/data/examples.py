@@ -114,14 +114,14 @@ def labelled_splits(dataset: Dataset, vocabulary: ConceptVocabulary | None = Non
     """The splits in one label space: train, val1, val2 and, where there are test images, test.
 
     The label space is by default that of all concepts of train and validation. Images without a concept are left out,
-    except in test, whose labels are empty; images whose concepts the label space lacks are not. Test is left out where
-    its images are only listed. Paper: section 3.3.
+    except in test, whose labels are empty; images whose concepts the label space lacks are not. Test images that
+    are only listed are left out. Paper: section 3.3.
     """
     complete = ConceptVocabulary.of(dataset.split("train", "val")["concepts"])
     vocabulary = vocabulary or complete
     label = Examples.of if set(complete.concepts) <= set(vocabulary.concepts) else Examples.within
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
     splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
-    if (test := dataset.split("test"))["path"].notna().any():
+    if len(test := dataset.split("test").dropna(subset="path")):
         splits["test"] = test
     return {name: label(images, vocabulary) for name, images in splits.items()}

@@ -216,7 +216,7 @@ def predict_test(run: Run, flip: bool = False) -> None:
     experiment = run.experiment
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     run.require(dataset)
-    images = dataset.split("test")
+    images = dataset.split("test").dropna(subset="path")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)
