@@ -1,6 +1,7 @@
 """Notebook 07: finished runs -> tables beside the paper's, and HTML pages that need neither Jupyter nor a network."""
 
+from nblib.reports.paper_tables import fill_table_3, fill_table_4
 from nblib.reports.render import render_reports
-from nblib.reports.tables import against_paper, compare_runs, differences_from_paper, fill_table_3
+from nblib.reports.tables import against_paper, compare_runs, differences_from_paper
 
-__all__ = ["against_paper", "compare_runs", "differences_from_paper", "fill_table_3", "render_reports"]
+__all__ = ["against_paper", "compare_runs", "differences_from_paper", "fill_table_3", "fill_table_4", "render_reports"]

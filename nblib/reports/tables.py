@@ -1,4 +1,4 @@
-"""Our runs beside the paper's: Table 3 filled, and in which conditions a run differs from its row."""
+"""Our runs beside the paper's, in which conditions a run differs from its row of Table 3, and from one another."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -31,24 +31,6 @@ def against_paper(runs: list[Run]) -> pd.DataFrame:
         ])  # fmt: skip
     columns = ["experiment_name", "validation_half", *measured, "paper_f1", "data", "differs_in"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def fill_table_3(runs: list[Run]) -> pd.DataFrame:
-    """Table 3 filled: the paper's ten experiments with its F1 on both test halves and ours, blank where there is none.
-
-    One row per experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
-    here_val2 (test-half F1 by validation half, as the table has it), data, and conditions, which says whether ours are
-    the paper's. Paper: Table 3.
-    """
-    ours = against_paper(runs)
-    halves = ours.pivot_table("test_f1", ["experiment_name", "data"], "validation_half", observed=True)
-    halves = halves.reindex(columns=["val1", "val2"]).add_prefix("here_")
-    differing = ours[ours["differs_in"] != ""].drop_duplicates(["experiment_name", "data"])
-    differing = differing.set_index(["experiment_name", "data"])["differs_in"].str.count(";") + 1
-    conditions = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
-    filled = halves.assign(conditions=conditions).reset_index("data")
-    reported = table_3()[["test_f1_val1", "test_f1_val2"]].set_axis(["paper_val1", "paper_val2"], axis=1)
-    return reported.join(filled.rename_axis(reported.index.name))
 
 
 def paper_f1(experiment: Experiment) -> float | None:
