@@ -2,6 +2,9 @@
 
 from nblib.reports.paper_tables import fill_table_3, fill_table_4
 from nblib.reports.render import render_reports
-from nblib.reports.tables import against_paper, compare_runs, differences_from_paper
+from nblib.reports.tables import against_paper, compare_runs, differences_from_paper, f1_on_test_split
 
-__all__ = ["against_paper", "compare_runs", "differences_from_paper", "fill_table_3", "fill_table_4", "render_reports"]
+__all__ = [
+    "against_paper", "compare_runs", "differences_from_paper", "f1_on_test_split", "fill_table_3", "fill_table_4",
+    "render_reports",
+]  # fmt: skip
