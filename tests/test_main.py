@@ -124,6 +124,20 @@ def test_check_reports_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_pat
     assert "Training would be wrong" not in out
 
 
+def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    (train, mate, *_), (copy, other, *_) = (sorted(data.glob(f"{split}/DRCT/*.jpg")) for split in ("train", "val"))
+    shutil.copy(train, copy)
+    (data / "groups.csv").write_text(f"image_id,group\n{mate.stem},case 1\n{other.stem},case 1\n")
+    _, out, _ = nblib("check", data, "--json")
+    assert json.loads(out)["groups_from"] == "groups.csv"
+    leaks = json.loads(out)["leaks"][0]
+    assert (leaks["part"], leaks["relatives_in"], leaks["group_mates"]) == ("val", "train", 1)
+    before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
+    assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
+    assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
+
+
 def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
     code, out, _ = nblib("check", broken)
     assert code == 1
