@@ -92,7 +92,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
     or probabilities are gone, damaged or have changed are left out.
     """
     scores = {}
-    for run, dataset in _with_data(run for run in runs if run.has_probabilities("test")):
+    for run, dataset in with_data(run for run in runs if run.has_probabilities("test")):
         try:
             predicted = dataset.test_concepts and run.has_predicted_test(dataset)
             image_ids, probabilities = run.probabilities("test") if predicted else ((), None)
@@ -110,7 +110,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     """F1 per image by run, for each test half of each data set."""
     together = defaultdict(dict)
-    for run, dataset in _with_data(runs):
+    for run, dataset in with_data(runs):
         experiment = run.experiment
         half = read_half(run, dataset, experiment.test_half)
         drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
@@ -119,7 +119,7 @@ def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     return together
 
 
-def _with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
+def with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
     """The finished runs and their data, each read once; runs whose data are gone or have changed are left out."""
 
     @cache
