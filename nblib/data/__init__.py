@@ -9,6 +9,7 @@ from nblib.data.duplicates import image_signatures, near_duplicates
 from nblib.data.examples import Examples, concatenate, labelled_splits
 from nblib.data.groups import find_groups
 from nblib.data.images import ImageSource, cache_pixels, decode_image, image_sizes, pixel_key
+from nblib.data.label_space import choose_concepts
 from nblib.data.layouts import LAYOUTS
 from nblib.data.leaks import count_leaks
 from nblib.data.pixels import Pixels
@@ -20,7 +21,7 @@ from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_de
 
 __all__ = [
     "CATEGORIES", "CUI_FORM", "LAYOUTS", "MODALITY_CONCEPTS", "SYNTHETIC_MARK", "Z_95", "ConceptVocabulary",
-    "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "cache_pixels", "check_images",
+    "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "cache_pixels", "check_images", "choose_concepts",
     "co_occurring_concepts", "concatenate", "concept_counts", "concept_counts_by", "concept_pairs", "count_images",
     "count_leaks", "decode_image", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems",
     "image_signatures", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset", "label_cardinality",
