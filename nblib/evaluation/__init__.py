@@ -7,13 +7,13 @@ from nblib.evaluation.error_analysis import SECONDARY_2025, calibration_table, e
 from nblib.evaluation.error_analysis import f1_by_frequency, f1_by_number_of_concepts, most_confused, most_missed
 from nblib.evaluation.error_analysis import secondary_f1
 from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image, sample_f1
-from nblib.evaluation.selection import constant_list, most_frequent_concepts, select
+from nblib.evaluation.selection import CAP, constant_list, most_frequent_concepts, select
 from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
 
 __all__ = [
-    "CALIBRATIONS", "RULES", "SECONDARY_2025", "THRESHOLDS", "Threshold", "as_csr", "calibration_table",
+    "CALIBRATIONS", "CAP", "RULES", "SECONDARY_2025", "THRESHOLDS", "Threshold", "as_csr", "calibration_table",
     "check_submission", "compare_f1", "compare_rules", "constant_list", "errors_per_image", "evaluate",
-    "f1_by_category", "f1_by_frequency", "f1_by_number_of_concepts", "f1_by_threshold", "f1_interval",
-    "f1_of_counts", "f1_per_image", "fit_rule", "logits", "most_confused", "most_frequent_concepts", "most_missed",
-    "read_submission", "sample_f1", "score_submissions", "secondary_f1", "select", "write_submission",
+    "f1_by_category", "f1_by_frequency", "f1_by_number_of_concepts", "f1_by_threshold", "f1_interval", "f1_of_counts",
+    "f1_per_image", "fit_rule", "logits", "most_confused", "most_frequent_concepts", "most_missed", "read_submission",
+    "sample_f1", "score_submissions", "secondary_f1", "select", "write_submission",
 ]  # fmt: skip
