@@ -1,5 +1,6 @@
 """Tables 3 and 4 of the paper, filled with our runs and submissions."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,8 @@ PAPER_RULE = f"threshold 0.5, at most {CAP} concepts"
 
 # Name of a cell -> column of `table_3` without the half, which is also the entry of a run's scores.
 CELLS = {"epoch": "best_epoch", "F1": "test_f1"}
+
+logger = logging.getLogger(__name__)
 
 
 def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
@@ -77,11 +80,15 @@ def as_in_the_paper(submissions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scored(run: Run, dataset: Dataset, nomissing: bool) -> dict[str, Any] | None:
-    """One row of `scored_submissions`; None where there is no such file or the test images are others now."""
+    """One row of `scored_submissions`; None where there is no such file, or it or the test images are others now."""
     path = run.folder / f"submission{'_nomissing' if nomissing else ''}.txt"
     if not path.is_file() or not run.has_predicted_test(dataset):
         return None
-    submitted, (image_ids, probabilities) = read_submission(path), run.probabilities("test")
+    try:
+        submitted, (image_ids, probabilities) = read_submission(path), run.probabilities("test")
+    except ValueError as damage:
+        logger.warning("A submission is left out: %s", damage)
+        return None
     selected = run.vocabulary.decode(select(probabilities, nomissing=nomissing))
     same = submitted == dict(zip(image_ids, selected, strict=True))
     f1 = evaluate(dataset.test_concepts, submitted)[0] if dataset.test_concepts else None

@@ -180,7 +180,7 @@ def test_a_run_as_a_member_has_the_rows_and_columns_of_the_examples(run):
 
 def test_finished_runs_on_these_data_are_found(run, sample_dataset):
     assert finished_runs(run.folder.parent.parent, sample_dataset) == []
-    run.write_scores({})
+    run.write_scores({"epochs": 1, "seconds": 9.5})
     assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
     other = replace(sample_dataset, images=sample_dataset.images.head(3))
     assert finished_runs(run.folder.parent.parent, other) == []
