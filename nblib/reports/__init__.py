@@ -2,5 +2,9 @@
 
 from nblib.reports.render import render_reports
 from nblib.reports.tables import against_paper, compare_runs, differences_from_paper, fill_table_3
+from nblib.reports.submissions import enter_online_score, remaining_budget, score_submissions, submissions, submit
 
-__all__ = ["against_paper", "compare_runs", "differences_from_paper", "fill_table_3", "render_reports"]
+__all__ = [
+    "against_paper", "compare_runs", "differences_from_paper", "enter_online_score", "fill_table_3",
+    "remaining_budget", "render_reports", "score_submissions", "submissions", "submit",
+]  # fmt: skip
