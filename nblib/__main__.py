@@ -260,6 +260,12 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     if len(dataset.images):
         text.append(f"categories from: {dataset.category_from or 'nothing; they are not known'}")
         text.append(count_images(dataset.images).to_string())
+    for what, labelled in (
+        ("manually curated concepts", dataset.manual_concepts),
+        ("labels of the test split, for scores only", dataset.test_concepts),
+    ):
+        if labelled:
+            text.append(f"{what}: {len(labelled):,} images")
     serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
@@ -275,7 +281,9 @@ def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
-        "images": len(dataset.images), "fit": not serious_problems(problems), "problems": list(map(asdict, problems)),
+        "images": len(dataset.images), "manual_concepts": len(dataset.manual_concepts),
+        "test_concepts": len(dataset.test_concepts), "fit": not serious_problems(problems),
+        "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

@@ -31,12 +31,13 @@ def test_the_lock_names_no_host():
     assert not re.search(r"https?://|--index-url|--find-links [^\n]|file:", LOCK.split("\n", 3)[3])
 
 
-def test_conda_gets_python_and_pip_and_everything_else_through_the_project():
+def test_conda_gets_python_pip_and_every_dependency_and_pip_only_the_project():
     environment = yaml.safe_load((TOP / "environment.yml").read_text())
-    *conda, pip = environment["dependencies"]
-    assert environment["name"] == PROJECT["name"]
-    assert [name_of(each) for each in conda] == ["python", "pip"]
-    assert pip == {"pip": ["--requirement requirements.lock", "--editable ."]}
+    python, *conda, pip = environment["dependencies"]
+    assert environment["name"] == PROJECT["name"] and environment["channels"] == ["conda-forge"]
+    assert name_of(python) == "python"
+    assert conda == ["pip", *PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    assert pip == {"pip": ["--editable ."]}
 
 
 def test_python_of_conda_is_one_the_project_takes():

@@ -110,6 +110,7 @@ def test_check_of_good_data_says_so_and_ends_with_0(nblib, sample):
     code, out, err = nblib("check", sample)
     assert (code, err) == (0, "")
     assert out.startswith(f"{sample}: ImageCLEF 2020 (one list per category), 120 images, ")
+    assert "\nlabels of the test split, for scores only: 12 images\n" in out
     assert out.endswith("\nFit for training.\n")
 
 
@@ -153,7 +154,7 @@ def test_check_does_not_call_data_fit_whose_images_are_missing(nblib, sample, tm
 def test_check_of_an_empty_folder_ends_with_1(nblib, tmp_path):
     code, out, _ = nblib("check", tmp_path)
     assert code == 1
-    assert "no images; expected .jpg or .png files" in out and "no concept lists" in out
+    assert "no images; expected .jpg or .png files" in out and "; imageclef-2026: no concepts.csv; " in out
 
 
 def test_check_as_json_has_every_problem(nblib, broken):
@@ -199,7 +200,9 @@ def test_check_of_labels_alone_names_the_notebooks_that_work(nblib, real_data):
 def test_an_unknown_layout_is_one_sentence(nblib, sample):
     code, _, err = nblib("check", sample, "--layout", "2020")
     assert code == 1
-    assert err.startswith("layout must be one of parquet, roco, imageclef-2020, rocov2, imageclef; received '2020'.")
+    assert err.startswith(
+        "layout must be one of parquet, roco, imageclef-2020, imageclef-2026, rocov2, imageclef; received '2020'."
+    )
 
 
 # ---- stats

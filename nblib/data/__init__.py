@@ -1,9 +1,9 @@
 """Notebooks 01 and 02: a folder of images and concept lists -> a tidy table, labels, pixels."""
 
-from nblib.data.categories import CATEGORIES
+from nblib.data.categories import CATEGORIES, MODALITY_CONCEPTS
 from nblib.data.checks import check_images
 from nblib.data.counting import Z_95, co_occurring_concepts, concept_counts, concept_counts_by, concept_pairs, drift
-from nblib.data.counting import f1_ceiling, images_with, indicative_concepts, lift_table, most_frequent
+from nblib.data.counting import f1_ceiling, figure_anchors, images_with, indicative_concepts, lift_table, most_frequent
 from nblib.data.examples import Examples, concatenate, labelled_splits
 from nblib.data.images import ImageSource, cache_pixels, decode_image, image_sizes, pixel_key
 from nblib.data.layouts import LAYOUTS
@@ -15,11 +15,12 @@ from nblib.data.text import CUI_FORM, decode_text, read_concept_lines, read_text
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 __all__ = [
-    "CATEGORIES", "CUI_FORM", "LAYOUTS", "SYNTHETIC_MARK", "Z_95", "ConceptVocabulary", "Dataset", "Examples",
-    "ImageSource", "Pixels", "Problem", "cache_pixels", "check_images", "co_occurring_concepts", "concatenate",
-    "concept_counts", "concept_counts_by", "concept_pairs", "count_images", "decode_image", "decode_text", "drift",
-    "f1_ceiling", "format_problems", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset",
-    "label_cardinality", "label_density", "label_statistics", "labelled_splits", "lift_table", "missing_splits",
-    "most_frequent", "pixel_key", "read_concept_lines", "read_dataset", "read_text", "reading_problem",
-    "serious_problems", "validation_halves", "without_suffix", "write_quarantine",
+    "CATEGORIES", "CUI_FORM", "LAYOUTS", "MODALITY_CONCEPTS", "SYNTHETIC_MARK", "Z_95", "ConceptVocabulary",
+    "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "cache_pixels", "check_images",
+    "co_occurring_concepts", "concatenate", "concept_counts", "concept_counts_by", "concept_pairs", "count_images",
+    "decode_image", "decode_text", "drift", "f1_ceiling", "figure_anchors", "format_problems", "image_sizes",
+    "images_with", "indicative_concepts", "inspect_dataset", "label_cardinality", "label_density",
+    "label_statistics", "labelled_splits", "lift_table", "missing_splits", "most_frequent", "pixel_key",
+    "read_concept_lines", "read_dataset", "read_text", "reading_problem", "serious_problems", "validation_halves",
+    "without_suffix", "write_quarantine",
 ]  # fmt: skip

@@ -26,6 +26,19 @@ def most_frequent(examples: Examples, top: int | None = None) -> pd.Series:
     return counts[counts > 0].sort_values(ascending=False, kind="stable").head(top or len(counts))
 
 
+def figure_anchors(examples: Examples) -> pd.DataFrame:
+    """Images of train and val (columns) with the split's most frequent concept, with exactly 2 and exactly 50 concepts.
+
+    Paper: section 3.2, what its text reads off Figures 2 to 5.
+    """
+    anchors = {}
+    for split in ("train", "val"):
+        part = examples.where(split=split)
+        sizes = np.diff(part.labels.indptr)
+        anchors[split] = [concept_counts(part).max(), (sizes == 2).sum(), (sizes == 50).sum()]
+    return pd.DataFrame(anchors, ["the most frequent concept", "exactly 2 concepts", "exactly 50 concepts"])
+
+
 def concept_counts_by(examples: Examples, column: str) -> pd.DataFrame:
     """Number of images per concept (rows) and value of a column of `images`; images without a value don't count."""
     values = pd.Categorical(examples.images[column])

@@ -102,7 +102,8 @@ def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, 
     """The splits in one label space: train, val1, val2 and, where there are test images, test.
 
     The label space is that of all concepts of train and validation, padded to the size `sigmoids`
-    (`ConceptVocabulary.padded`). Images without a concept are left out, except in test, whose labels are empty.
+    (`ConceptVocabulary.padded`). Images without a concept are left out, except in test, whose labels are empty; test
+    is left out where its images are only listed.
     Paper: section 3.3.
 
     Raises:
@@ -111,6 +112,6 @@ def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, 
     vocabulary = ConceptVocabulary.of(dataset.split("train", "val")["concepts"]).padded(sigmoids)
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
     splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
-    if len(test := dataset.split("test")):
+    if (test := dataset.split("test"))["path"].notna().any():
         splits["test"] = test
     return {name: Examples.of(images, vocabulary) for name, images in splits.items()}

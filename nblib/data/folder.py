@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -21,6 +21,7 @@ SPLITS = {
     "val": ("val", "valid", "validation", "dev", "development"),
     "test": ("test", "testing"),
 }
+SplitOf = Callable[[str, tuple[str, ...]], str | None]  # from an image_id and its folders to a split
 OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp", ".dcm")
 
 
@@ -34,7 +35,11 @@ class DataFolder:
 
     def having(self, *suffixes: str) -> list[Path]:
         """The files with one of these suffixes, in upper or lower case."""
-        return [path for path in self.files if path.suffix.lower() in suffixes]
+        return [path for path, suffix in zip(self.files, self._suffixes, strict=True) if suffix in suffixes]
+
+    @cached_property
+    def _suffixes(self) -> list[str]:
+        return [path.suffix.lower() for path in self.files]
 
 
 class ImageFile(NamedTuple):
@@ -50,13 +55,15 @@ class ImageFile(NamedTuple):
 class Contents:
     """What a data folder contains, not yet matched: images, rows of the lists (`listed`), and problems so far.
 
-    `manual` is image_id -> manually curated concepts, where the layout has such lists.
+    `manual` is image_id -> manually curated concepts, where the layout has such lists; `test_ids` are the test images
+    in the order of an `ids.csv`, where there is one.
     """
 
     images: list[ImageFile]
     listed: pd.DataFrame
     problems: list[Problem]
     manual: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    test_ids: list[str] = field(default_factory=list)
 
 
 def walk_folder(path: str | Path) -> DataFolder:
@@ -83,18 +90,28 @@ def split_named(*words: str) -> str | None:
     return next((split for split, names in SPLITS.items() if tokens & set(names)), None)
 
 
-def find_images(folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
-    """All images in folders or archives that name a split, and what is wrong with them."""
+def split_of_folders(image_id: str, folders: tuple[str, ...]) -> str | None:
+    """The split that the outermost of the folders names."""
+    return next(filter(None, map(split_named, folders)), None)
+
+
+def split_in_id(image_id: str) -> str | None:
+    """The split that an ID names before its number: `ImageCLEFmedical_Caption_2026_valid_000007` -> `val`."""
+    return split_named(image_id.rstrip("0123456789"))
+
+
+def find_images(folder: DataFolder, split_of: SplitOf) -> tuple[list[ImageFile], list[Problem]]:
+    """All images in folders or archives whose split is known, and what is wrong with them."""
     top = len(folder.path.parts)
     files = ((path, path.name, path.parts[top:-1]) for path in folder.having(*IMAGE_SUFFIXES))
-    images, problems = _placed(files, folder)
+    images, problems = _placed(files, folder, split_of)
     if others := folder.having(*OTHER_SUFFIXES):
         what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
         problems.append(Problem(str(folder.path), what, serious=False))
     unpacked = {(image.split, image.image_id) for image in images}
     for archive in folder.having(".zip"):
         try:
-            members, found = _placed(_members(archive), folder)
+            members, found = _placed(_members(archive), folder, split_of)
         except (BadZipFile, OSError) as error:
             what = f"can't be read as a zip archive ({error}); download it again."
             members, found = [], [Problem(str(archive), what)]
@@ -139,17 +156,17 @@ def _members(archive: Path) -> Iterator[tuple[ZipMember | Problem, str, tuple[st
             yield ZipMember(archive, entry.filename, entry.file_size), inside.name, (*inside.parts[:-1], archive.stem)
 
 
-def _placed(found: Iterator, folder: DataFolder) -> tuple[list[ImageFile], list[Problem]]:
-    """The images in `found`, with name and folders, whose folders name a split; all others become one problem."""
+def _placed(found: Iterator, folder: DataFolder, split_of: SplitOf) -> tuple[list[ImageFile], list[Problem]]:
+    """The images in `found`, with name and folders, whose split is known; all others become one problem."""
     images, problems, unplaced = [], [], []
     for path, name, folders in found:
         if isinstance(path, Problem):
             problems.append(path)
-        elif (split := next(filter(None, map(split_named, folders)), None)) is None:
+        elif (split := split_of(image_id := name.rpartition(".")[0], folders)) is None:
             unplaced.append(path)
         else:
-            category = folders[-1] if folders[-1] in CATEGORIES else None
-            images.append(ImageFile(name.rpartition(".")[0], path, split, category))
+            category = folders[-1] if folders and folders[-1] in CATEGORIES else None
+            images.append(ImageFile(image_id, path, split, category))
     if unplaced:
         what = f"{len(unplaced):,} images, such as {unplaced[0]}, are in no folder named train, val or test; left out."
         problems.append(Problem(str(folder.path), what, serious=False))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nblib.data.categories import CATEGORIES
-from nblib.data.folder import DataFolder, split_named
+from nblib.data.folder import DataFolder, split_in_id, split_named
 from nblib.data.problems import Problem, reading_problem
 from nblib.data.text import CUI_FORM, is_header, read_concept_lines, read_lines, without_suffix
 
@@ -21,15 +21,22 @@ EXPECTED_LINE = "expected a line `image,CUI,CUI` or `image<TAB>CUI;CUI`"
 
 
 class ConceptList(NamedTuple):
-    """A file of image names and concepts; `category` only where there is one list per category."""
+    """A file of image names and concepts; `category` only where there is one list per category.
+
+    `split` is None where the file names none: each image_id does then.
+    """
 
     path: Path
-    split: str
+    split: str | None
     category: str | None = None
 
 
 def listed_images(
-    image_ids: Sequence[str], split: str, concepts: Sequence[tuple[str, ...]], where: Sequence[str], category=None
+    image_ids: Sequence[str],
+    split: str | Sequence[str],
+    concepts: Sequence[tuple[str, ...]],
+    where: Sequence[str],
+    category: str | None = None,
 ) -> pd.DataFrame:
     """A table of images as a list names them: image_id, split, category, concepts, where (file and line)."""
     columns = {"image_id": image_ids, "split": split, "category": category, "concepts": concepts, "where": where}
@@ -37,13 +44,12 @@ def listed_images(
 
 
 def find_lists(folder: DataFolder, wanted: Callable[[Path], bool]) -> list[ConceptList]:
-    """The wanted lists of train and validation; the file's name, or else its folders', says which split it is."""
+    """The wanted lists; the file's name, or else its folders', says which split it is."""
     lists = []
     for path in filter(wanted, folder.having(*LIST_SUFFIXES)):
         inside = path.relative_to(folder.path)
         split = split_named(inside.stem) or split_named(*inside.parts[:-1])
-        if split in ("train", "val"):
-            lists.append(ConceptList(path, split, category_named(path)))
+        lists.append(ConceptList(path, split, category_named(path)))
     return lists
 
 
@@ -66,8 +72,21 @@ def read_lists(lists: list[ConceptList], header: bool | None = None) -> tuple[pd
                 found = [Problem(str(concept_list.path), f"the list is empty; {EXPECTED_LINE}.")]
         except ValueError as error:
             found = [reading_problem(concept_list.path, error)]
-        problems += found
+        # Nothing is trained on the concepts of test images.
+        problems += [replace(each, serious=False) for each in found] if concept_list.split == "test" else found
     return pd.concat(tables, ignore_index=True), problems
+
+
+def read_ids(paths: list[Path]) -> tuple[list[str], list[Problem]]:
+    """The IDs of test images in the order of the files `ids.csv`, and what is wrong with the files (not serious)."""
+    image_ids, problems = [], []
+    for path in paths:
+        try:
+            _, names, _ = read_lines(path)
+            image_ids += [without_suffix(name) for name in names if split_in_id(name) in ("test", None)]
+        except ValueError as error:
+            problems.append(reading_problem(path, error, serious=False))
+    return [image_id for image_id in dict.fromkeys(image_ids) if image_id.casefold() != "id"], problems
 
 
 def read_manual(lists: list[ConceptList]) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
@@ -105,15 +124,20 @@ def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, 
     """The images that the list names, and what is wrong with it."""
     numbers, firsts, fields = read_lines(source.path)
     image_ids = [without_suffix(first) for first in firsts]
+    splits = [source.split or split_in_id(image_id) for image_id in image_ids]
     path, problems, dropped = str(source.path), [], []
     where = [f"{path}:{number}" for number in numbers]
-    for row in _rows_to_examine(image_ids, fields):
+    for row in _rows_to_examine(image_ids, splits, fields):
         if is_header(fields[row]):
             problems += _header_problems(numbers[row], where[row], header)
             dropped.append(row)
         elif _has_no_separator(firsts[row], fields[row]):
             what = f"no tab, comma, semicolon or | separates the fields of {firsts[row]!r}; {EXPECTED_LINE}."
             problems.append(Problem(where[row], what, image_id=firsts[row].split()[0]))
+            dropped.append(row)
+        elif splits[row] is None:
+            what = f"{image_ids[row]!r} names no split; expected an ID like ImageCLEFmedical_Caption_2026_train_000012."
+            problems.append(Problem(where[row], what, image_id=image_ids[row]))
             dropped.append(row)
         else:
             if header and numbers[row] == 1:
@@ -125,16 +149,19 @@ def _read_list(source: ConceptList, header: bool | None) -> tuple[pd.DataFrame, 
             concepts = tuple(filter(None, fields[row]))
             problems += check_line(where[row], image_ids[row], concepts)
             fields[row] = tuple(dict.fromkeys(concepts))
-    return listed_images(image_ids, source.split, fields, where, source.category).drop(index=dropped), problems
+    return listed_images(image_ids, splits, fields, where, source.category).drop(index=dropped), problems
 
 
-def _rows_to_examine(image_ids: list[str], fields: list[tuple[str, ...]]) -> list[int]:
-    """The first line, and those that do not have an ordinary name and CUIs only, each once, at least one."""
+def _rows_to_examine(image_ids: list[str], splits: list[str | None], fields: list[tuple[str, ...]]) -> list[int]:
+    """The first line, and those that do not have an ordinary name, a split, and CUIs only, each once, at least one."""
     cuis = set(filter(CUI_FORM.fullmatch, set(chain.from_iterable(fields))))
     return [
         row
-        for row, (image_id, concepts) in enumerate(zip(image_ids, fields, strict=True))
-        if row == 0 or ODD_NAME.search(image_id) or not 0 < len(cuis.intersection(concepts)) == len(concepts)
+        for row, (image_id, split, concepts) in enumerate(zip(image_ids, splits, fields, strict=True))
+        if row == 0
+        or split is None
+        or ODD_NAME.search(image_id)
+        or not 0 < len(cuis.intersection(concepts)) == len(concepts)
     ]
 
 

@@ -38,7 +38,7 @@ def find_names(
     folder: DataFolder, concept_lists: Iterable[Iterable[str]], given: str | Path | None = None
 ) -> tuple[dict[str, str], list[Problem]]:
     """The names in `given`, or else in a file of the folder itself; what can't be read there is not serious."""
-    path = given or next((path for name in NAMES_FILES for path in folder.files if path.name == name), None)
+    path = given or _names_file(folder)
     if path is None:
         return {}, []
     if given or path.suffix.lower() == UMLS_SUFFIX:
@@ -48,6 +48,11 @@ def find_names(
         return dict(pairs), list(_passed_over(path, pairs))
     except ValueError as error:
         return {}, [reading_problem(path, error, serious=False)]
+
+
+def _names_file(folder: DataFolder) -> Path | None:
+    files = folder.having(".csv", ".txt", UMLS_SUFFIX)
+    return next((path for name in NAMES_FILES for path in files if path.name == name), None)
 
 
 def _passed_over(path: Path, pairs: list[tuple[str, str]]) -> Iterator[Problem]:

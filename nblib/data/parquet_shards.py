@@ -17,10 +17,12 @@ from nblib.data.text import without_suffix
 NEEDED = ("image_id", "cui")
 
 
-def recognised(folder: DataFolder) -> bool:
-    """Whether a parquet file has the columns of one, or there is nothing but parquet files to read."""
+def missing(folder: DataFolder) -> str | None:
+    """None where a parquet file has the columns of a shard, or where there is nothing but parquet files to read."""
     shards = folder.having(".parquet")
-    return any(map(_has_columns, shards)) or bool(shards and not folder.having(*LIST_SUFFIXES))
+    if any(map(_has_columns, shards)) or (shards and not folder.having(*LIST_SUFFIXES)):
+        return None
+    return f"no column {' and '.join(NEEDED)} in {shards[0]}" if shards else "no parquet file"
 
 
 def read(folder: DataFolder) -> Contents:
@@ -38,12 +40,12 @@ def read(folder: DataFolder) -> Contents:
         except (pa.ArrowException, OSError, ValueError) as error:
             problems.append(Problem(str(shard), f"can't be read as a parquet file ({error}); download it again."))
         images += [image for image, _ in rows if image.path]
-        if split != "test":
-            where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]
-            for place, (image, concepts) in zip(where, rows, strict=True):
+        where = [f"{shard}:{number}" for number in range(1, len(rows) + 1)]
+        for place, (image, concepts) in zip(where, rows, strict=True):
+            if split != "test":
                 problems.extend(check_line(place, image.image_id, concepts))
-            image_ids = [image.image_id for image, _ in rows]
-            tables.append(listed_images(image_ids, split, [tuple(dict.fromkeys(cuis)) for _, cuis in rows], where))
+        image_ids = [image.image_id for image, _ in rows]
+        tables.append(listed_images(image_ids, split, [tuple(dict.fromkeys(cuis)) for _, cuis in rows], where))
     return Contents(images, pd.concat(tables, ignore_index=True), problems)
 
 

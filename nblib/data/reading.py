@@ -42,20 +42,25 @@ def inspect_dataset(
         ValueError: there is no such layout, or `quarantine` or `names` can't be read.
     """
     data = walk_folder(folder)
-    layout = recognise(data) if layout is None else layout
-    if layout not in LAYOUTS:
+    if layout not in (None, *LAYOUTS):
         known = ", ".join(LAYOUTS)
         raise ValueError(f"layout must be one of {known}; received {layout!r}. Leave it out to have it recognised.")
+    tried = [layout] if layout else list(LAYOUTS)
+    layout = layout or recognise(data) or "imageclef"
     left_out = read_quarantine(quarantine) if quarantine else {}
     found = LAYOUTS[layout].read(data)
     contents = _without(found, left_out)
-    table, category_from, unmatched = match(contents.images, contents.listed)
-    terms, name_problems = find_names(data, table["concepts"], names)
-    problems = [*data.problems, *_missing_parts(data, contents), *contents.problems, *unmatched, *name_problems]
+    matched = match(contents)
+    terms, name_problems = find_names(data, [*matched.images["concepts"], *matched.test_concepts.values()], names)
+    absent = _missing_parts(data, contents, tried)
+    problems = [*data.problems, *absent, *contents.problems, *matched.problems, *name_problems]
     problems = [problem for problem in problems if problem.image_id not in left_out]
     if left_out:
         problems.append(_left_out_note(str(quarantine), left_out, found))
-    return Dataset(data.path, layout, table, category_from, terms, contents.manual, tuple(problems))
+    return Dataset(
+        data.path, layout, matched.images, matched.category_from, terms, contents.manual, matched.test_concepts,
+        tuple(problems),
+    )  # fmt: skip
 
 
 def missing_splits(dataset: Dataset) -> list[Problem]:
@@ -68,7 +73,9 @@ def missing_splits(dataset: Dataset) -> list[Problem]:
 def _without(contents: Contents, left_out: Collection[str]) -> Contents:
     """The contents without the images of these image_ids."""
     images = [image for image in contents.images if image.image_id not in left_out]
-    return replace(contents, images=images, listed=contents.listed[~contents.listed["image_id"].isin(left_out)])
+    test_ids = [image_id for image_id in contents.test_ids if image_id not in left_out]
+    listed = contents.listed[~contents.listed["image_id"].isin(left_out)]
+    return replace(contents, images=images, listed=listed, test_ids=test_ids)
 
 
 def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Problem:
@@ -78,14 +85,15 @@ def _left_out_note(where: str, left_out: Collection[str], found: Contents) -> Pr
     return Problem(where, f"{what}{more}.", serious=False)
 
 
-def _missing_parts(folder: DataFolder, contents: Contents) -> Iterator[Problem]:
-    """Problems where there are no images, no lists, or neither."""
+def _missing_parts(folder: DataFolder, contents: Contents, tried: list[str]) -> Iterator[Problem]:
+    """Problems where there are no images, no lists, or neither; `tried` are the layouts that might have fitted."""
     where = str(folder.path)
     if not contents.images and len(contents.listed):
         what = "labels only: there is no image. Good for notebooks 01 and 02; training needs the images."
         yield Problem(where, what, serious=False)
     elif not contents.images:
         yield Problem(where, "no images; expected .jpg or .png files in train/, val/ and test/.")
-    if contents.listed.empty and not serious_problems(contents.problems):
-        expected = "DRCT_CLEF_Train.csv (one per category) or train_concepts.csv"
-        yield Problem(where, f"no concept lists; expected files like {expected}.")
+    lacking = {name: LAYOUTS[name].missing(folder) for name in tried}
+    if all(lacking.values()):
+        reasons = "; ".join(f"{name}: {what}" for name, what in lacking.items())
+        yield Problem(where, f"no concept lists. These layouts were tried, and this is missing: {reasons}.")

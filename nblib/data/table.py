@@ -1,16 +1,18 @@
 """A data set as one tidy table: how images and lists are matched, and how the table is split. Paper: 3.1 and 3.3."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nblib.data.categories import CATEGORIES, modality_categories
-from nblib.data.folder import SPLITS, ImageFile
+from nblib.data.folder import SPLITS, Contents, ImageFile
 from nblib.data.lists import listed_images
 from nblib.data.problems import Problem
 
@@ -31,10 +33,12 @@ class Dataset:
         layout: one of `LAYOUTS`.
         images: one row per image: image_id (no extension), path (a file, or an image in an archive that opens like
             one; None where there is no image), split (train, val, test), category (of Table 5, or None where it is not
-            known), concepts (tuple of CUIs, empty for the test split).
+            known), concepts (tuple of CUIs; of the test split always empty: nothing that trains or tunes sees them).
+            The test split is in the order of the folder's `ids.csv`, else in natural order (2 before 10).
         category_from: where the categories come from: "folder", "modality concept", or None.
         names: CUI -> UMLS term, empty where the folder has no names.
         manual_concepts: image_id -> manually curated concepts, empty where there are no such lists.
+        test_concepts: image_id -> true concepts of the test images, for scores only; empty where they are not known.
         problems: what is wrong with it, serious or not.
     """
 
@@ -44,6 +48,7 @@ class Dataset:
     category_from: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     manual_concepts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    test_concepts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def split(self, *names: str) -> pd.DataFrame:
@@ -72,8 +77,7 @@ class Dataset:
     @cached_property
     def test_fingerprint(self) -> str:
         """16 hex digits of the test images, without their concepts: what predicted probabilities belong to."""
-        test = self.split("test")
-        return _fingerprint(test.assign(concepts=[()] * len(test)))
+        return _fingerprint(self.split("test"))
 
 
 def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -96,13 +100,22 @@ def count_images(images: pd.DataFrame) -> pd.DataFrame:
     return table.loc[splits].assign(total=table.sum(axis=1)).rename_axis(columns=None)
 
 
-def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None, list[Problem]]:
-    """The tidy table (listed images with their concepts, then test images), where its categories are from, problems.
+class Matched(NamedTuple):
+    """Images and lists together, as `Dataset` has them."""
+
+    images: pd.DataFrame
+    category_from: str | None
+    test_concepts: dict[str, tuple[str, ...]]
+    problems: list[Problem]
+
+
+def match(contents: Contents) -> Matched:
+    """The tidy table (listed images with their concepts, then test images) and what does not fit.
 
     Where there is no image at all, that is not a problem of each line: labels alone can be explored.
     """
-    on_disk, problems = {}, []
-    for image in images:
+    on_disk, problems, listed = {}, [], contents.listed
+    for image in contents.images:
         if image is not (first := on_disk.setdefault(image.image_id, image)):
             what = f"a second image named {image.image_id} ({first.path}); names must be unique over all splits."
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
@@ -111,14 +124,33 @@ def match(images: list[ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, 
     first_places = dict(zip(listed["image_id"], listed["where"], strict=True))
     for line in repeated.itertuples():
         what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
-        problems.append(Problem(line.where, what, image_id=line.image_id))
+        problems.append(Problem(line.where, what, line.split != "test", line.image_id))
+    tested = listed["split"] == "test"
+    labelled, truth = listed[~tested], listed[tested]
+    test_ids = _test_ids(on_disk, labelled, truth, contents.test_ids)
     if on_disk:
-        problems += _mismatches(on_disk, listed)
-    table, category_from = _table(on_disk, listed)
-    return table, category_from, [*problems, *_never_trained(table)]
+        problems += [*_mismatches(on_disk, labelled, test_ids), *_missing_tests(on_disk, test_ids)]
+    table, category_from = _table(on_disk, labelled, test_ids)
+    known = truth["concepts"].map(len).any()
+    test_concepts = dict(zip(truth["image_id"], truth["concepts"], strict=True)) if known else {}
+    return Matched(table, category_from, test_concepts, [*problems, *_never_trained(table)])
 
 
-def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator[Problem]:
+def _test_ids(
+    on_disk: dict[str, ImageFile], labelled: pd.DataFrame, truth: pd.DataFrame, ordered: list[str]
+) -> list[str]:
+    """The test images in the order of `ids.csv`, or else all that are on disk or have a truth, in natural order."""
+    tests = {name for name, image in on_disk.items() if image.split == "test"} | set(truth["image_id"])
+    others = set(labelled["image_id"])
+    return [image_id for image_id in ordered or sorted(tests, key=_natural) if image_id not in others]
+
+
+def _natural(image_id: str) -> list:
+    """A key to sort by that has numbers for digits."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", image_id)]
+
+
+def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame, test_ids: list[str]) -> Iterator[Problem]:
     """Listed images that do not exist, or are in the folder of another split or category; images in no list."""
     for line in listed.itertuples():
         image = on_disk.get(line.image_id)
@@ -131,16 +163,24 @@ def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> Iterator
         if image.category and line.category and image.category != line.category:
             what = f"{line.image_id} is listed under {line.category} but is in {image.path}; {line.category} is used."
             yield Problem(line.where, what, serious=False, image_id=line.image_id)
-    labelled = set(listed["image_id"])
+    known = {*listed["image_id"], *test_ids}
     for image_id, image in on_disk.items():
-        if image_id not in labelled and image.split != "test":
-            yield Problem(str(image.path), "the image is in no concept list; it is left out.", False, image_id)
+        if image_id not in known:
+            where = "ids.csv" if image.split == "test" else "concept list"
+            yield Problem(str(image.path), f"the image is in no {where}; it is left out.", False, image_id)
 
 
-def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    labelled, nowhere = set(listed["image_id"]), ImageFile("", None, "", None)
-    test = [name for name, image in on_disk.items() if image.split == "test" and name not in labelled]
-    tests = listed_images(test, "test", [()] * len(test), [""] * len(test))
+def _missing_tests(on_disk: dict[str, ImageFile], test_ids: list[str]) -> Iterator[Problem]:
+    """One note on the test images that are listed and not there."""
+    missing = [image_id for image_id in test_ids if image_id not in on_disk]
+    if missing:
+        what = f"{len(missing):,} of {len(test_ids):,} test images are listed, but there is no such image, for example"
+        yield Problem("test", f"{what} {missing[0]}; they can't be predicted yet.", serious=False)
+
+
+def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame, test_ids: list[str]) -> tuple[pd.DataFrame, str | None]:
+    nowhere = ImageFile("", None, "", None)
+    tests = listed_images(test_ids, "test", [()] * len(test_ids), [""] * len(test_ids))
     table = pd.concat([listed, tests], ignore_index=True)
     images = [on_disk.get(image_id, nowhere) for image_id in table["image_id"]]
     table["path"] = pd.Series([image.path for image in images], dtype=object)

@@ -1,10 +1,12 @@
-"""95 % confidence intervals of mean F1, and of gains in it: paired bootstrap over images."""
+"""95 % confidence intervals of mean F1, and of gains in it: a paired bootstrap of images, or t intervals of groups."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from nblib.evaluation.clusters import clustered_error, margin, scored_images
 
 RESAMPLES = 10_000
 BLOCK = 10  # resamples that are drawn together: few enough to stay in the processor's cache
@@ -18,32 +20,45 @@ class Interval(NamedTuple):
     high: float
 
 
-def f1_interval(f1: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def f1_interval(
+    f1: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, groups: np.ndarray | None = None
+) -> Interval:
     """Mean F1 and its interval, from the F1 per image, (N,); images without one (NaN) are left out."""
-    return Interval(*compare_f1({"f1": f1}, resamples, seed).iloc[0, :3].tolist())
+    return Interval(*compare_f1({"f1": f1}, resamples, seed, groups).iloc[0, :3].tolist())
 
 
-def compare_f1(f1_of: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def compare_f1(
+    f1_of: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed: int = 0, groups: np.ndarray | None = None
+) -> pd.DataFrame:
     """Mean F1 and its gain over the first, with 95 % intervals: one row per name.
 
     Every resample draws the same images for all names, so that hard images do not blur a gain. Where the interval of a
-    gain does not contain 0, the two differ.
+    gain does not contain 0, the two differ. With `groups` the groups are the sample, not the images: images of one
+    patient or article say less than as many independent ones. Then intervals are t intervals, because resampled groups
+    give too narrow ones where there are few groups (docs/benchmarks.md).
 
     Args:
         f1_of: name -> F1 per image, (N,), of the same images in the same order.
-        resamples, seed: the number of bootstrap resamples, and their random seed.
+        resamples, seed: the number of bootstrap resamples of images, and their random seed.
+        groups: the group of each image, (N,); None: each image is independent of the others.
 
     Returns:
         Indexed by name: f1, low, high, gain, gain_low, gain_high; the first row's gain is 0.
 
     Raises:
-        ValueError: they are not of the same images, or no image has an F1.
+        ValueError: they are not of the same images, no image has an F1, or all images are of one group.
     """
-    columns = _scored_images(list(f1_of.values()))
-    means = resampled_means(columns, resamples, seed)
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    gain_low, gain_high = np.percentile(means - means[:, :1], [2.5, 97.5], axis=0)
+    columns, groups = scored_images(list(f1_of.values()), groups)
     f1, gain = columns.mean(axis=0), (columns - columns[:, :1]).mean(axis=0)
+    if groups is None:
+        means = resampled_means(columns, resamples, seed)
+        low, high = np.percentile(means, [2.5, 97.5], axis=0)
+        gain_low, gain_high = np.percentile(means - means[:, :1], [2.5, 97.5], axis=0)
+    else:
+        half = margin(clustered_error(columns, groups))
+        low, high = np.clip([f1 - half, f1 + half], 0, 1)
+        half = margin(clustered_error(columns - columns[:, :1], groups))
+        gain_low, gain_high = gain - half, gain + half
     table = {"f1": f1, "low": low, "high": high, "gain": gain, "gain_low": gain_low, "gain_high": gain_high}
     return pd.DataFrame(table, index=pd.Index(f1_of, name="name"))
 
@@ -60,18 +75,3 @@ def resampled_means(columns: np.ndarray, resamples: int, seed: int) -> np.ndarra
         times = np.bincount(drawn.ravel(), minlength=block * images).reshape(block, images)
         means.append(times.astype(np.float64) @ columns / images)
     return np.concatenate(means)
-
-
-def _scored_images(f1s: list[np.ndarray]) -> np.ndarray:
-    """The F1s side by side, (N, M), without the images that have none."""
-    lengths = {len(f1) for f1 in f1s}
-    if len(lengths) > 1:
-        raise ValueError(f"expected F1 of the same images; received {sorted(lengths)} images. Score all on one half.")
-    columns = np.stack(f1s, axis=1).astype(np.float64)
-    missing = np.isnan(columns)
-    if (missing.any(axis=1) != missing.all(axis=1)).any():
-        raise ValueError("expected F1 of the same images; received images scored in some only: their labels differ.")
-    scored = columns[~missing.any(axis=1)]
-    if not len(scored):
-        raise ValueError("no image has a true concept, so there is no F1 to average.")
-    return scored

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nblib.data import Z_95, ConceptVocabulary, Dataset
+from nblib.data import MODALITY_CONCEPTS, Z_95, ConceptVocabulary, Dataset
+from nblib.evaluation.bootstrap import f1_interval
 from nblib.evaluation.metrics import as_csr, f1_of_counts, f1_per_image, sample_f1
 
 # The first value of each band; the last band has no end.
@@ -57,6 +58,45 @@ def f1_by_frequency(labels, selected, train_counts) -> pd.DataFrame:
     sums = counts.groupby(bands, observed=True)[["true", "right", "wrong"]].sum()
     sums.insert(0, "concepts", bands.value_counts())
     return _with_rates(sums)
+
+
+def f1_in_parts(
+    labels,
+    selected,
+    vocabulary: ConceptVocabulary,
+    train_counts,
+    related: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """F1 over images as a whole and in its parts, where a score may be flattered or carried by easy concepts.
+
+    Args:
+        labels, selected: (N, K), the truth, and what a decision rule selects.
+        vocabulary: K concepts.
+        train_counts: (K,), train images of each concept.
+        related: (N,) bool, which images have a relative in train (`nblib.data.related`); None: not known.
+        groups: the group of each image, (N,), which intervals then respect (`compare_f1`).
+
+    Returns:
+        Indexed by part: images (with a true concept of the part), f1, low and high (of the 95 % interval). Parts: all
+        images, those with and without a relative in train, all concepts but modalities, and the concepts of each band
+        of train images, in bands that start at TRAIN_IMAGES.
+    """
+    labels, selected = as_csr(labels), as_csr(selected)
+    whole = f1_per_image(labels, selected)
+    parts = {"all": whole}
+    if related is not None:
+        parts["with a relative in train"] = np.where(related, whole, np.nan)
+        parts["without a relative in train"] = np.where(related, np.nan, whole)
+    bands = pd.Series(_bands(np.asarray(train_counts), TRAIN_IMAGES))
+    columns = {"without modality concepts": ~np.isin(vocabulary.concepts, list(MODALITY_CONCEPTS))}
+    columns |= {f"concepts with {band} train images": (bands == band).to_numpy() for band in bands.cat.categories}
+    for name, wanted in columns.items():
+        kept = np.flatnonzero(wanted)
+        parts[name] = f1_per_image(labels[:, kept], selected[:, kept])
+    rows = {name: [np.count_nonzero(~np.isnan(f1)), *_interval(f1, groups)] for name, f1 in parts.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["images", "f1", "low", "high"]).rename_axis("part")
+    return table[table["images"] > 0]
 
 
 def count_by_concept(labels, selected, vocabulary: ConceptVocabulary | None = None) -> pd.DataFrame:
@@ -154,6 +194,15 @@ def _f1_by(groups: pd.Series, labels, selected) -> pd.DataFrame:
     error = Z_95 * grouped.sem()
     table = table.assign(low=(table["f1"] - error).clip(0, 1), high=(table["f1"] + error).clip(0, 1))
     return table[table["images"] > 0]
+
+
+def _interval(f1: np.ndarray, groups: np.ndarray | None) -> tuple[float, float, float]:
+    """Mean F1 with its interval, which is unknown (NaN) where fewer than two images, or groups, have an F1."""
+    scored = ~np.isnan(f1)
+    independent = np.flatnonzero(scored) if groups is None else np.unique(np.asarray(groups)[scored])
+    if len(independent) < 2:
+        return (f1[scored].mean() if scored.any() else np.nan), np.nan, np.nan
+    return f1_interval(f1, groups=groups)
 
 
 def _with_rates(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,14 @@ LABEL_STATISTICS = {
     "label density": 0.0037,
 }
 
+# Section 3.2, "around": images of train and of validation, read off Figures 2 to 5; the names are those of
+# `nblib.data.figure_anchors`.
+FIGURE_ANCHORS = {
+    "the most frequent concept": (20_000, 4_600),
+    "exactly 2 concepts": (5_200, 1_300),
+    "exactly 50 concepts": (100, 30),
+}
+
 TEST_IMAGES = 3_534  # section 2; Table 1 says 3,354. Their categories are not known.
 WINNING_F1 = 0.394  # of the winner of 2020 (AUEB NLP Group), for scale
 
@@ -40,11 +48,12 @@ def table_1() -> pd.DataFrame:
 def table_3() -> pd.DataFrame:
     """The ten experiments, indexed by experiment name: conditions, then F1 and best epochs. Paper: Table 3.
 
-    `test_f1_val1` is the F1 on val2 of the model validated on val1, `test_f1_val2` the swapped run;
+    `test_f1_val1` is the F1 on val2 of the model validated on val1, or "crash"; `test_f1_val2` the swapped run;
     `online_f1` the score on the challenge's withheld test set. Epochs are counted from 1 as in the table.
     `flipped_copies` of rows 5 to 7, garbled in that copy, is inferred from the best epochs, which flipped copies halve.
     """
-    return pd.read_csv(Path(__file__).with_name("table_3.csv"), index_col="experiment_name")
+    f1 = {"test_f1_val1": lambda cell: cell if cell == "crash" else float(cell)}
+    return pd.read_csv(Path(__file__).with_name("table_3.csv"), index_col="experiment_name", converters=f1)
 
 
 def table_4() -> pd.DataFrame:

@@ -3,7 +3,7 @@
 runs/<experiment_name>/<val1 or val2>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
-    history.csv           after every epoch: loss, F1, learning rate, seconds
+    history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far
     state.npz             after every epoch: all that is needed to go on; gone once finished
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
@@ -82,7 +82,10 @@ class Run:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: epoch (from 1), loss, f1, val_loss, val_f1, learning_rate, seconds."""
+        """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
+
+        An older run has no accuracy.
+        """
         return pd.read_csv(self.folder / "history.csv")
 
     @property

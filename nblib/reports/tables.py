@@ -9,17 +9,10 @@ import pandas as pd
 
 from nblib.data import read_dataset
 from nblib.evaluation import compare_f1, f1_per_image, select
-from nblib.experiments import Experiment, Run, read_half, table_3
+from nblib.experiments import LABEL_STATISTICS, Experiment, Run, paper_experiment, read_half, table_3
 
-# Conditions that Table 3 gives row by row, and those that section 4 gives for all rows.
-PAPER_CONDITIONS = (
-    "backbone", "image_size", "flipped_copies", "fc_layers", "fc_units", "dropout", "batch_size", "loss",
-    "lr_reduction_factor", "lr_reduction_patience", "lr_reduction_monitor",
-)  # fmt: skip
-UNIFORM_CONDITIONS = {
-    "weights": "imagenet", "pooling": "flatten", "learning_rate": 1e-5, "schedule_decay": 0.9, "limit_images": None,
-    "trainable_from": None,
-}  # fmt: skip
+# Conditions in which a run is free: the paper has no seed and both halves; `backbone` shows the small relative.
+FREE_CONDITIONS = {"experiment_name", "validation_half", "seed", "small_relative"}
 
 
 def against_paper(runs: list[Run]) -> pd.DataFrame:
@@ -60,24 +53,36 @@ def fill_table_3(runs: list[Run]) -> pd.DataFrame:
 
 def paper_f1(experiment: Experiment) -> float | None:
     """What Table 3 reports for this experiment on this half; None where it reports nothing."""
-    reported = table_3()[f"test_f1_{experiment.validation_half}"].get(experiment.experiment_name)
-    return None if reported is None or pd.isna(reported) else float(reported)
+    reported = pd.to_numeric(table_3()[f"test_f1_{experiment.validation_half}"], errors="coerce")  # one says "crash"
+    return reported.dropna().get(experiment.experiment_name)
 
 
 def differences_from_paper(experiment: Experiment) -> list[str]:
     """In what the experiment's conditions differ from its row of Table 3, as short phrases; [] if in nothing.
 
-    Data and label space are not compared: the data's fingerprint and the vocabulary identify them.
+    All conditions are compared; where the paper is silent, with our reading of it (`Experiment`). Of `epochs`, the
+    maximum, only one below the row's best epoch differs. Data are not compared: their fingerprint identifies them.
     """
-    rows = table_3()
-    if experiment.experiment_name not in rows.index:
+    if experiment.experiment_name not in table_3().index:
         return ["not in Table 3"]
-    row = rows.loc[experiment.experiment_name]
-    theirs = {**{name: None if pd.isna(row[name]) else row[name] for name in PAPER_CONDITIONS}, **UNIFORM_CONDITIONS}
-    ours = {name: getattr(experiment, name) for name in theirs}
-    if experiment.lr_reduction_factor is None:
-        ours |= dict.fromkeys(name for name in ours if name.startswith("lr_reduction_"))
-    return [f"{name} {ours[name]}, not {value}" for name, value in theirs.items() if ours[name] != value]
+    ours, theirs = experiment.conditions(), paper_experiment(experiment.experiment_name).conditions()
+    if ours["sigmoids"] == LABEL_STATISTICS["unique concepts"]:
+        ours["sigmoids"] = None  # one per concept, as many as the paper has
+    uncompared = {*FREE_CONDITIONS, "epochs"}
+    if None in (ours["lr_reduction_factor"], theirs["lr_reduction_factor"]):
+        uncompared |= {"lr_reduction_patience", "lr_reduction_monitor"}
+    compared = [name for name in ours if name not in uncompared]
+    differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in compared if ours[name] != theirs[name]]
+    if (best := paper_best_epoch(experiment)) > experiment.epochs:
+        differing.append(f"epochs {experiment.epochs}, below the paper's best epoch {best}")
+    return differing
+
+
+def paper_best_epoch(experiment: Experiment) -> int:
+    """The best epoch of the experiment's row of Table 3 on this half; where it is not legible, on the other half."""
+    row = table_3().loc[experiment.experiment_name]
+    epochs = [row[f"best_epoch_{half}"] for half in (experiment.validation_half, experiment.test_half)]
+    return next(int(epoch) for epoch in epochs if pd.notna(epoch))
 
 
 def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:

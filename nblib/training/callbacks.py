@@ -18,6 +18,8 @@ from nblib.system import replacing
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
+MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")  # columns of the history
+
 # What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
     "train": {"loss": "loss", "f1": "f1", "learning_rate": "learning_rate"},
@@ -123,7 +125,7 @@ class Checkpoint(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves the best weights, the history and the state to resume from, in this order."""
         self._require_finite("val_loss", float(logs["val_loss"]), "its end")
-        measured = {name: float(logs[name]) for name in ("loss", "f1", "val_loss", "val_f1")}
+        measured = {name: float(logs[name]) for name in MEASURED}
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)

@@ -28,6 +28,25 @@ def one_list_per_split(source, target):
     return target
 
 
+def layout_of_2026(source, target, digits=6):
+    """The lists of `source` in the layout of 2026, and its images; returns our image_id by that of 2026."""
+    dataset, ids, lines = inspect_dataset(source), {}, {"concepts": ["ID,CUIs"], "concepts_manual": ["ID,CUIs"]}
+    (target / "images").mkdir(parents=True)
+    for number, row in enumerate(dataset.split("train", "val").sort_values("image_id").itertuples()):
+        split = {"train": "train", "val": "valid"}[row.split]
+        image_id = f"ImageCLEFmedical_Caption_2026_{split}_{number:0{digits}}"
+        ids[image_id] = row.image_id
+        lines["concepts"].append(f"{image_id},{';'.join(row.concepts)}")
+        lines["concepts_manual"].append(f"{image_id},{';'.join(dataset.manual_concepts.get(row.image_id, ()))}")
+        if row.path:
+            shutil.copyfile(row.path, target / "images" / f"{image_id}.jpg")
+    for name, rows in lines.items():
+        write(target / f"{name}.csv", "\n".join(rows) + "\n")
+    write(target / "cui_mapping.csv", 'CUI,Canonical name\nC0040405,"Tomography, X-Ray Computed"\n')
+    write(target / "attribution.csv", "ID,Licence\n")
+    return ids
+
+
 def rows_of(dataset, *columns):
     return list(dataset.images.sort_values("image_id")[list(columns)].itertuples(index=False, name=None))
 

@@ -14,6 +14,7 @@ from nblib.data.counting import (
     concept_pairs,
     drift,
     f1_ceiling,
+    figure_anchors,
     images_with,
     indicative_concepts,
     lift_table,
@@ -56,6 +57,19 @@ def test_the_most_frequent_come_first_ties_by_concept_and_absent_ones_not_at_all
     assert most_frequent(six).to_dict() == {A: 3, B: 3, C: 2, D: 1}
     assert list(most_frequent(six, 2).index) == [A, B]
     assert list(most_frequent(six.where(split="train")).index) == [A, B, C]
+
+
+def test_what_the_paper_reads_off_its_histograms_is_counted_by_split():
+    fifty = tuple(f"C1{number:06}" for number in range(50))
+    images = pd.concat([SIX, SIX.assign(split="val", concepts=[fifty, (*fifty, A), (A, C), (A,), fifty[:49], ()])])
+    anchors = figure_anchors(Examples.of(images))
+    assert anchors["train"].to_dict() == {
+        "the most frequent concept": 2,
+        "exactly 2 concepts": 2,
+        "exactly 50 concepts": 0,
+    }
+    assert anchors["val"].tolist() == [4, 1, 1]
+    assert figure_anchors(Examples.of(SIX[:4]))["val"].tolist() == [0, 0, 0]
 
 
 def test_counting_in_a_subset_keeps_the_vocabulary(six):

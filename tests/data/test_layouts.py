@@ -6,10 +6,11 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow as pa
 import pytest
-from data.filing import labels_of, one_list_per_split, pixels_of, problems_of, rows_of, write
+from data.filing import labels_of, layout_of_2026, one_list_per_split, pixels_of, problems_of, rows_of, write
 from pyarrow import parquet
 
 from nblib.data.categories import CATEGORIES
+from nblib.data.examples import labelled_splits
 from nblib.data.images import ZipMember, decode_image, image_sizes
 from nblib.data.reading import inspect_dataset, read_dataset
 from nblib.data.table import count_images
@@ -137,7 +138,175 @@ def test_manually_curated_concepts_are_read_beside_the_table(folder, tmp_path):
     assert read_dataset(folder).manual_concepts == {}
 
 
+# ---- 2026
+
+ID = "ImageCLEFmedical_Caption_2026_{}_{:06}"
+C1, C2, CT = "C0000001", "C0000002", "C0040405"
+
+
+@pytest.fixture
+def dev_concept(tmp_path):
+    """18 images in one folder, 10 of train and 8 of validation, with a list and its manually curated part."""
+    folder, lines, manual = tmp_path / "dev_concept", ["ID,CUIs"], ["ID,CUIs"]
+    for number in range(18):
+        image_id = ID.format("train", number) if number < 10 else ID.format("valid", number - 10)
+        write(folder / "images" / f"{image_id}.jpg", image_id)
+        lines.append(f"{image_id},{CT};{C1 if number % 2 else C2}")
+        manual.append(f"{image_id},{CT}")
+    write(folder / "concepts.csv", "\n".join(lines))
+    write(folder / "concepts_manual.csv", "\n".join(manual))
+    write(folder / "cui_mapping.csv", f'CUI,Canonical name\n{CT},"Tomography, X-Ray Computed"\n')
+    write(folder / "attribution.csv", "ID,Licence\n")
+    return folder
+
+
+@pytest.mark.parametrize("above", [False, True])  # the folder itself, or that above it, whose "dev" is no split
+def test_in_2026_the_id_names_the_split(dev_concept, above):
+    dataset = read_dataset(dev_concept.parent if above else dev_concept)
+    assert (dataset.layout, dataset.category_from, dataset.problems) == ("imageclef-2026", "modality concept", ())
+    assert count_images(dataset.images)["DRCT"].to_dict() == {"train": 10, "val": 8}
+    assert rows_of(dataset, "image_id", "path", "split", "concepts")[10] == (
+        ID.format("valid", 0), dev_concept / "images" / f"{ID.format('valid', 0)}.jpg", "val", (CT, C2)
+    )  # fmt: skip
+    assert dataset.manual_concepts == dict.fromkeys(dataset.images["image_id"], (CT,))
+    assert dataset.name_of(CT) == "Tomography, X-Ray Computed"
+    assert dataset.test_concepts == {}
+
+
+def test_ids_of_2026_may_lack_leading_zeros(sample, sample_dataset, tmp_path):
+    ids = layout_of_2026(sample, tmp_path / "data", digits=1)
+    dataset = read_dataset(tmp_path / "data")
+    assert dataset.layout == "imageclef-2026" and ID.replace(":06", "").format("train", 0) in ids
+    known = labels_of(sample_dataset)
+    assert sorted((ids[image], *rest) for image, *rest in labels_of(dataset)) == [row for row in known if row[2]]
+
+
+def test_an_id_without_a_split_is_named_with_its_line(dev_concept):
+    with (dev_concept / "concepts.csv").open("a") as file:
+        file.write(f"\nROCO_000001,{C1}\n")
+    what = "'ROCO_000001' names no split; expected an ID like ImageCLEFmedical_Caption_2026_train_000012."
+    assert problems_of(dev_concept) == [("concepts.csv:20", what, True)]
+    assert len(inspect_dataset(dev_concept).images) == 18
+
+
+def test_test_images_of_2026_are_in_the_order_of_ids_csv(dev_concept):
+    names = [f"ImageCLEFmedical_Caption_2026_test_{number}" for number in (2, 10, 1)]
+    for name in names:
+        write(dev_concept / "test_images" / f"{name}.jpg", name)
+    assert list(read_dataset(dev_concept).split("test")["image_id"]) == [names[2], names[0], names[1]]  # natural order
+    write(dev_concept / "ids.csv", "ID\n" + "\n".join(names))
+    dataset = read_dataset(dev_concept)
+    assert list(dataset.split("test")["image_id"]) == names and dataset.problems == ()
+    write(dev_concept / "test_images" / "more.jpg", "")
+    sentence = "the image is in no ids.csv; it is left out."
+    assert problems_of(dev_concept) == [("test_images/more.jpg", sentence, False)]
+
+
+def test_test_images_of_2026_may_be_a_list_of_ids_alone(dev_concept):
+    names = [ID.format("test", number) for number in (3, 1)]
+    write(dev_concept / "test" / "ids.csv", "ID\n" + "\n".join(names) + "\n")
+    dataset = read_dataset(dev_concept)
+    assert rows_of(dataset, "image_id", "path")[:2] == [(ID.format("test", 1), None), (ID.format("test", 3), None)]
+    what = f"2 of 2 test images are listed, but there is no such image, for example {names[0]}; "
+    assert problems_of(dev_concept) == [("test", f"{what}they can't be predicted yet.", False)]
+    assert "test" not in labelled_splits(dataset)
+
+
+# ---- the labels of the test split
+
+
+def test_labels_of_2026_that_are_published_later_are_for_scores_only(dev_concept):
+    before = read_dataset(dev_concept)
+    name = ID.format("test", 1)
+    write(dev_concept / "test" / f"{name}.jpg", name)
+    write(dev_concept / "test" / "concepts.csv", f"ID,CUIs\n{name},C0000009;{CT};X\n")
+    dataset = inspect_dataset(dev_concept)
+    assert dataset.test_concepts == {name: ("C0000009", CT, "X")}
+    what = "'X' is not a CUI; expected C and seven digits, like C0040405."
+    assert problems_of(dev_concept) == [("test/concepts.csv:2", what, False)]
+    assert rows_of(dataset, "image_id", "category", "concepts")[0] == (name, None, ())
+    assert dataset.fingerprint == before.fingerprint
+    splits = labelled_splits(dataset)
+    assert splits["train"].vocabulary.concepts == (C1, C2, CT) and splits["test"].labels.nnz == 0
+
+
+def labelled_as(layout, folder, images):
+    """Lists of a layout that label the images A, B (train), C (val) and T (test)."""
+    write(folder / "images" / "A.jpg", "")
+    if layout == "imageclef-2020":
+        for split, names in images.items():
+            for name in names:
+                write(folder / f"{split}_images" / f"{name}.jpg", "")
+            write(folder / f"DRCT_CLEF_{split.title()}.csv", "".join(f"{name}.jpg,{C1}\n" for name in names))
+    elif layout == "parquet":
+        for split, names in images.items():
+            table = pa.table({"image_id": names, "cui": [[C1]] * len(names), "image": [b"x"] * len(names)})
+            parquet.write_table(table, folder / f"{split}-00000.parquet")
+    else:
+        name = {"roco": "{}/radiology/cuis.txt"}.get(layout, "{}_concepts.csv")
+        for split, names in images.items():
+            text = "" if layout == "roco" else "ID,CUIs\n"
+            write(folder / name.format(split), text + "".join(f"{name},{C1}\n" for name in names))
+
+
+@pytest.mark.parametrize("layout", ["imageclef-2020", "imageclef", "rocov2", "roco", "parquet"])
+def test_a_labelled_test_split_is_read_and_not_in_the_table(tmp_path, layout):
+    prefix = "ROCOv2_" if layout == "rocov2" else ""
+    labelled_as(
+        layout, tmp_path, {"train": [f"{prefix}A", f"{prefix}B"], "val": [f"{prefix}C"], "test": [f"{prefix}T"]}
+    )
+    dataset = inspect_dataset(tmp_path)
+    assert dataset.layout == layout
+    assert dataset.test_concepts == {f"{prefix}T": (C1,)}
+    assert [(row[0], row[2]) for row in labels_of(dataset, prefix)] == [
+        ("A", (C1,)),
+        ("B", (C1,)),
+        ("C", (C1,)),
+        ("T", ()),
+    ]
+
+
+def test_a_test_split_whose_lists_are_empty_is_not_labelled(shards):
+    assert read_dataset(shards).test_concepts == {}
+
+
+def test_the_sample_has_a_labelled_test_split(sample, sample_dataset):
+    lines = (line.split("\t") for line in (sample / "withheld" / "test_concepts.csv").read_text().splitlines())
+    assert sample_dataset.test_concepts == {image_id: tuple(cuis.split(";")) for image_id, cuis in lines}
+
+
+# ---- what is missing
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout", "what"),
+    [
+        ("concepts.csv", f"ID,CUIs\nA,{C1}\n", "imageclef-2026", "the first IDs of {path} name no split"),
+        ("all_concepts.csv", f"ID,CUIs\nA,{C1}\n", "imageclef", "{path} names neither train nor validation"),
+        ("test_concepts.csv", f"ID,CUIs\nA,{C1}\n", "rocov2", "{path} names neither train nor validation"),
+        ("DRCT_CLEF.csv", f"A.jpg,{C1}\n", "imageclef-2020", "{path} names neither train nor validation"),
+        ("cuis.txt", f"A\t\t{C1}\n", "roco", "{path} names neither train nor validation"),
+    ],
+)
+def test_a_layout_says_what_it_misses_in_a_folder(tmp_path, name, content, layout, what):
+    path = write(tmp_path / name, content)
+    write(tmp_path / "train" / "A.jpg", "")
+    (sentence,) = (what for _, what, _ in problems_of(tmp_path) if what.startswith("no concept lists. These layouts"))
+    assert f"; {layout}: {what.format(path=path)}" in sentence
+
+
 # ---- real data
+
+
+@pytest.mark.parametrize("name", ["openrad", "rocov2"])
+def test_real_labels_are_the_same_in_the_layout_of_2026(real_data, tmp_path, name):
+    ids = layout_of_2026(real_data / name, tmp_path / "data")
+    there, here = read_dataset(real_data / name), read_dataset(tmp_path / "data")
+    assert here.layout == "imageclef-2026"
+    known = {row.image_id: (row.split, row.concepts) for row in there.split("train", "val").itertuples()}
+    assert {ids[row.image_id]: (row.split, row.concepts) for row in here.images.itertuples()} == known
+    if there.manual_concepts:
+        assert {ids[image_id]: concepts for image_id, concepts in here.manual_concepts.items()} == there.manual_concepts
 
 
 def test_openrad_has_the_expected_counts(real_data):

@@ -35,12 +35,15 @@ def test_both_layouts_give_the_same_table(sample, tmp_path):
     ]
 
 
-def test_lists_of_the_test_split_and_of_manual_concepts_are_not_read(folder, tmp_path):
+def test_lists_of_the_test_split_and_of_manual_concepts_are_not_in_the_table(folder, tmp_path):
     other = one_list_per_split(folder, tmp_path / "other")
-    before = read_dataset(other).images
+    before = read_dataset(other)
     write(other / "withheld/test_concepts.csv", "E\tC0000009\n")
     write(other / "train_concepts_manual.csv", "A\tC0000009\n")
-    pd.testing.assert_frame_equal(read_dataset(other).images, before)
+    after = read_dataset(other)
+    pd.testing.assert_frame_equal(after.images, before.images)
+    assert (after.fingerprint, after.test_fingerprint) == (before.fingerprint, before.test_fingerprint)
+    assert after.test_concepts == {"E": ("C0000009",)} and before.test_concepts == {}
 
 
 def test_lists_by_category_take_precedence_over_lists_by_split(folder):
@@ -71,7 +74,12 @@ def test_a_layout_can_be_chosen_and_the_error_of_an_unknown_one_lists_them(folde
 
 def test_a_folder_without_lists_is_found(folder):
     shutil.rmtree(folder / "concepts")
-    expected = "no concept lists; expected files like DRCT_CLEF_Train.csv (one per category) or train_concepts.csv."
+    expected = (
+        "no concept lists. These layouts were tried, and this is missing: parquet: no parquet file; "
+        "roco: no list such as train/radiology/cuis.txt; imageclef-2020: no list such as DRCT_CLEF_Train.csv; "
+        "imageclef-2026: no concepts.csv; rocov2: no list such as train_concepts.csv; "
+        "imageclef: no list such as train_concepts.csv."
+    )
     assert ("", expected, True) in problems_of(folder)
 
 

@@ -32,7 +32,26 @@ def test_a_vocabulary_that_is_not_sorted_or_not_unique_is_refused(concepts):
         ConceptVocabulary(concepts)
 
 
-def test_labels_are_the_rows_of_table_2(vocabulary):
+# Table 2 of the paper: what its plain-text copy has of two rows; the columns before are not printed.
+TABLE_2 = {"ROCO2_CLEF_76012": "0,1,0,0,1,0,0,0,1", "ROCO2_CLEF_45763": "0,1,0,0,1,0,1,0,0"}
+
+
+def test_labels_are_the_rows_of_table_2():
+    """3,047 columns in alphabetical order of the CUIs, and 1 where the image has the concept."""
+    columns = [f"C{number:07}" for number in range(1, 3_048)]
+    vocabulary = ConceptVocabulary.of([columns[::-1]])
+    printed = [[0] * (3_047 - 9) + [int(cell) for cell in row.split(",")] for row in TABLE_2.values()]
+    concept_lists = [("C0003047", "C0003040", "C0003043"), ("C0003045", "C0003043", "C0003040")]
+    assert vocabulary.encode(concept_lists).toarray().tolist() == printed
+
+
+def test_the_concepts_of_figure_1_are_marked_at_their_alphabetical_positions():
+    figure_1 = ("C0022742", "C0043299", "C1260920", "C0030647")
+    vocabulary = ConceptVocabulary.of([figure_1, ("C0040405", "C0000726")])
+    assert vocabulary.encode([figure_1]).toarray().tolist() == [[0, 1, 1, 0, 1, 1]]
+
+
+def test_labels_of_several_images_are_bytes_0_and_1(vocabulary):
     labels = vocabulary.encode(CONCEPT_LISTS)
     assert labels.dtype == np.uint8
     assert labels.toarray().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1]]

@@ -175,3 +175,20 @@ def test_a_validation_set_of_thousands_of_images_is_counted_at_once():
 
 
 VOCABULARY_OF_300 = ConceptVocabulary(tuple(f"C{number:07}" for number in range(300)))
+
+
+def test_f1_in_parts_is_that_of_the_images_and_concepts_of_each_part():
+    vocabulary = ConceptVocabulary(("C0000001", "C0040405", "C0043299", "C9999999"))  # two of them modalities
+    table = error_analysis.f1_in_parts(TRUE, KEPT, vocabulary, [0, 1, 5, 2], related=np.array([1, 0, 0, 0], bool))
+    f1 = table["f1"].to_dict()
+    assert f1.pop("all") == pytest.approx((1 / 2 + 1 + 2 / 3) / 3)
+    assert f1 == pytest.approx({
+        "with a relative in train": 1 / 2, "without a relative in train": (1 + 2 / 3) / 2,
+        "without modality concepts": 1, "concepts with 0 train images": 1, "concepts with 1-2 train images": 0,
+        "concepts with 3-9 train images": 1,
+    })  # fmt: skip
+    assert table["images"].tolist() == [3, 1, 2, 2, 2, 2, 1]
+    assert table.loc[table["images"] == 1, ["low", "high"]].isna().all(axis=None)
+    clustered = error_analysis.f1_in_parts(TRUE, KEPT, vocabulary, [0, 1, 5, 2], groups=np.array([0, 1, 1, 2]))
+    assert clustered.loc["all", "f1"] == table.loc["all", "f1"]
+    assert clustered.loc["all", "low"] != table.loc["all", "low"]

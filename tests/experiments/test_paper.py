@@ -1,8 +1,9 @@
 import math
 
+import pandas as pd
 import pytest
 
-from nblib.data import CATEGORIES
+from nblib.data import CATEGORIES, Examples, figure_anchors
 from nblib.experiments import paper
 
 # Table 3 of the paper, written out again: backbone, px, flipped copies, fc layers, dropout, batch, loss, lr reduction,
@@ -41,7 +42,7 @@ def as_in_the_paper(row):
         number(row["batch_size"]),
         LOSS_OF_THE_PAPER[row["loss"]],
         reduction,
-        number(row["test_f1_val1"]) or "crash",
+        row["test_f1_val1"] if isinstance(row["test_f1_val1"], str) else number(row["test_f1_val1"]),
         number(row["test_f1_val2"]),
         number(row["online_f1"]),
     ]
@@ -106,6 +107,17 @@ def test_cardinality_and_density_follow_from_the_counts():
     assert counts["unique concepts"] == 3_047
     assert round(907_718 / 80_723, 2) == counts["label cardinality"] == 11.24
     assert round(11.24 / 3_047, 4) == counts["label density"] == 0.0037
+
+
+def test_the_anchors_of_figures_2_to_5_are_those_of_section_3_2():
+    """Train, then validation: images with the most frequent concept, with exactly 2 concepts, with exactly 50."""
+    image = pd.DataFrame({"image_id": ["a"], "split": ["val"], "category": [None], "concepts": [("C0040405",)]})
+    assert list(paper.FIGURE_ANCHORS.values()) == [(20_000, 4_600), (5_200, 1_300), (100, 30)]
+    assert list(paper.FIGURE_ANCHORS) == list(figure_anchors(Examples.of(image)).index)
+
+
+def test_row_4_crashed_on_the_first_half():
+    assert paper.table_3().loc["04_vgg16_450px", ["test_f1_val1", "test_f1_val2"]].tolist() == ["crash", 0.3417]
 
 
 def test_the_online_scores_of_table_3_are_those_of_table_4_without_nomissing():

@@ -120,6 +120,28 @@ def test_the_product_by_image_is_that_of_the_batch_where_the_batch_is_one_image_
     assert np.abs(by_image - f1_times_bce(y_true, y_pred)).max() > 0.01
 
 
+def finite_differences(value_of, y_true, y_pred, step=1e-5):
+    """The gradient of a listing by central differences in float64, one probability at a time, (N, K)."""
+    y_true, gradient = y_true.astype("float64"), np.zeros(y_pred.shape)
+    for place in np.ndindex(y_pred.shape):
+        higher, lower = y_pred.astype("float64"), y_pred.astype("float64")
+        higher[place], lower[place] = higher[place] + step, lower[place] - step
+        gradient[place] = (value_of(y_true, higher) - value_of(y_true, lower)) / (2 * step)
+    return gradient
+
+
+@pytest.mark.parametrize("error", [0.5, 0.2, 0.02, None], ids=["untrained", "under way", "nearly trained", "drawn"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_the_finite_differences_of_the_listings(name, error):
+    y_true, drawn = random_batch(6, 12, 0.25, seed=4)
+    y_pred = np.abs(y_true - np.float32(error)) if error else drawn
+    probabilities = tf.Variable(y_pred)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(LOSSES[name](y_true, probabilities))
+    expected = finite_differences(BATCH_VALUES[name], y_true, y_pred)
+    np.testing.assert_allclose(tape.gradient(loss, probabilities), expected, rtol=2e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("truth", [0.0, 1.0])
 @pytest.mark.parametrize("answer", [0.0, 1.0])
 @pytest.mark.parametrize("name", LOSSES)
@@ -152,3 +174,24 @@ def test_slices_begin_at_a_half_everywhere_and_end_at_the_truth():
     untrained["f1_plus_bce"] = np.log(2) + 2 / 3
     assert table.loc[0.0].to_dict() == pytest.approx(untrained, rel=1e-5)
     assert table.loc[20.0].to_dict() == pytest.approx(dict.fromkeys(PAPER_LOSSES, 0.0), abs=1e-5)
+
+
+def test_one_minus_f1_is_a_plateau_with_a_hole_and_cross_entropy_a_wide_bag():
+    """Slopes from an untrained network, at 0, to the truth, with 3,047 sigmoids and 11 concepts per image."""
+    labels = np.zeros((2, 3047))
+    labels[:, :11] = 1
+    margins = np.arange(0, 12.25, 0.25)
+    values = loss_slices(labels, margins).pivot(index="margin", columns="loss", values="value")
+    middle, slopes = margins[1:] - 0.125, -values.diff().to_numpy()[1:] / 0.25
+    f1, bce = (slopes[:, values.columns.get_loc(name)] for name in ("one_minus_f1", "bce"))
+
+    # soft F1 of 11 right and 3,036 wrong sigmoids at 0.5: precision 11 / 3,047, recall 1/2, so F1 is 22 / 3,069.
+    assert values.loc[0, "one_minus_f1"] == pytest.approx(1 - 22 / 3069, rel=1e-5)
+    assert f1[middle < 2].max() < f1.max() / 5 and values.loc[2, "one_minus_f1"] > 0.94
+    # Later all 11 are right, 3,036 * exp(-m) is wrong, and F1 is the sigmoid of m - ln(3,036 / 22): steepest at 4.93.
+    assert f1.max() == pytest.approx(1 / 4, rel=0.02)
+    assert middle[f1.argmax()] == pytest.approx(np.log(3036 / 22), abs=0.125)
+
+    # Cross-entropy is log(1 + exp(-m)), of slope sigmoid(-m): steepest at the rim, flat where the hole is.
+    np.testing.assert_allclose(bce, 1 / (1 + np.exp(middle)), rtol=0.01)
+    assert bce.argmax() == 0 and bce[f1.argmax()] < bce[0] / 50

@@ -82,7 +82,8 @@ def test_a_finished_run_has_all_its_files_and_no_other(run):
 
 def test_history_has_one_row_per_epoch_and_the_loss_falls(run):
     history = run.history
-    columns = ["epoch", "loss", "f1", "val_loss", "val_f1", "learning_rate", "seconds"]
+    measured = ["loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy"]
+    columns = ["epoch", *measured, "learning_rate", "seconds"]
     assert list(history) == columns and history["epoch"].tolist() == list(range(1, EPOCHS + 1))
     assert history["loss"].iloc[-1] < history["loss"].iloc[0] / 2
 
@@ -104,6 +105,13 @@ def test_the_best_epoch_is_the_one_with_the_best_f1_and_is_not_the_last(run):
     history = run.history.set_index("epoch")["val_f1"]
     assert 1 < run.scores["best_epoch"] == history.idxmax() < run.scores["epochs"] == len(history)
     assert run.scores["validation_f1"] == pytest.approx(history.max(), abs=1e-6)
+
+
+def test_accuracy_is_the_share_of_right_sigmoids(run):
+    labels = load_training_data(run.experiment).val1.labels
+    best = run.history.set_index("epoch").loc[run.scores["best_epoch"]]
+    right = (run.probabilities("val1")[1] > 0.5) == labels.toarray()
+    assert best["val_accuracy"] == pytest.approx(right.mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("half", ["val1", "val2"])
