@@ -135,9 +135,9 @@ def check_submission_file(
 
     Example: `nblib check-submission data/sample/withheld/test_concepts.csv --data data/sample`
     """
-    from nblib.evaluation import check_submission, submission_order
+    from nblib.evaluation import check_submission
 
-    test = submission_order(inspect_dataset(data))
+    test = inspect_dataset(data).split("test")["image_id"]
     if problems := check_submission(submission, test, year):
         echo(format_problems(problems))
     if serious_problems(problems):

@@ -354,7 +354,7 @@ def test_submissions_are_listed_and_their_online_scores_entered(nblib, run, samp
     assert nblib("submissions", runs) == (0, f"no submissions below {runs}; notebook 06 writes them.\n", "")
     test_ids = sample_dataset.split("test")["image_id"]
     run.write_probabilities("test", test_ids, np.zeros((len(test_ids), len(run.vocabulary))))
-    path = submit(run, sample_dataset, Threshold(), 100)
+    path = submit(run, test_ids, Threshold(), 100)
     code, out, _ = nblib("submissions", runs, "--score", f"{path}=0.25")
     assert code == 0
     assert out.splitlines()[0] == f"entered: {path}"

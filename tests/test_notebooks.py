@@ -198,6 +198,7 @@ def test_07_shows_every_run_beside_the_paper(executed):
         and "0.3475" in shown
         and "0.3745" in shown
         and "synthetic phantoms" in shown
+        and "test_split_f1" in shown
     )
 
 

@@ -2,7 +2,7 @@
 
 from nblib.evaluation.bootstrap import compare_f1, f1_interval
 from nblib.evaluation.calibration import CALIBRATIONS, logits
-from nblib.evaluation.challenge import SECONDARY_2025, YEARS, rules_of, submission_order
+from nblib.evaluation.challenge import SECONDARY_2025, YEARS, rules_of
 from nblib.evaluation.decision_rules import RULES, THRESHOLDS, Threshold, compare_rules, fit_rule
 from nblib.evaluation.error_analysis import calibration_table, errors_per_image, f1_by_category
 from nblib.evaluation.error_analysis import f1_by_frequency, f1_by_number_of_concepts, most_confused, most_missed
@@ -19,5 +19,5 @@ __all__ = [
     "evaluate_secondary", "f1_by_category", "f1_by_frequency", "f1_by_number_of_concepts", "f1_by_threshold",
     "f1_interval", "f1_of_counts", "f1_per_image", "fit_or_read_rule", "fit_rule", "logits", "most_confused",
     "most_frequent_concepts", "most_missed", "read_submission", "read_truth", "rule_as_json", "rules_of", "sample_f1",
-    "secondary_f1", "select", "submission_bytes", "submission_order", "write_submission",
+    "secondary_f1", "select", "submission_bytes", "write_submission",
 ]  # fmt: skip

@@ -3,12 +3,8 @@
 2020 is the paper's year. 2026 is as the organisers' code has it; it looks at the file more closely than earlier years.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from nblib.data import Dataset, read_text, without_suffix
 from nblib.evaluation.selection import CAP
 
 
@@ -21,7 +17,7 @@ class Year:
         header: the first line; None: there is no header.
         zipped: the file is `MEMBER`, alone in a zip archive.
         strict: also rejected are a byte order mark, blank lines, spaces, empty entries, what is not a CUI, and images
-            in another order than `submission_order`.
+            in another order than that of the data's test split.
         empty_truth_counts: an image without true concepts scores 1 if none is submitted, else 0; or it is left out.
         most_concepts: per image.
         submissions: per team; None where that is not known.
@@ -65,32 +61,3 @@ def rules_of(year: int) -> Year:
     if year not in YEARS:
         raise ValueError(f"year must be one of {', '.join(map(str, YEARS))}; received {year!r}.")
     return YEARS[year]
-
-
-def submission_order(dataset: Dataset) -> list[str]:
-    """The test images in the order of the organisers' `ids.csv`, or in natural order where the data have no such file.
-
-    `ids.csv` lies in the data folder or one folder below.
-    """
-    test = set(dataset.split("test")["image_id"])
-    for path in sorted([*dataset.folder.glob("ids.csv"), *dataset.folder.glob("*/ids.csv")]):
-        listed = _read_ids(path)
-        if not test or not test.isdisjoint(listed):
-            return listed
-    return natural_order(test)
-
-
-def natural_order(image_ids: Iterable[str]) -> list[str]:
-    """The image_ids sorted with numbers in them compared as numbers: `test_2` before `test_10`."""
-
-    def key(image_id: str) -> tuple:
-        parts = re.split("([0-9]+)", image_id)
-        return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)], image_id
-
-    return sorted(image_ids, key=key)
-
-
-def _read_ids(path: Path) -> list[str]:
-    """The first column of a list with or without the header `ID`."""
-    first = [line.partition(",")[0].strip() for line in read_text(path).splitlines()]
-    return [without_suffix(image_id) for image_id in first if image_id and image_id.casefold() != "id"]

@@ -34,7 +34,7 @@ def submission_bytes(image_ids: Iterable[str], concept_lists: Iterable[Iterable[
     """A submission in the form of this year: one line per image, in a zip archive where the year asks for one.
 
     Args:
-        image_ids: of the test images, without extension, as `submission_order` returns them.
+        image_ids: of the test images, without extension, in the order of the data's test split.
         concept_lists: the concepts of each, in the same order.
         year: a year of `YEARS`.
 

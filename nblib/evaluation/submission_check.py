@@ -18,7 +18,7 @@ from nblib.data import (
     serious_problems,
     without_suffix,
 )
-from nblib.evaluation.challenge import MEMBER, YEARS, Year, natural_order, rules_of
+from nblib.evaluation.challenge import MEMBER, YEARS, Year, rules_of
 
 LARGEST = 2**26  # bytes, unpacked; 100 concepts for each of 50,000 images are less
 STRICT_CUI = re.compile("C[0-9]+")
@@ -42,7 +42,7 @@ def check_submission(path: str | Path, image_ids: Iterable[str], year: int = 202
 
     Args:
         path: the file.
-        image_ids: those of the test images, each expected exactly once, as `submission_order` returns them.
+        image_ids: those of the test images, each expected exactly once, in the order of the data's test split.
         year: a year of `YEARS`.
     """
     path, rules, expected = Path(path), rules_of(year), list(image_ids)
@@ -208,7 +208,7 @@ def _image_problems(path: str, lines: list[Line], expected: list[str], rules: Ye
                 order = "images must be in the order of ids.csv, or where there is none in natural order (2 before 10)."
                 yield Problem(line.where, f"{line.image_id} where {wanted} is expected; {order}")
                 break
-    for image_id in natural_order(known - found):
+    for image_id in [image_id for image_id in expected if image_id not in found]:
         yield Problem(path, f"{image_id} is missing; every test image needs a line.")
 
 

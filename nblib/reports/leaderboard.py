@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from nblib.experiments import NOT_CONDITIONS, Run, best_epoch, time_left
-from nblib.reports.tables import differences_from_paper, paper_f1
+from nblib.reports.tables import differences_from_paper, f1_on_test_split, paper_f1
 
 MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
 
@@ -26,6 +26,7 @@ class Row:
     f1: float | None = None
     interval: tuple[float, float] | None = None
     baseline: float | None = None
+    test_split_f1: float | None = None
     paper: float | None = None
     seconds: float | None = None
     data: str = ""
@@ -44,6 +45,10 @@ def leaderboard(pages: list[Any]) -> list[Row]:
 
     An experiment that failed before there was a run is left out once it has one.
     """
+    finished = [page for page in pages if page.run and page.row.status == "finished"]
+    on_test_split = f1_on_test_split(page.run for page in finished)
+    for page in finished:
+        page.row.test_split_f1 = on_test_split.get(page.run.folder)
     trained = {page.row.label for page in pages if page.run}
     rows = [page.row for page in pages if page.row and (page.run or page.row.label not in trained)]
     return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))

@@ -5,6 +5,7 @@ overwritten; beside it, `submissions/3_top_k_nomissing.json` is its record.
 """
 
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,16 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nblib.data import Dataset
-from nblib.evaluation import (
-    YEARS,
-    evaluate,
-    read_submission,
-    rule_as_json,
-    rules_of,
-    submission_bytes,
-    submission_order,
-)
+from nblib.evaluation import YEARS, evaluate, read_submission, rule_as_json, rules_of, submission_bytes
 from nblib.experiments import Run
 from nblib.system import replacing, take_lock, write_json
 
@@ -49,12 +41,12 @@ class Submission(BaseModel):
     online_f1: float | None = Field(None, ge=0, le=1)
 
 
-def submit(run: Run, dataset: Dataset, rule, cap: int, nomissing: bool = False, year: int = 2020) -> Path:
+def submit(run: Run, order: Iterable[str], rule, cap: int, nomissing: bool = False, year: int = 2020) -> Path:
     """The file of a submission of the run's test images, written and recorded; the old one if it is there already.
 
     Args:
         run: a finished run with probabilities of the test images.
-        dataset: the run's data, for the order of the images; those without probabilities are left without concepts.
+        order: the image_ids to answer, in the order of the challenge; those without probabilities get no concept.
         rule: a fitted decision rule.
         cap: at most so many concepts per image.
         nomissing: an image left without a concept gets its most probable one.
@@ -62,7 +54,7 @@ def submit(run: Run, dataset: Dataset, rule, cap: int, nomissing: bool = False, 
     """
     image_ids, probabilities = run.probabilities("test")
     lists = dict(zip(image_ids, run.vocabulary.decode(rule.select(probabilities, cap, nomissing)), strict=True))
-    order = submission_order(dataset)
+    order = list(order)
     content = submission_bytes(order, [lists.get(image_id, ()) for image_id in order], year)
     thresholds = rule_as_json(rule)
     record = {

@@ -1,14 +1,16 @@
 """Our runs beside the paper's: Table 3 filled, and in which conditions a run differs from its row."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
-from nblib.data import read_dataset
-from nblib.evaluation import compare_f1, f1_per_image, select
+from nblib.data import Dataset, read_dataset
+from nblib.evaluation import compare_f1, evaluate, f1_per_image, select
 from nblib.experiments import LABEL_STATISTICS, Experiment, Run, paper_experiment, read_half, table_3
 
 # Conditions in which a run is free: the paper has no seed and both halves; `backbone` shows the small relative.
@@ -101,16 +103,51 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     return pd.concat(tables[1:] or tables, ignore_index=True)[columns]
 
 
+def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
+    """Folder of a run -> its F1 on the test split at threshold 0.5, where the split is labelled and was predicted.
+
+    Images without a true concept are left out; true concepts that the run does not know are misses. Runs whose data
+    or probabilities are gone, damaged or have changed are left out.
+    """
+    scores = {}
+    for run, dataset in _with_data(run for run in runs if run.has_probabilities("test")):
+        try:
+            predicted = dataset.test_concepts and run.has_predicted_test(dataset)
+            image_ids, probabilities = run.probabilities("test") if predicted else ((), None)
+        except (OSError, ValueError, KeyError, BadZipFile):
+            continue
+        truth = {
+            image_id: dataset.test_concepts[image_id] for image_id in image_ids if image_id in dataset.test_concepts
+        }
+        if any(truth.values()):
+            selected = dict(zip(image_ids, run.vocabulary.decode(select(probabilities)), strict=True))
+            scores[run.folder], _ = evaluate(truth, {image_id: selected[image_id] for image_id in truth})
+    return scores
+
+
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     """F1 per image by run, for each test half of each data set."""
-    read = cache(lambda folder, quarantine: read_dataset(folder, quarantine=quarantine))
     together = defaultdict(dict)
-    for run in (run for run in runs if run.finished and run.experiment.data_folder.is_dir()):
+    for run, dataset in _with_data(runs):
         experiment = run.experiment
-        dataset = read(experiment.data_folder, experiment.quarantine_file)
-        if dataset.fingerprint == run.facts["data_fingerprint"]:
-            half = read_half(run, dataset, experiment.test_half)
-            drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
-            images = (experiment.test_half, dataset.fingerprint, drawn)
-            together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
+        half = read_half(run, dataset, experiment.test_half)
+        drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
+        images = (experiment.test_half, dataset.fingerprint, drawn)
+        together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
     return together
+
+
+def _with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
+    """The finished runs and their data, each read once; runs whose data are gone or have changed are left out."""
+
+    @cache
+    def read(folder: Path, quarantine: Path | None) -> Dataset | None:
+        try:
+            return read_dataset(folder, quarantine=quarantine)
+        except (OSError, ValueError):
+            return None
+
+    for run in (run for run in runs if run.finished):
+        dataset = read(run.experiment.data_folder, run.experiment.quarantine_file)
+        if dataset and dataset.fingerprint == run.facts["data_fingerprint"]:
+            yield run, dataset

@@ -1,5 +1,6 @@
 import fcntl
 
+import numpy as np
 from reports.rendered import SCRIPT, render, row_of
 
 from nblib.experiments import Run
@@ -21,6 +22,18 @@ def test_an_interval_is_shown_where_the_scores_hold_one(leave_run, tmp_path):
     pages = render(tmp_path)
     assert "0.295 to 0.325" in row_of(pages["index.html"], "03_vgg16_flipped")
     assert "0.295 to 0.325" in pages["03_vgg16_flipped--val1.html"]
+
+
+def test_a_labelled_test_split_has_a_column_of_its_own_where_a_run_predicted_it(run, sample_dataset, tmp_path):
+    epoch = {"epoch": 1, "loss": 1, "f1": 0, "val_loss": 1, "val_f1": 0.5, "learning_rate": 1, "seconds": 1}
+    run.write_history([epoch])
+    run.write_scores({"test_f1": 0.5})
+    assert "F1, test split" not in render(tmp_path)["index.html"]
+    image_ids = sample_dataset.split("test")["image_id"]
+    nothing = np.zeros((len(image_ids), len(run.vocabulary)))
+    run.write_probabilities("test", image_ids, nothing, sample_dataset.test_fingerprint)
+    index = render(tmp_path)["index.html"]
+    assert "F1, test split" in index and '<td class="number" data-order="0.0">0.0000</td>' in row_of(index, "small")
 
 
 def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_path):

@@ -6,36 +6,41 @@ import pandas as pd
 import pytest
 
 from nblib.evaluation import RULES, Threshold, evaluate, read_submission
-from nblib.evaluation.challenge import YEARS, submission_order
+from nblib.evaluation.challenge import YEARS
 from nblib.evaluation.submission_check import check_submission
 from nblib.reports.submissions import enter_online_score, remaining_budget, score_submissions, submissions, submit
 
 
+@pytest.fixture(scope="module")
+def answered_ids(sample_dataset):
+    return sample_dataset.split("test")["image_id"].tolist()
+
+
 @pytest.fixture
-def predicted(run, sample_dataset):
+def predicted(run, answered_ids):
     """A run with probabilities of the test images, in another order than that of a submission."""
-    test_ids = sample_dataset.split("test")["image_id"].to_numpy(str)[::-1]
-    shape = (len(test_ids), len(run.vocabulary))
-    run.write_probabilities("test", test_ids, np.random.default_rng(5).uniform(size=shape).astype(np.float32) ** 4)
+    shape = (len(answered_ids), len(run.vocabulary))
+    run.write_probabilities(
+        "test", np.array(answered_ids[::-1]), np.random.default_rng(5).uniform(size=shape).astype(np.float32) ** 4
+    )
     return run
 
 
 @pytest.mark.parametrize("year", YEARS)
-def test_a_submission_has_the_concepts_of_each_image_in_the_order_of_the_challenge(predicted, sample_dataset, year):
-    path = submit(predicted, sample_dataset, Threshold(0.9), 100, year=year)
-    order = submission_order(sample_dataset)
-    assert not any(problem.serious for problem in check_submission(path, order, year))
+def test_a_submission_has_the_concepts_of_each_image_in_the_order_of_the_challenge(predicted, answered_ids, year):
+    path = submit(predicted, answered_ids, Threshold(0.9), 100, year=year)
+    assert not any(problem.serious for problem in check_submission(path, answered_ids, year))
     image_ids, probabilities = predicted.probabilities("test")
     concepts = np.array(predicted.vocabulary.concepts)
     expected = {image_id: set(concepts[row > 0.9]) for image_id, row in zip(image_ids, probabilities, strict=True)}
     answered = read_submission(path, year)
-    assert list(answered) == order
+    assert list(answered) == answered_ids
     assert {image_id: set(answer) for image_id, answer in answered.items()} == expected
 
 
-def test_each_submission_is_a_file_of_its_own_with_a_record(predicted, sample_dataset):
+def test_each_submission_is_a_file_of_its_own_with_a_record(predicted, answered_ids):
     rules = [(Threshold(0.9), False, 2020), (Threshold(0.9), True, 2020), (RULES["top_k"](4), False, 2026)]
-    paths = [submit(predicted, sample_dataset, rule, 50, nomissing, year) for rule, nomissing, year in rules]
+    paths = [submit(predicted, answered_ids, rule, 50, nomissing, year) for rule, nomissing, year in rules]
     folder = predicted.folder / "submissions"
     assert paths == [folder / "1_threshold.txt", folder / "2_threshold_nomissing.txt", folder / "3_top_k.zip"]
     record = json.loads((folder / "2_threshold_nomissing.json").read_text())
@@ -49,25 +54,25 @@ def test_each_submission_is_a_file_of_its_own_with_a_record(predicted, sample_da
     }  # fmt: skip
 
 
-def test_what_is_there_is_neither_overwritten_nor_written_again(predicted, sample_dataset):
-    first = submit(predicted, sample_dataset, Threshold(0.9), 100)
+def test_what_is_there_is_neither_overwritten_nor_written_again(predicted, answered_ids):
+    first = submit(predicted, answered_ids, Threshold(0.9), 100)
     enter_online_score(predicted.folder, str(first), 0.5)
     files = {path.name: path.read_bytes() for path in first.parent.iterdir()}
-    assert submit(predicted, sample_dataset, Threshold(0.9), 100) == first
+    assert submit(predicted, answered_ids, Threshold(0.9), 100) == first
     assert {path.name: path.read_bytes() for path in first.parent.iterdir()} == files
-    assert submit(predicted, sample_dataset, Threshold(0.8), 100).name == "2_threshold.txt"
+    assert submit(predicted, answered_ids, Threshold(0.8), 100).name == "2_threshold.txt"
     assert files.items() <= {path.name: path.read_bytes() for path in first.parent.iterdir()}.items()
 
 
-def test_an_image_without_probabilities_is_submitted_without_concepts(predicted, sample_dataset):
+def test_an_image_without_probabilities_is_submitted_without_concepts(predicted, answered_ids):
     image_ids, probabilities = predicted.probabilities("test")
     predicted.write_probabilities("test", image_ids[1:], probabilities[1:])
-    answered = read_submission(submit(predicted, sample_dataset, Threshold(0.1), 100))
+    answered = read_submission(submit(predicted, answered_ids, Threshold(0.1), 100))
     assert [image_id for image_id, concepts in answered.items() if not concepts] == [image_ids[0]]
 
 
-def test_the_ledger_lists_all_submissions_and_scores_those_of_the_truths_images(predicted, sample_dataset):
-    paths = [submit(predicted, sample_dataset, RULES["top_k"](k), 100) for k in range(1, 12)]
+def test_the_ledger_lists_all_submissions_and_scores_those_of_the_truths_images(predicted, answered_ids):
+    paths = [submit(predicted, answered_ids, RULES["top_k"](k), 100) for k in range(1, 12)]
     table = submissions(predicted.folder.parent.parent)
     assert table["path"].tolist() == paths  # 2 before 10
     assert table["thresholds"].tolist() == [{"k": k} for k in range(1, 12)]
@@ -78,11 +83,11 @@ def test_the_ledger_lists_all_submissions_and_scores_those_of_the_truths_images(
     assert score_submissions(predicted.folder, {"other": ()})["f1"].isna().all()
 
 
-def test_the_budget_counts_what_has_an_online_score(predicted, sample_dataset):
+def test_the_budget_counts_what_has_an_online_score(predicted, answered_ids):
     runs = predicted.folder.parent.parent
     for k in (1, 2, 3):
-        submit(predicted, sample_dataset, RULES["top_k"](k), 100)
-    submit(predicted, sample_dataset, RULES["top_k"](1), 100, year=2026)
+        submit(predicted, answered_ids, RULES["top_k"](k), 100)
+    submit(predicted, answered_ids, RULES["top_k"](1), 100, year=2026)
     assert enter_online_score(runs, "small/val1/submissions/2_top_k.txt", 0.25).name == "2_top_k.txt"
     table = submissions(runs)
     assert table["online_f1"].fillna(-1).tolist() == [-1, 0.25, -1, -1]
@@ -92,8 +97,8 @@ def test_the_budget_counts_what_has_an_online_score(predicted, sample_dataset):
     }
 
 
-def test_an_online_score_needs_one_unchanged_file_and_an_f1(predicted, sample_dataset):
-    path = submit(predicted, sample_dataset, Threshold(0.9), 100)
+def test_an_online_score_needs_one_unchanged_file_and_an_f1(predicted, answered_ids):
+    path = submit(predicted, answered_ids, Threshold(0.9), 100)
     with pytest.raises(ValueError, match=r"'2_top_k.txt' must name one submission below .*; there are: .*1_threshold"):
         enter_online_score(predicted.folder, "2_top_k.txt", 0.5)
     with pytest.raises(ValueError, match="an online score is an F1 from 0 to 1; received 37"):
@@ -104,12 +109,12 @@ def test_an_online_score_needs_one_unchanged_file_and_an_f1(predicted, sample_da
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"file": 3}', "\ud83d"])
-def test_a_damaged_record_hides_no_other(predicted, sample_dataset, content):
-    path = submit(predicted, sample_dataset, Threshold(0.9), 100)
+def test_a_damaged_record_hides_no_other(predicted, answered_ids, content):
+    path = submit(predicted, answered_ids, Threshold(0.9), 100)
     path.with_name("2_top_k.json").write_bytes(content.encode("utf-8", "surrogatepass"))
     table = submissions(predicted.folder)
     assert table["path"].tolist() == [path, path.with_name("2_top_k.json")]
     assert "2_top_k.json is no record of a submission" in table["damaged"][1]
-    assert submit(predicted, sample_dataset, RULES["top_k"](2), 100).name == "3_top_k.txt"
+    assert submit(predicted, answered_ids, RULES["top_k"](2), 100).name == "3_top_k.txt"
     assert score_submissions(predicted.folder, {})["path"].tolist() == [path, path.with_name("3_top_k.txt")]
     assert remaining_budget(table) == {2020: "0 of 1 submissions have an online score; 10 of 10 are left"}

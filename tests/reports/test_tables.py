@@ -1,7 +1,9 @@
+import shutil
+
 import numpy as np
 import pytest
 
-from nblib.data import ConceptVocabulary, validation_halves
+from nblib.data import ConceptVocabulary, read_dataset, validation_halves
 from nblib.evaluation import f1_interval, f1_per_image
 from nblib.experiments import Experiment, find_runs, open_run, paper_experiment, table_3
 from nblib.reports.tables import (
@@ -9,6 +11,7 @@ from nblib.reports.tables import (
     against_paper,
     compare_runs,
     differences_from_paper,
+    f1_on_test_split,
     fill_table_3,
     paper_f1,
 )
@@ -64,6 +67,44 @@ def test_runs_that_cannot_be_compared_are_left_out(dataset, tmp_path):
     begun = open_run(Experiment(experiment_name="begun", data=str(dataset.folder), runs=str(tmp_path)), dataset,
                      ConceptVocabulary.of(dataset.split("train", "val")["concepts"]))  # fmt: skip
     assert compare_runs([run, other, begun]).empty and len(compare_runs([]).columns) == 8
+
+
+def predict_test_split(dataset, run, selected):
+    """Writes probabilities of the test images that select these concepts, and none for images that have no entry."""
+    image_ids = dataset.split("test")["image_id"]
+    labels = run.vocabulary.encode([selected.get(image_id, ()) for image_id in image_ids]).toarray()
+    run.write_probabilities("test", image_ids, labels.astype(np.float32), dataset.test_fingerprint)
+
+
+def test_a_labelled_test_split_is_scored_with_concepts_that_the_run_does_not_know(sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    dataset = read_dataset(data)
+    run, _ = finished_run(dataset, tmp_path / "runs", "small", 0.1)
+    known, other, *_ = run.vocabulary.concepts
+    first, second, *_ = dataset.split("test")["image_id"]
+    truth = f"{first}\t{known};{other};C9999999\n{second}\t{known}\n"  # the first with a concept that train lacks
+    (data / "withheld" / "test_concepts.csv").write_text(truth)
+    assert f1_on_test_split([run]) == {}
+    predict_test_split(dataset, run, {first: (known,), second: (known, other)})
+    assert f1_on_test_split([run])[run.folder] == pytest.approx((2 / (3 + 1) + 2 / (1 + 2)) / 2)
+
+
+def test_a_test_split_is_not_scored_without_labels_or_with_probabilities_of_others(sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    dataset = read_dataset(data)
+    run, _ = finished_run(dataset, tmp_path / "runs", "small", 0.1)
+    predict_test_split(dataset, run, {})
+    assert f1_on_test_split([run]) == {run.folder: 0}
+    (run.folder / "probabilities" / "test.npz").write_bytes(b"cut short")
+    assert f1_on_test_split([run]) == {}
+    predict_test_split(dataset, run, {})
+    removed = next((data / "test").iterdir())
+    content = removed.read_bytes()
+    removed.write_bytes(content + b"0")
+    assert f1_on_test_split([run]) == {}
+    removed.write_bytes(content)
+    shutil.rmtree(data / "withheld")
+    assert f1_on_test_split([run]) == {}
 
 
 def test_runs_on_other_images_are_not_compared(dataset, tmp_path):
