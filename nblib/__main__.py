@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+from pandas import DataFrame, Series
 from typer import Argument, Exit, Option, Typer, echo, secho
 
 from nblib.batch import PapermillStyle, batch
@@ -67,12 +68,23 @@ def check(
 
     Example: `nblib check data/sample --quarantine quarantine.txt`
     """
-    from nblib.data import check_images, missing_splits, write_quarantine
+    from nblib.data import (
+        check_images,
+        count_leaks,
+        find_groups,
+        image_signatures,
+        missing_splits,
+        near_duplicates,
+        write_quarantine,
+    )
 
     dataset = inspect_dataset(data, layout)
     problems = [*missing_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
-    echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
+    groups = find_groups(dataset)
+    pairs = near_duplicates(image_signatures(dataset.images if pixels else dataset.images.head(0)))
+    leaks = count_leaks(dataset, groups, pairs)
+    echo(_check_json(dataset, problems, groups, leaks) if as_json else _check_text(dataset, problems, groups, leaks))
     if quarantine:
         echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
     if serious_problems(problems):
@@ -253,7 +265,7 @@ def _quiet_tensorflow() -> AbstractContextManager:
     return stderr_silenced()
 
 
-def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
+def _check_text(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
     """The output of `nblib check`: counts, then problems, the serious ones first."""
     title = LAYOUTS[dataset.layout].title
     text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
@@ -266,6 +278,9 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     ):
         if labelled:
             text.append(f"{what}: {len(labelled):,} images")
+    text.append(f"groups of images from: {groups.name or 'nothing; they are not known'}")
+    if leaks["either"].any():
+        text.append(f"images with relatives in another part:\n{leaks.round(3).to_string(index=False)}")
     serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
@@ -277,13 +292,13 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     return "\n".join(text)
 
 
-def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
+def _check_json(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
         "images": len(dataset.images), "manual_concepts": len(dataset.manual_concepts),
         "test_concepts": len(dataset.test_concepts), "fit": not serious_problems(problems),
-        "problems": list(map(asdict, problems)),
+        "groups_from": groups.name, "leaks": leaks.to_dict("records"), "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

@@ -3,15 +3,15 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from paper_labels import write_labels
 from PIL import Image
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.data import read_dataset
+from nblib.data import Examples, read_dataset
 from nblib.evaluation import SECONDARY_2025, Threshold, read_truth, write_submission
 from nblib.reports import submit
 
@@ -125,6 +125,20 @@ def test_check_reports_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_pat
         and "UNLISTED.jpg: the image is in no concept list" in out
     )
     assert "Training would be wrong" not in out
+
+
+def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    (train, mate, *_), (copy, other, *_) = (sorted(data.glob(f"{split}/DRCT/*.jpg")) for split in ("train", "val"))
+    shutil.copy(train, copy)
+    (data / "groups.csv").write_text(f"image_id,group\n{mate.stem},case 1\n{other.stem},case 1\n")
+    _, out, _ = nblib("check", data, "--json")
+    assert json.loads(out)["groups_from"] == "groups.csv"
+    leaks = json.loads(out)["leaks"][0]
+    assert (leaks["part"], leaks["relatives_in"], leaks["group_mates"]) == ("val", "train", 1)
+    before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
+    assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
+    assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
 
 
 def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
@@ -352,9 +366,8 @@ def test_check_submission_knows_the_form_of_the_year(nblib, sample, truth, tmp_p
 def test_submissions_are_listed_and_their_online_scores_entered(nblib, run, sample_dataset):
     runs = run.folder.parent.parent
     assert nblib("submissions", runs) == (0, f"no submissions below {runs}; notebook 06 writes them.\n", "")
-    test_ids = sample_dataset.split("test")["image_id"]
-    run.write_probabilities("test", test_ids, np.zeros((len(test_ids), len(run.vocabulary))))
-    path = submit(run, test_ids, Threshold(), 100)
+    images = Examples.of(sample_dataset.split("test"), run.vocabulary)
+    path = submit(run, replace(images, probabilities=images.labels.toarray()), images.image_ids, Threshold(), 100)
     code, out, _ = nblib("submissions", runs, "--score", f"{path}=0.25")
     assert code == 0
     assert out.splitlines()[0] == f"entered: {path}"

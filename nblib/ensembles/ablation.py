@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -50,20 +49,20 @@ def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
 def run_as_member(run: Run, examples: Mapping[str, Examples]) -> Member:
     """A finished run as a member: `examples` of val1, val2 and, where it is there, test, with the run's probabilities.
 
+    A concept without a sigmoid has probability 0.
+
     Raises:
         FileNotFoundError: test was never predicted.
-        ValueError: a concept has no sigmoid in the run, or an image is not among those it predicted.
+        ValueError: an image is not among those it predicted.
     """
-    columns = pd.Index(run.vocabulary.concepts).get_indexer(next(iter(examples.values())).vocabulary.concepts)
-    if (columns < 0).any():
-        raise ValueError(f"{run.folder} has no sigmoid for {(columns < 0).sum():,} concepts of these data.")
     member = {}
     for name in [name for name in (*OTHER_HALF, "test") if name in examples]:
         image_ids, probabilities = run.probabilities(name)
         rows = pd.Index(image_ids).get_indexer(examples[name].image_ids)
         if (rows < 0).any():
             raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
-        member[name] = replace(examples[name], features=None, probabilities=probabilities[np.ix_(rows, columns)])
+        predicted = run.vocabulary.convert(probabilities[rows], examples[name].vocabulary)
+        member[name] = replace(examples[name], features=None, probabilities=predicted)
     return member
 
 

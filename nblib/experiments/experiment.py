@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nblib.data import ConceptVocabulary, Dataset, choose_concepts
 from nblib.experiments.paper import table_3
 from nblib.experiments.parameters import project_path, refuse_unknown
 
@@ -31,8 +32,9 @@ BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
 Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
-# run. The data are compared by their fingerprint, which a quarantined image changes too.
-NOT_CONDITIONS = ("data", "quarantine", "runs", "tensorboard", "force")
+# run. The data are compared by their fingerprint, which a quarantined image changes too; the label space is compared by
+# its concepts when a run is opened.
+NOT_CONDITIONS = ("data", "quarantine", "mrsty", "runs", "tensorboard", "force")
 
 
 class Experiment(BaseModel):
@@ -61,6 +63,11 @@ class Experiment(BaseModel):
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
+    min_images: int = Field(0, ge=0)
+    top_concepts: int | None = Field(None, ge=1)
+    concepts: str | None = None
+    semantic_types: str | None = None
+    mrsty: str | None = None
     sigmoids: int | None = Field(None, ge=1)
     loss: Loss = "bce"
     batch_size: int = Field(32, ge=1)
@@ -125,6 +132,21 @@ class Experiment(BaseModel):
     def run_folder(self) -> Path:
         """`<runs>/<experiment_name>/<validation_half>`: where this run is written."""
         return project_path(self.runs) / self.experiment_name / self.validation_half
+
+    def label_space(self, dataset: Dataset) -> ConceptVocabulary:
+        """The concept of each sigmoid: those that the parameters choose from the data, padded to `sigmoids`.
+
+        Raises:
+            FileNotFoundError, ValueError: as `nblib.data.choose_concepts`; or no concept meets the conditions.
+        """
+        concepts, mrsty = (path and project_path(path) for path in (self.concepts, self.mrsty))
+        chosen = choose_concepts(
+            dataset.images, self.min_images, self.top_concepts, concepts, self.semantic_types, mrsty
+        )
+        if not len(chosen):
+            raise ValueError(f"no concept of {dataset.folder} is left in the label space; loosen min_images, concepts "
+                             "or semantic_types.")  # fmt: skip
+        return chosen.padded(self.sigmoids)
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""

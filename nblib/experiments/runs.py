@@ -163,7 +163,10 @@ class Run:
 
 
 def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
-    """The images of val1 or val2 with their labels and the probabilities that a finished run predicted.
+    """The images of val1, val2 or test with their labels and the probabilities that a finished run predicted.
+
+    The label space is that of all concepts of the data. One without a sigmoid has probability 0, so that it counts as
+    a miss in every score.
 
     Raises:
         ValueError: the run was trained on other data.
@@ -172,7 +175,8 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
     run.require(dataset)
     image_ids, probabilities = run.probabilities(name)
     images = dataset.images.set_index("image_id", drop=False).loc[image_ids].reset_index(drop=True)
-    return replace(Examples.of(images, run.vocabulary), probabilities=probabilities)
+    vocabulary = ConceptVocabulary.of([run.vocabulary.concepts, *dataset.images["concepts"]])
+    return replace(Examples.of(images, vocabulary), probabilities=run.vocabulary.convert(probabilities, vocabulary))
 
 
 def best_epoch(validation_f1: Iterable[float]) -> int:
@@ -192,7 +196,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     """
     run = Run(experiment.run_folder)
     if run.started:
-        other = conflicting_run(experiment, dataset.fingerprint)
+        other = conflicting_run(experiment, dataset.fingerprint) or _other_label_space(run, vocabulary)
         if other and not experiment.force:
             raise ValueError(other)
         if not other and not (experiment.force and run.finished):
@@ -225,6 +229,16 @@ def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None
     return (
         f"{run.folder} holds another run: {'; '.join(differing) or 'it is of another version of nblib'}. "
         f"Give this one another experiment_name or runs folder, or archive that one with force=True."
+    )
+
+
+def _other_label_space(run: Run, vocabulary: ConceptVocabulary) -> str | None:
+    """Why a run can't be continued: a file that its label space was chosen with has changed since; None if it can."""
+    if run.vocabulary == vocabulary:
+        return None
+    return (
+        f"{run.folder} has {len(run.vocabulary):,} concepts, and not the {len(vocabulary):,} that are chosen now: "
+        f"restore the file of concepts or MRSTY.RRF, or give this run another experiment_name."
     )
 
 

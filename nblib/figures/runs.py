@@ -22,7 +22,7 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
     from nblib.evaluation import errors_per_image, select  # takes a second (scikit-learn) that other figures don't need
 
     half = read_half(run, dataset, run.experiment.test_half)
-    errors = errors_per_image(half.images, half.labels, select(half.probabilities), run.vocabulary)
+    errors = errors_per_image(half.images, half.labels, select(half.probabilities), half.vocabulary)
     return draw_predicted_concepts(dataset, evenly(errors.sort_values("category", kind="stable"), number), size)
 
 

@@ -41,19 +41,22 @@ class Submission(BaseModel):
     online_f1: float | None = Field(None, ge=0, le=1)
 
 
-def submit(run: Run, order: Iterable[str], rule, cap: int, nomissing: bool = False, year: int = 2020) -> Path:
-    """The file of a submission of the run's test images, written and recorded; the old one if it is there already.
+def submit(
+    run: Run, images: Examples, order: Iterable[str], rule, cap: int, nomissing: bool = False, year: int = 2020
+) -> Path:
+    """The file of a submission, written and recorded; the old one if the same was written before.
 
     Args:
-        run: a finished run with probabilities of the test images.
+        run: the finished run.
+        images: the test images with the probabilities that the run predicted, as `read_half` returns them.
         order: the image_ids to answer, in the order of the challenge; those without probabilities get no concept.
         rule: a fitted decision rule.
         cap: at most so many concepts per image.
         nomissing: an image left without a concept gets its most probable one.
         year: a year of `YEARS`, which decides the form of the file.
     """
-    image_ids, probabilities = run.probabilities("test")
-    lists = dict(zip(image_ids, run.vocabulary.decode(rule.select(probabilities, cap, nomissing)), strict=True))
+    concepts = images.vocabulary.decode(rule.select(images.probabilities, cap, nomissing))
+    lists = dict(zip(images.image_ids, concepts, strict=True))
     order = list(order)
     content = submission_bytes(order, [lists.get(image_id, ()) for image_id in order], year)
     thresholds = rule_as_json(rule)

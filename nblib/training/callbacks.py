@@ -15,6 +15,7 @@ from keras import callbacks, metrics, ops
 from nblib.evaluation import f1_of_counts
 from nblib.experiments import Experiment, Run, best_epoch, print_epochs
 from nblib.system import replacing
+from nblib.training.losses import labels_of_sigmoids
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
@@ -40,12 +41,20 @@ class SampleF1(metrics.Mean):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; y_true and y_pred are (N, K)."""
+        """Adds a batch; y_pred is (N, K), y_true also, or with a column of concepts that the label space lacks."""
         y_true = ops.cast(y_true, "float32")
         selected = ops.cast(y_pred > self.threshold, "float32")
-        true = ops.sum(y_true, axis=-1)
-        f1 = f1_of_counts(ops.sum(y_true * selected, axis=-1), true, ops.sum(selected, axis=-1), ops.maximum)
+        true, hits = ops.sum(y_true, axis=-1), ops.sum(labels_of_sigmoids(y_true, y_pred) * selected, axis=-1)
+        f1 = f1_of_counts(hits, true, ops.sum(selected, axis=-1), ops.maximum)
         return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
+
+
+class SigmoidAccuracy(metrics.BinaryAccuracy):
+    """The share of all N * K sigmoids that are on the right side of 0.5: Keras' accuracy, as in the paper."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch like that of `SampleF1`."""
+        return super().update_state(labels_of_sigmoids(y_true, y_pred), y_pred, sample_weight)
 
 
 class _FromFirstF1:

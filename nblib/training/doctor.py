@@ -88,7 +88,7 @@ def workload(experiment: Experiment, dataset: Dataset | None) -> tuple[int, int,
         images = {"train": train, "val1": val - val // 2, "val2": val // 2, "test": test}
         concepts = experiment.sigmoids or LABEL_STATISTICS["unique concepts"]
     else:
-        splits = labelled_splits(dataset, experiment.sigmoids)
+        splits = labelled_splits(dataset, experiment.label_space(dataset))
         images = {name: len(examples) for name, examples in splits.items()}
         concepts = len(splits["train"].vocabulary)
     limit = experiment.limit_images or sum(images.values())

@@ -13,12 +13,20 @@ import tensorflow as tf
 
 from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, labelled_splits, read_dataset
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
-from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
-from nblib.training.callbacks import Checkpoint, SampleF1, Show, TensorBoardCurves, plateau_callbacks, weights_only
+from nblib.training.callbacks import (
+    Checkpoint,
+    SampleF1,
+    Show,
+    SigmoidAccuracy,
+    TensorBoardCurves,
+    plateau_callbacks,
+    weights_only,
+)
 from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
 from nblib.training.features import on_features, split_frozen
-from nblib.training.losses import LOSSES
+from nblib.training.losses import LOSSES, of_sigmoids
 from nblib.training.models import initial_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
 
@@ -42,14 +50,14 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     """Pixels and labels of train, val1 and val2; pixels are decoded once for all runs of the same size.
 
     `limit_images` keeps that many images of train, and as many of each half, drawn by the experiment's seed. The
-    vocabulary is always that of all of train and validation.
+    vocabulary is always chosen from all of train and validation.
 
     Raises:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
     grow_memory()  # before anything is computed, also what a notebook draws before it builds a network
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
-    splits = labelled_splits(dataset, experiment.sigmoids)
+    splits = labelled_splits(dataset, experiment.label_space(dataset))
     parts = {name: _limited(splits[name], experiment) for name in ("train", "val1", "val2")}
     if not all(map(len, parts.values())):
         raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
@@ -119,8 +127,6 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     """`model` compiled with the experiment's loss, NAdam, mean F1 over images and accuracy. Paper: section 4.
 
-    Accuracy is Keras' own: the share of the N * K sigmoids on the right side of 0.5.
-
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
@@ -129,8 +135,8 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
-        loss = as_part_of_batch(LOSSES[experiment.loss])
-        measured = [SampleF1(), keras.metrics.BinaryAccuracy(name="accuracy")]
+        loss = as_part_of_batch(of_sigmoids(LOSSES[experiment.loss]))
+        measured = [SampleF1(), SigmoidAccuracy(name="accuracy")]
         model.compile(optimizer, loss, metrics=measured, jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
@@ -180,18 +186,21 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
     """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs.
 
-    The test half's F1 comes with its 95 % bootstrap confidence interval over images, [low, high].
+    Concepts that the label space lacks count as misses. The test half's F1 comes with its 95 % bootstrap confidence
+    interval over images, [low, high].
     """
-    f1 = {name: f1_per_image(data.half(name).labels, select(run.probabilities(name)[1])) for name in ("val1", "val2")}
-    interval, test_labels = f1_interval(f1[run.experiment.test_half]), data.half(run.experiment.test_half).labels
-    frequent, history = most_frequent_concepts(data.train.labels), run.history
+    halves = {name: read_half(run, data.dataset, name) for name in ("val1", "val2")}
+    f1 = {name: f1_per_image(half.labels, select(half.probabilities)) for name, half in halves.items()}
+    interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
+    train, history = Examples.of(data.train.images, test.vocabulary), run.history
+    frequent = most_frequent_concepts(train.labels)
     return {
         "best_epoch": best_epoch(history["val_f1"]),
         "epochs": len(history),
         "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
         "test_f1": interval.mean,
         "test_f1_interval": [interval.low, interval.high],
-        "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),
+        "baseline_f1": sample_f1(test.labels, constant_list(test.labels.shape, frequent)),
         "seconds": round(float(history["seconds"].sum()), 1),
     }
 
@@ -207,7 +216,7 @@ def predict_test(run: Run, flip: bool = False) -> None:
     experiment = run.experiment
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     run.require(dataset)
-    images = dataset.split("test")
+    images = dataset.split("test").dropna(subset="path")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)

@@ -171,9 +171,9 @@ def test_a_run_as_a_member_has_the_rows_and_columns_of_the_examples(run):
     assert member["val1"].probabilities == pytest.approx(np.array([[0.5], [0.2]]))
     with pytest.raises(FileNotFoundError, match="no probabilities of test"):
         run_as_member(run, {**asked, "test": asked["val1"]})
-    two = ConceptVocabulary(("C0000002", "C0000009"))
-    with pytest.raises(ValueError, match="no sigmoid for 1 concepts"):
-        run_as_member(run, {"val1": labelled(["val1_a"], two, sparse.csr_array((1, 2)))})
+    two = ConceptVocabulary(("C0000002", "C0000009"))  # the run has no sigmoid for the second
+    member = run_as_member(run, {name: labelled([f"{name}_a"], two, sparse.csr_array((1, 2))) for name in asked})
+    assert member["val2"].probabilities == pytest.approx(np.array([[0.2, 0]]))
     with pytest.raises(ValueError, match="did not predict 2 images of val1"):
         run_as_member(run, {"val1": asked["val2"]})
 

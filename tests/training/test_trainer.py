@@ -13,7 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from nblib.data import decode_image
 from nblib.evaluation import sample_f1
-from nblib.experiments import Experiment, Run, open_run, paper_experiment, table_3
+from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
 from nblib.training.models import build_network, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
@@ -331,6 +331,41 @@ def test_padding_gives_that_many_sigmoids(sample, tmp_path):
     padded = train_anew(small(sample, tmp_path, sigmoids=300, epochs=1, limit_images=10))
     assert padded.probabilities("val1")[1].shape == (10, 300)
     assert len(padded.vocabulary) == 300 and padded.vocabulary.concepts[-1].startswith("UNUSED")
+
+
+def test_concepts_left_out_have_no_sigmoid_and_are_misses_in_every_score(run, sample, tmp_path):
+    cut = train_anew(small(sample, tmp_path, min_images=15, top_concepts=8, epochs=6, limit_images=None))
+    dataset = load_training_data(cut.experiment).dataset
+    counts = dataset.split("train")["concepts"].explode().value_counts()
+    assert len(cut.vocabulary) == 8 and counts[list(cut.vocabulary.concepts)].min() >= 15 and len(counts) > 20
+
+    image_ids, probabilities = cut.probabilities("val2")
+    truth = dataset.images.set_index("image_id")["concepts"][image_ids].tolist()
+    f1 = []
+    for concepts, row in zip(truth, probabilities, strict=True):
+        found = {concept for concept, value in zip(cut.vocabulary.concepts, row, strict=True) if value > 0.5}
+        f1.append(2 * len(found & set(concepts)) / (len(found) + len(concepts)))
+    assert cut.scores["test_f1"] == pytest.approx(np.mean(f1)) and 0.1 < np.mean(f1) < 1
+    assert cut.history["val_f1"].max() == pytest.approx(cut.scores["validation_f1"], abs=1e-6)
+
+    half = read_half(cut, dataset, "val2")
+    assert len(half.vocabulary) == len(counts) or set(counts.index) < set(half.vocabulary.concepts)
+    assert half.probabilities.shape == half.labels.shape and half.labels.sum() == sum(map(len, truth))
+    predict_test(cut)
+    assert read_half(cut, dataset, "test").vocabulary == half.vocabulary
+
+
+def test_a_run_whose_file_of_concepts_has_changed_is_refused(sample, tmp_path):
+    path = tmp_path / "concepts.txt"
+    path.write_text("C0040405\nC0041618\n", encoding="utf-8")
+    experiment = small(sample, tmp_path, concepts=str(path), epochs=1, limit_images=5)
+    assert len(train_anew(experiment).vocabulary) == 2
+    path.write_text("C0040405\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has 2 concepts, and not the 1 that are chosen now: restore the file"):
+        train_anew(experiment)
+    path.write_text("C9999999\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no concept of .* is left in the label space; loosen min_images"):
+        train_anew(experiment)
 
 
 def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(run, tmp_path):
