@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nblib.data import Examples
 from nblib.evaluation import YEARS, evaluate, read_submission, rule_as_json, rules_of, submission_bytes
 from nblib.experiments import Run
 from nblib.system import replacing, take_lock, write_json

@@ -34,9 +34,7 @@ def write(run, predicted, answered_ids):
 
 
 @pytest.mark.parametrize("year", YEARS)
-def test_a_submission_has_the_concepts_of_each_image_in_the_order_of_the_challenge(
-    write, predicted, answered_ids, year
-):
+def test_a_submission_has_the_concepts_of_each_image_in_the_challenges_order(write, predicted, answered_ids, year):
     path = write(Threshold(0.9), 100, year=year)
     assert not any(problem.serious for problem in check_submission(path, answered_ids, year))
     concepts = np.array(predicted.vocabulary.concepts)
