@@ -1,4 +1,4 @@
-"""Our runs beside the paper's: Table 3 filled, and in which conditions a run differs from its row."""
+"""Our runs beside the paper's, in which conditions a run differs from its row of Table 3, and from one another."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -33,24 +33,6 @@ def against_paper(runs: list[Run]) -> pd.DataFrame:
         ])  # fmt: skip
     columns = ["experiment_name", "validation_half", *measured, "paper_f1", "data", "differs_in"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def fill_table_3(runs: list[Run]) -> pd.DataFrame:
-    """Table 3 filled: the paper's ten experiments with its F1 on both test halves and ours, blank where there is none.
-
-    One row per experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
-    here_val2 (test-half F1 by validation half, as the table has it), data, and conditions, which says whether ours are
-    the paper's. Paper: Table 3.
-    """
-    ours = against_paper(runs)
-    halves = ours.pivot_table("test_f1", ["experiment_name", "data"], "validation_half", observed=True)
-    halves = halves.reindex(columns=["val1", "val2"]).add_prefix("here_")
-    differing = ours[ours["differs_in"] != ""].drop_duplicates(["experiment_name", "data"])
-    differing = differing.set_index(["experiment_name", "data"])["differs_in"].str.count(";") + 1
-    conditions = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
-    filled = halves.assign(conditions=conditions).reset_index("data")
-    reported = table_3()[["test_f1_val1", "test_f1_val2"]].set_axis(["paper_val1", "paper_val2"], axis=1)
-    return reported.join(filled.rename_axis(reported.index.name))
 
 
 def paper_f1(experiment: Experiment) -> float | None:
@@ -110,7 +92,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
     or probabilities are gone, damaged or have changed are left out.
     """
     scores = {}
-    for run, dataset in _with_data(run for run in runs if run.has_probabilities("test")):
+    for run, dataset in with_data(run for run in runs if run.has_probabilities("test")):
         try:
             predicted = dataset.test_concepts and run.has_predicted_test(dataset)
             image_ids, probabilities = run.probabilities("test") if predicted else ((), None)
@@ -128,7 +110,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     """F1 per image by run, for each test half of each data set."""
     together = defaultdict(dict)
-    for run, dataset in _with_data(runs):
+    for run, dataset in with_data(runs):
         experiment = run.experiment
         half = read_half(run, dataset, experiment.test_half)
         drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
@@ -137,7 +119,7 @@ def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     return together
 
 
-def _with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
+def with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
     """The finished runs and their data, each read once; runs whose data are gone or have changed are left out."""
 
     @cache

@@ -5,14 +5,13 @@ import pytest
 
 from nblib.data import ConceptVocabulary, read_dataset, validation_halves
 from nblib.evaluation import f1_interval, f1_per_image
-from nblib.experiments import Experiment, find_runs, open_run, paper_experiment, table_3
+from nblib.experiments import Experiment, open_run, paper_experiment, table_3
 from nblib.reports.tables import (
     FREE_CONDITIONS,
     against_paper,
     compare_runs,
     differences_from_paper,
     f1_on_test_split,
-    fill_table_3,
     paper_f1,
 )
 
@@ -203,29 +202,3 @@ def test_cutting_the_rate_where_the_paper_does_not_is_a_difference():
 
 def test_an_experiment_that_is_not_in_table_3_says_so(experiment):
     assert differences_from_paper(experiment) == ["not in Table 3"]
-
-
-def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small(
-    experiment, sample_dataset, vocabulary, tmp_path
-):
-    for name, half, f1 in (
-        ("03_vgg16_flipped", "val1", 0.4),
-        ("03_vgg16_flipped", "val2", 0.5),
-        ("small", "val1", 0.6),
-    ):
-        one = with_other(experiment, experiment_name=name, validation_half=half)
-        open_run(one, sample_dataset, vocabulary).write_scores({**SCORES, "test_f1": f1})
-    filled = fill_table_3(find_runs(tmp_path / "runs"))
-    assert list(filled.index) == list(table_3().index)
-    row = filled.loc["03_vgg16_flipped"]
-    assert list(row[["paper_val1", "paper_val2", "here_val1", "here_val2"]]) == [0.3475, 0.3455, 0.4, 0.5]
-    differing = len(differences_from_paper(with_other(experiment, experiment_name="03_vgg16_flipped")))
-    assert row["conditions"] == f"differ in {differing} from the paper's"
-    assert filled.drop(index="03_vgg16_flipped")[["here_val1", "here_val2", "data"]].isna().all(axis=None)
-
-
-def test_table_3_without_runs_is_the_papers(tmp_path):
-    filled = fill_table_3(find_runs(tmp_path))
-    assert len(filled) == 10
-    assert filled.loc["04_vgg16_450px", "paper_val1"] == "crash"
-    assert filled["here_val1"].isna().all()
