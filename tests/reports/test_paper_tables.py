@@ -10,22 +10,23 @@ from nblib.data import Examples
 from nblib.evaluation import RULES, Threshold, evaluate, read_submission
 from nblib.experiments import table_3, table_4
 from nblib.reports.paper_tables import PAPER_RULE, fill_table_3, fill_table_4, scored_submissions
-from nblib.reports.submissions import submit
+from nblib.reports.submissions import enter_online_score, submit
 from nblib.reports.tables import differences_from_paper
 
-COLUMNS = ["run", "experiment_name", "validation_half", "data", "file", "rule", "nomissing", "f1"]
+COLUMNS = ["run", "experiment_name", "validation_half", "data", "file", "year", "rule", "nomissing", "f1"]
 NONE = pd.DataFrame(columns=COLUMNS)
 
 
 def submission(f1, name="09_vgg16_f1_times_bce", half="val1", run="somewhere", **others):
-    as_the_paper = {"rule": PAPER_RULE, "nomissing": False, "data": "phantoms", "file": "submission.txt"}
+    as_the_paper = {"rule": PAPER_RULE, "nomissing": False, "data": "phantoms", "year": 2020}
     return {"run": run, "experiment_name": name, "validation_half": half, "f1": f1, **as_the_paper, **others}
 
 
 def test_table_4_has_ours_only_where_it_was_made_as_the_papers():
-    """Plain and nomissing apart, only from the run of val1, only by the paper's rule."""
+    """Plain and nomissing apart, only from the run of val1, only by the paper's rule, only for its year."""
     ours = [
         submission(0.1), submission(0.2, nomissing=True), submission(0.3, half="val2"), submission(0.4, rule="another"),
+        submission(0.5, year=2026),
         submission(0.8, name="05_resnet50", nomissing=True), submission(0.9, name="mine"),
     ]  # fmt: skip
     filled = fill_table_4(pd.DataFrame(ours)).set_index("submission")
@@ -56,6 +57,10 @@ def test_a_submission_is_the_papers_only_by_its_rule(run, sample_dataset, rule, 
     ]
     truth = sample_dataset.test_concepts
     assert table["f1"].tolist() == [evaluate(truth, read_submission(path))[0] for path in paths]
+    enter_online_score(run.folder, str(paths[1]), 0.375)
+    assert scored_submissions([run])["f1"].tolist() == [table["f1"][0], 0.375]
+    run.facts["data_fingerprint"] = "of data that have changed since"
+    assert scored_submissions([run])["f1"].fillna(0).tolist() == [0, 0.375]
 
 
 def test_table_4_has_a_row_for_each_data_set_and_is_the_papers_without_ours():
