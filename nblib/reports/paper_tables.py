@@ -34,7 +34,8 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     for name, row in table_3().iterrows():
         pairs = defaultdict(dict)
         for run in (run for run in runs if run.finished and run.experiment.experiment_name == name):
-            pairs[run.folder.parent][run.experiment.validation_half] = run
+            if run.experiment.half != "all":
+                pairs[run.folder.parent][run.experiment.half] = run
         filled += [_filled_row(row, pair, online) for pair in pairs.values() or [{}]]
     table = pd.DataFrame(filled).set_index("experiment_name")
     epochs = [name for name in table if "epoch" in name]
