@@ -59,7 +59,7 @@ def fill_table_4(submissions: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_submissions(runs: Iterable[Run]) -> pd.DataFrame:
-    """One row per submission of finished runs: folder of the run, file, how it was made, F1 on a labelled test split."""
+    """One row per submission of finished runs: folder of the run, file, how it was made, F1 on the test split."""
     columns = ["run", "experiment_name", "validation_half", "data", "file", "rule", "nomissing", "f1"]
     rows = []
     for run, dataset in with_data(runs):
