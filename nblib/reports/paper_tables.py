@@ -21,8 +21,8 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     """Table 3 filled: the paper's ten experiments, its best epochs and F1 and those of our finished runs beside them.
 
     One row per experiment, or several if its runs are in several folders. Columns: epoch and F1 on the test half by
-    validation half, and F1 online, each of the paper and here, blank where there is none; data; and conditions, which
-    says whether ours are the paper's. Ours online is the submission that was made as the paper made its own.
+    validation half, and F1 online, each of the paper and here, blank where there is none; conditions, which says
+    whether ours are the paper's; and data. Ours online is the submission that was made as the paper made its own.
 
     Args:
         runs: finished ones are shown.
@@ -34,7 +34,8 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     for name, row in table_3().iterrows():
         pairs = defaultdict(dict)
         for run in (run for run in runs if run.finished and run.experiment.experiment_name == name):
-            pairs[run.folder.parent][run.experiment.validation_half] = run
+            if run.experiment.half != "all":
+                pairs[run.folder.parent][run.experiment.half] = run
         filled += [_filled_row(row, pair, online) for pair in pairs.values() or [{}]]
     table = pd.DataFrame(filled).set_index("experiment_name")
     epochs = [name for name in table if "epoch" in name]
@@ -87,9 +88,9 @@ def _filled_row(row: pd.Series, pair: dict[str, Run], online: pd.Series) -> dict
         for name, column in CELLS.items():
             cells |= {f"{half} {name}, paper": row[f"{column}_{half}"], f"{half} {name}, here": scores.get(column)}
     ours_online = online.get(str(pair["val1"].folder)) if "val1" in pair else None
-    cells |= {"online F1, paper": row["online_f1"], "online F1, here": ours_online, "data": None, "conditions": None}
+    cells |= {"online F1, paper": row["online_f1"], "online F1, here": ours_online, "conditions": None, "data": None}
     if pair:
         differing = max(len(differences_from_paper(run.experiment)) for run in pair.values())
         cells["data"] = ", ".join(sorted({run.facts["data"] for run in pair.values()}))
-        cells["conditions"] = f"differ in {differing} from the paper's" if differing else "the paper's"
+        cells["conditions"] = f"{differing} differ" if differing else "the paper's"
     return cells
