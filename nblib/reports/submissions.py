@@ -62,7 +62,7 @@ def submit(
     content = submission_bytes(order, [lists.get(image_id, ()) for image_id in order], year)
     thresholds = rule_as_json(rule)
     record = {
-        "experiment_name": run.experiment.experiment_name, "validation_half": run.experiment.validation_half,
+        "experiment_name": run.experiment.experiment_name, "validation_half": run.experiment.half,
         "identity": run.facts["identity"], "rule": thresholds.pop("name"), "thresholds": thresholds, "cap": cap,
         "nomissing": nomissing, "year": year, "images": len(order), "sha256": hashlib.sha256(content).hexdigest(),
     }  # fmt: skip
