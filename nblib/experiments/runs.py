@@ -10,6 +10,8 @@ runs/<experiment_name>/<val1, val2 or all>/
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
                           on; later of test, with the fingerprint of the test images
     scores.json           last: a run that has it is finished
+    rules/*.json          decision rules, fitted in notebook 06
+    submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
 
 With `force` a conflicting or finished run is archived: its folder is renamed to <val1, val2 or all>_archived_<date>.

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.data import Dataset
-from nblib.evaluation import CAP, evaluate, read_submission, select
+from nblib.evaluation import CAP
 from nblib.experiments import Run, table_3, table_4
+from nblib.reports.submissions import score_submissions
 from nblib.reports.tables import differences_from_paper, with_data
 
 PAPER_RULE = f"threshold 0.5, at most {CAP} concepts"
@@ -60,13 +60,16 @@ def fill_table_4(submissions: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_submissions(runs: Iterable[Run]) -> pd.DataFrame:
-    """One row per submission of finished runs: folder of the run, file, how it was made, F1 on a labelled test split.
-
-    A file does not name its rule: it is the paper's if the concepts are those that the run selects at threshold 0.5.
-    """
-    rows = [_scored(run, dataset, nomissing) for run, dataset in with_data(runs) for nomissing in (False, True)]
+    """One row per submission of finished runs: folder of the run, file, how it was made, F1 on the test split."""
     columns = ["run", "experiment_name", "validation_half", "data", "file", "rule", "nomissing", "f1"]
-    return pd.DataFrame([row for row in rows if row], columns=columns)
+    rows = []
+    for run, dataset in with_data(runs):
+        for row in score_submissions(run.folder, dataset.test_concepts).to_dict("records"):
+            threshold = f" {row['thresholds']['threshold']}" if row["rule"] == "threshold" else ""
+            rule = f"{row['rule']}{threshold}, at most {row['cap']} concepts"
+            made = {"run": str(run.folder), "data": run.facts["data"], "rule": rule}
+            rows.append({**row, **made})
+    return pd.DataFrame(rows, columns=columns)
 
 
 def as_in_the_paper(submissions: pd.DataFrame) -> pd.DataFrame:
@@ -75,23 +78,6 @@ def as_in_the_paper(submissions: pd.DataFrame) -> pd.DataFrame:
     Paper: section 3.3, "the model trained with first configuration", and Table 4.
     """
     return submissions[(submissions[["validation_half", "rule"]] == ["val1", PAPER_RULE]).all(axis=1)]
-
-
-def _scored(run: Run, dataset: Dataset, nomissing: bool) -> dict[str, Any] | None:
-    """One row of `scored_submissions`; None where there is no such file or the test images are others now."""
-    path = run.folder / f"submission{'_nomissing' if nomissing else ''}.txt"
-    if not path.is_file() or not run.has_predicted_test(dataset):
-        return None
-    submitted, (image_ids, probabilities) = read_submission(path), run.probabilities("test")
-    selected = run.vocabulary.decode(select(probabilities, nomissing=nomissing))
-    same = submitted == dict(zip(image_ids, selected, strict=True))
-    f1 = evaluate(dataset.test_concepts, submitted)[0] if dataset.test_concepts else None
-    experiment = run.experiment
-    return {
-        "run": str(run.folder), "experiment_name": experiment.experiment_name, "data": run.facts["data"], "f1": f1,
-        "validation_half": experiment.half, "file": path.name, "nomissing": nomissing,
-        "rule": PAPER_RULE if same else "another",
-    }  # fmt: skip
 
 
 def _filled_row(row: pd.Series, pair: dict[str, Run], online: pd.Series) -> dict[str, Any]:
