@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from nblib.data.pixels import JoinedPixels, Pixels
 from nblib.data.table import Dataset, validation_halves
 from nblib.data.vocabulary import ConceptVocabulary
 
@@ -96,6 +97,8 @@ class Examples:
 def concatenate(parts: Iterable[Examples]) -> Examples:
     """The examples of several sets in one label space, one after the other; a part that one of them lacks is None.
 
+    Pixels are not copied.
+
     Raises:
         ValueError: their vocabularies differ.
     """
@@ -106,7 +109,8 @@ def concatenate(parts: Iterable[Examples]) -> Examples:
     joined["labels"] = sparse.vstack([part.labels for part in parts], format="csr")
     for name in PARTS:
         values = [getattr(part, name) for part in parts]
-        joined[name] = None if any(value is None for value in values) else np.concatenate(values)
+        join = JoinedPixels if isinstance(values[0], Pixels) else np.concatenate
+        joined[name] = None if any(value is None for value in values) else join(values)
     return replace(parts[0], **joined)
 
 

@@ -1,6 +1,6 @@
 """Ablation by two-fold cross-validation: each configuration is tuned on one half and evaluated on the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,6 +64,23 @@ def run_as_member(run: Run, examples: Mapping[str, Examples]) -> Member:
         predicted = run.vocabulary.convert(probabilities[rows], examples[name].vocabulary)
         member[name] = replace(examples[name], features=None, probabilities=predicted)
     return member
+
+
+def add_runs(members: Members, runs: Iterable[Run], examples: Mapping[str, Examples]) -> Members:
+    """The members and finished runs, each run for the half that it was validated on.
+
+    A run trained on all images has seen both halves. Where its experiment has runs on the halves, it joins them for the
+    test images only: the mean of both, with the rule that is tuned for them. Without such runs it is left out.
+    """
+    added = {half: dict(of_half) for half, of_half in members.items()}
+    on_halves, on_all = ([run for run in runs if (run.experiment.half == "all") == seen] for seen in (False, True))
+    for run in on_halves:
+        added[run.experiment.half][run.experiment.experiment_name] = run_as_member(run, examples)
+    for run in on_all if "test" in examples else []:
+        name, member = run.experiment.experiment_name, run_as_member(run, {"test": examples["test"]})
+        for of_half in (of_half for of_half in added.values() if name in of_half):
+            of_half[name] = {**of_half[name], "test": pool({"half": of_half[name]["test"], "all": member["test"]})}
+    return added
 
 
 def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:

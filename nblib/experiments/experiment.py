@@ -40,6 +40,9 @@ NOT_CONDITIONS = ("data", "quarantine", "mrsty", "runs", "tensorboard", "force")
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
 
+    With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
+    tested on: exactly `epochs` epochs are trained, at a constant rate, and the run has no score.
+
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
 
@@ -47,8 +50,8 @@ class Experiment(BaseModel):
         ValueError: a parameter is unknown, of the wrong type or out of range; the message names it and, where a name
             was mistyped, the nearest right one.
 
-    Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
-    most 50 epochs, `seed`, and `weights` other than ImageNet.
+    Paper: Table 3 and section 4; `train_on` all is the "third model" of section 3.3. Not given there, so ours: early
+    stopping after 10 epochs without a better F1, at most 50 epochs, `seed`, and `weights` other than ImageNet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
@@ -78,6 +81,7 @@ class Experiment(BaseModel):
     lr_reduction_monitor: Literal["f1", "loss"] = "f1"
     early_stopping_patience: int = Field(10, ge=1)
     epochs: int = Field(50, ge=1)
+    train_on: Literal["train", "all"] = "train"
     validation_half: Literal["val1", "val2"] = "val1"
     limit_images: int | None = Field(None, ge=1)
     seed: int = Field(2020, ge=0, lt=2**32)
@@ -119,6 +123,11 @@ class Experiment(BaseModel):
         return "val2" if self.validation_half == "val1" else "val1"
 
     @property
+    def half(self) -> str:
+        """What distinguishes its runs: the validation half, or all where no half is kept from training."""
+        return "all" if self.train_on == "all" else self.validation_half
+
+    @property
     def data_folder(self) -> Path:
         """Where the images and concept lists are."""
         return project_path(self.data)
@@ -130,8 +139,8 @@ class Experiment(BaseModel):
 
     @property
     def run_folder(self) -> Path:
-        """`<runs>/<experiment_name>/<validation_half>`: where this run is written."""
-        return project_path(self.runs) / self.experiment_name / self.validation_half
+        """`<runs>/<experiment_name>/<val1, val2 or all>`: where this run is written."""
+        return project_path(self.runs) / self.experiment_name / self.half
 
     def label_space(self, dataset: Dataset) -> ConceptVocabulary:
         """The concept of each sigmoid: those that the parameters choose from the data, padded to `sigmoids`.
@@ -150,7 +159,7 @@ class Experiment(BaseModel):
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
-        return self.model_dump(exclude=set(NOT_CONDITIONS))
+        return {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""

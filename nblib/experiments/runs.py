@@ -1,18 +1,20 @@
 """The run folder: one experiment on one validation half, what is written when, and how it is read back.
 
-runs/<experiment_name>/<val1 or val2>/
+runs/<experiment_name>/<val1, val2 or all>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
-    best.weights.h5       after every epoch that is the best so far
+    best.weights.h5       after every epoch that is the best so far; where all images are trained on, after every epoch
     state.npz             after every epoch: all that is needed to go on; gone once finished
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
-    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2; later of test, with the
-                          fingerprint of the test images
+    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
+                          on; later of test, with the fingerprint of the test images
     scores.json           last: a run that has it is finished
+    rules/*.json          decision rules, fitted in notebook 06
+    submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
 
-With `force` a conflicting or finished run is archived: its folder is renamed to <val1 or val2>_archived_<date>.
+With `force` a conflicting or finished run is archived: its folder is renamed to <val1, val2 or all>_archived_<date>.
 """
 
 import logging
@@ -108,13 +110,16 @@ class Run:
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
 
-        An older run has no accuracy.
+        An older run has no accuracy; one trained on all images has no `val_...`.
         """
         return read_history(self.folder / "history.csv")
 
     @property
     def scores(self) -> dict[str, Any]:
-        """Best epoch, F1 of the validation and test half, of the most frequent concepts, seconds."""
+        """Best epoch, F1 of the validation and test half, of the most frequent concepts, epochs, seconds.
+
+        A run trained on all images has only the last two: no figure is claimed on images that it has seen.
+        """
         return read_scores(self.folder / "scores.json")
 
     def require(self, dataset: Dataset) -> None:
@@ -147,8 +152,10 @@ class Run:
             ValueError: the file is damaged; the message says how to predict them again.
         """
         if not self.has_probabilities(name):
-            raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
-                                    f"nblib.training.predict_test has not been called for it.")  # fmt: skip
+            raise FileNotFoundError(
+                f"no probabilities of {name} in {self.folder}: the run is not finished, was trained on all images, or "
+                f"nblib.training.predict_test has not been called for it."
+            )
         return read_probabilities(self._probabilities_file(name), len(self.vocabulary))
 
     def write_probabilities(

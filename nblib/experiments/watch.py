@@ -25,7 +25,7 @@ def watch_run(folder: str | Path, every: float = 1, show: Callable[[Run], None] 
     """
     run, shown = Run(project_path(folder)), 0
     if not run.started:
-        expected = "<runs>/<experiment_name>/<val1 or val2>"
+        expected = "<runs>/<experiment_name>/<val1, val2 or all>"
         raise FileNotFoundError(f"no run has started in {run.folder}; expected {expected}.")
     try:
         while True:
@@ -58,11 +58,9 @@ def print_epochs(history: pd.DataFrame, epochs: int, note: str = "") -> None:
 
 def epoch_line(row: dict[str, float], epochs: int) -> str:
     """One epoch as one line of text."""
-    return (
-        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}   loss {row['loss']:.4f}   f1 {row['f1']:.4f}   "
-        f"val_loss {row['val_loss']:.4f}   val_f1 {row['val_f1']:.4f}   "
-        f"rate {row['learning_rate']:.1e}   {row['seconds']:.1f} s"
-    )
+    measured = [f"{name} {row[name]:.4f}" for name in ("loss", "f1", "val_loss", "val_f1") if name in row]
+    start, rate = f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}", f"rate {row['learning_rate']:.1e}"
+    return "   ".join([start, *measured, rate, f"{row['seconds']:.1f} s"])
 
 
 def time_left(history: pd.DataFrame, epochs: int) -> str:

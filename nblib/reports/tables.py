@@ -23,23 +23,26 @@ def against_paper(runs: list[Run]) -> pd.DataFrame:
     """Our finished runs beside the paper's, one row per run: F1 on the test half, the paper's, and what differs.
 
     Columns: experiment_name, validation_half, best_epoch, validation_f1, test_f1, baseline_f1 (the most frequent
-    concepts), paper_f1 (None where the paper has none), data, differs_in. Paper: Table 3.
+    concepts), paper_f1 (None where the paper has none), data, differs_in. A run trained on all images, whose
+    validation_half is "all", has none of the four measured ones. Paper: Table 3.
     """
     measured = ["best_epoch", "validation_f1", "test_f1", "baseline_f1"]
     rows = []
     for run in (run for run in runs if run.finished):
         experiment, scores = run.experiment, run.scores
         rows.append([
-            experiment.experiment_name, experiment.validation_half, *(scores[name] for name in measured),
+            experiment.experiment_name, experiment.half, *(scores.get(name) for name in measured),
             paper_f1(experiment), run.facts["data"], "; ".join(differences_from_paper(experiment)),
         ])  # fmt: skip
     columns = ["experiment_name", "validation_half", *measured, "paper_f1", "data", "differs_in"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"best_epoch": "Int64", **dict.fromkeys(measured[1:], float)})
 
 
 def paper_f1(experiment: Experiment) -> float | None:
     """What Table 3 reports for this experiment on this half; None where it reports nothing."""
-    reported = pd.to_numeric(table_3()[f"test_f1_{experiment.validation_half}"], errors="coerce")  # one says "crash"
+    if experiment.half == "all":
+        return None
+    reported = pd.to_numeric(table_3()[f"test_f1_{experiment.half}"], errors="coerce")  # one says "crash"
     return reported.dropna().get(experiment.experiment_name)
 
 
@@ -75,8 +78,8 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """F1 of finished runs on their test halves at threshold 0.5, and the gain over the first run on the same images.
 
     With 95 % intervals over images, paired: if that of a gain contains 0, the difference is not significant. They
-    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out, and,
-    with a warning, those whose probabilities are damaged.
+    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out, runs
+    trained on all images, and, with a warning, those whose probabilities are damaged.
 
     Returns:
         One row per run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.
@@ -113,7 +116,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     """F1 per image by run, for each test half of each data set."""
     together = defaultdict(dict)
-    for run, dataset in with_data(runs):
+    for run, dataset in with_data(run for run in runs if run.experiment.half != "all"):
         experiment = run.experiment
         try:
             half = read_half(run, dataset, experiment.test_half)

@@ -19,7 +19,8 @@ from nblib.training.losses import labels_of_sigmoids
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
-MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")  # columns of the history
+# Columns of the history; those of validation only where there is one.
+MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")
 
 # What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
@@ -85,8 +86,12 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
 
     A plateau of the loss, which falls from the first epoch on, is Keras' own.
 
+    None where all images are trained on: a plateau could only be that of images that the network has seen.
+
     Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
     """
+    if experiment.train_on == "all":
+        return []
     stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
     if experiment.lr_reduction_factor is None:
         return [stopping]
@@ -133,12 +138,12 @@ class Checkpoint(callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the best weights, the history and the state to resume from, in this order."""
-        self._require_finite("val_loss", float(logs["val_loss"]), "its end")
-        measured = {name: float(logs[name]) for name in MEASURED}
+        measured = {name: float(logs[name]) for name in MEASURED if name in logs}
+        self._require_finite("val_loss", measured.get("val_loss", 0.0), "its end")
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
-        if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
+        if "val_f1" not in row or best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
             save_weights(self.whole, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
@@ -170,10 +175,11 @@ class TensorBoardCurves(callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's values at once, so that TensorBoard can follow."""
+        row = self.rows[-1]
         for curve, columns in CURVES.items():
             with self._writers[curve].as_default(step=epoch + 1):
-                for column, chart in columns.items():
-                    tf.summary.write(chart, tf.constant(self.rows[-1][column], tf.float32), metadata=SCALAR)
+                for column, chart in ((column, chart) for column, chart in columns.items() if column in row):
+                    tf.summary.write(chart, tf.constant(row[column], tf.float32), metadata=SCALAR)
             self._writers[curve].flush()
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, labelled_splits, read_dataset
+from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, concatenate, labelled_splits, read_dataset
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
 from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
@@ -33,7 +33,10 @@ from nblib.training.optimizers import NadamWithDecay
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What an experiment is trained on (train) and evaluated on (val1 and val2), in one label space."""
+    """What an experiment is trained on (train) and evaluated on (val1 and val2), in one label space.
+
+    With `train_on` all, train also has the images of val1 and val2.
+    """
 
     dataset: Dataset
     vocabulary: ConceptVocabulary
@@ -44,6 +47,17 @@ class TrainingData:
     def half(self, name: str) -> Examples:
         """val1 or val2."""
         return getattr(self, name)
+
+    def unseen(self, experiment: Experiment) -> dict[str, Examples]:
+        """The halves that the experiment is not trained on: both, or none."""
+        return {} if experiment.train_on == "all" else {name: self.half(name) for name in ("val1", "val2")}
+
+    def summary(self, experiment: Experiment) -> str:
+        """Data, images by what they are for, and sigmoids, in one line."""
+        use = {experiment.validation_half: "to select the epoch", experiment.test_half: "to test"}
+        halves = [f"{len(self.half(name)):,} {use[name]}" for name in use if name in self.unseen(experiment)]
+        images = ", ".join([f"{len(self.train):,} images to train on", *(halves or ["none to test"])])
+        return f"{self.dataset.title}: {images}; {len(self.vocabulary):,} sigmoids"
 
 
 def load_training_data(experiment: Experiment) -> TrainingData:
@@ -62,6 +76,8 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     if not all(map(len, parts.values())):
         raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
     parts = {name: _with_pixels(examples, experiment) for name, examples in parts.items()}
+    if experiment.train_on == "all":
+        parts["train"] = concatenate(parts.values())
     return TrainingData(dataset, parts["train"].vocabulary, **parts)
 
 
@@ -114,8 +130,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             model, data = on_cached_features(network, experiment, data) or (whole, data)
             fit(compile_model(model, experiment), experiment, data, whole, show)
             weights_only(whole).load_weights(run.folder / "best.weights.h5")
-            for name in ("val1", "val2"):
-                half = data.half(name)
+            for name, half in data.unseen(experiment).items():
                 run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
             run.write_scores(score(run, data))
             if show:
@@ -163,12 +178,13 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
+    validation = data.unseen(experiment).get(experiment.validation_half)
     size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
     batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped),
-        validation_data=ordered_stream(data.half(experiment.validation_half), size, by_colour),
+        validation_data=validation and ordered_stream(validation, size, by_colour),
         initial_epoch=epochs_done,
         epochs=experiment.epochs,
         callbacks=[*plateau, checkpoint, *curves],
@@ -186,22 +202,24 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
     """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs.
 
-    Concepts that the label space lacks count as misses. The test half's F1 comes with its 95 % bootstrap confidence
-    interval over images, [low, high].
+    Of a run trained on all images only epochs and seconds. Concepts that the label space lacks count as misses. The
+    test half's F1 comes with its 95 % bootstrap confidence interval over images, [low, high].
     """
+    history = run.history
+    effort = {"epochs": len(history), "seconds": round(float(history["seconds"].sum()), 1)}
+    if not data.unseen(run.experiment):
+        return effort
     halves = {name: read_half(run, data.dataset, name) for name in ("val1", "val2")}
     f1 = {name: f1_per_image(half.labels, select(half.probabilities)) for name, half in halves.items()}
     interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
-    train, history = Examples.of(data.train.images, test.vocabulary), run.history
-    frequent = most_frequent_concepts(train.labels)
+    frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
     return {
         "best_epoch": best_epoch(history["val_f1"]),
-        "epochs": len(history),
+        **effort,
         "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
         "test_f1": interval.mean,
         "test_f1_interval": [interval.low, interval.high],
         "baseline_f1": sample_f1(test.labels, constant_list(test.labels.shape, frequent)),
-        "seconds": round(float(history["seconds"].sum()), 1),
     }
 
 
@@ -235,7 +253,7 @@ def on_cached_features(
         return None
     frozen, head = parts
     train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
-    halves = {name: on_features(frozen, data.half(name), experiment, flipped_copies=False) for name in ("val1", "val2")}
+    halves = {name: on_features(frozen, half, experiment, False) for name, half in data.unseen(experiment).items()}
     return head, replace(data, train=train, **halves)
 
 

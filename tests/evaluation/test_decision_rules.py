@@ -37,6 +37,14 @@ def made_half(name, seed, images=150, concepts=12, doubt=0.8):
 VAL1, VAL2 = made_half("val1", 1), made_half("val2", 2)
 
 
+def test_without_an_unseen_half_there_is_no_rule_to_fit():
+    with pytest.raises(
+        ValueError,
+        match="rule 'top_k' is tuned on an unseen half; a run trained on all images has none: use the rule 'threshold'",
+    ):
+        fit_rule("top_k", None)
+
+
 def test_the_rule_of_the_paper_is_not_tuned():
     rule = Threshold.fit(VAL1.probabilities, VAL1.labels)
     assert rule == Threshold(0.5)

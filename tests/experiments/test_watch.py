@@ -95,5 +95,5 @@ def test_a_terminal_shows_epochs_and_ends_when_interrupted_while_another_process
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected <runs>/<experiment_name>/<val1 or val2>"):
+    with pytest.raises(FileNotFoundError, match="expected <runs>/<experiment_name>/<val1, val2 or all>"):
         watch_run(tmp_path)

@@ -16,6 +16,18 @@ def test_a_run_is_listed_beside_the_paper_with_all_that_was_measured(leave_run, 
     assert 'points="2.0,20.3 60.0,3.0 118.0,11.7"' in row  # heights 1/3, 1 and 2/3 of 26 pixels, from 29 upwards
 
 
+def test_a_run_trained_on_all_images_is_listed_without_a_figure_and_says_why(leave_run, tmp_path):
+    run = leave_run("03_vgg16_flipped", train_on="all", scored=None)
+    run.write_history(run.history.drop(columns=["val_loss", "val_f1"]).to_dict("records"))
+    run.write_scores({"epochs": 3, "seconds": 6.0})
+    pages = render(tmp_path)
+    row = row_of(pages["index.html"], "03_vgg16_flipped")
+    assert "<td>all</td>" in row and "trained on all images, so that none is left for an F1" in row
+    assert "<strong>" not in row and "<polyline" not in row and ">0.3475<" not in row and "finished</span>" in row
+    page = pages["03_vgg16_flipped--all.html"]
+    assert "none is left for an F1" in page and "best epoch" not in page and "Epochs as numbers" in page
+
+
 def test_an_interval_is_shown_where_the_scores_hold_one(leave_run, tmp_path):
     run = leave_run("03_vgg16_flipped")
     run.write_scores({**run.scores, "test_f1_interval": [0.2951, 0.3249]})

@@ -1,11 +1,13 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nblib.data import ConceptVocabulary, read_dataset, validation_halves
 from nblib.evaluation import f1_interval, f1_per_image
 from nblib.experiments import Experiment, open_run, paper_experiment, table_3
+from nblib.reports.paper_tables import fill_table_3, scored_submissions
 from nblib.reports.tables import (
     FREE_CONDITIONS,
     against_paper,
@@ -121,6 +123,22 @@ def test_finished_runs_are_listed_beside_the_paper(run, experiment, sample_datas
     assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
     assert row["data"] == "synthetic phantoms"
     assert "loss bce, not f1_times_bce" in row["differs_in"].split("; ")
+
+
+def test_a_run_trained_on_all_images_is_listed_without_figures_and_compared_with_nothing(experiment, sample_dataset):
+    vocabulary = ConceptVocabulary.of(sample_dataset.images["concepts"])
+    conditions = {"experiment_name": "09_vgg16_f1_times_bce"}
+    seen = open_run(with_other(experiment, **conditions, train_on="all"), sample_dataset, vocabulary)
+    seen.write_scores({"epochs": 9, "seconds": 1.0})
+    half = open_run(with_other(experiment, **conditions), sample_dataset, vocabulary)
+    half.write_scores(SCORES)
+    table = against_paper([seen, half]).set_index("validation_half")
+    assert table.loc["all", ["best_epoch", "test_f1", "baseline_f1", "paper_f1"]].isna().all()
+    assert table.loc["val1", "best_epoch"] == 4 and table["best_epoch"].dtype == "Int64"
+    assert "train_on all, not train" in table.loc["all", "differs_in"]
+    none = scored_submissions([])
+    pd.testing.assert_frame_equal(fill_table_3([seen, half], none), fill_table_3([half], none))
+    assert compare_runs([seen]).empty
 
 
 def test_unfinished_runs_give_an_empty_table_with_its_columns(run):
