@@ -19,9 +19,12 @@ app = Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mo
 
 DIGITS = {"label cardinality": ".2f", "label density": ".4f"}  # as in section 3.2 of the paper
 
+SCORES = {"score": "", "score_secondary": ", secondary score"}  # what `nblib evaluate` writes after each
+
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
 Layout = Annotated[str | None, Option(help=f"One of {', '.join(LAYOUTS)}; detected by default.", show_default=False)]
 ParametersFiles = Annotated[list[Path], Argument(help="Parameters files, as in params/table3.", show_default=False)]
+Year = Annotated[int, Option(help="The year of the challenge: 2020, 2022, 2024, 2026.")]
 DataFolder = Annotated[Path, Argument(help="Folder of images and concept lists.", show_default=False)]
 
 
@@ -109,36 +112,80 @@ def stats(data: DataFolder, as_json: AsJson = False, layout: Layout = None) -> N
 
 @app.command("evaluate")
 def evaluate_submission(
-    truth: Annotated[Path, Argument(help="The true concepts, as a submission file.", show_default=False)],
+    truth: Annotated[Path, Argument(help="The true concepts, a list in the form of any year.", show_default=False)],
     submission: Annotated[Path, Argument(help="The submission file to score.", show_default=False)],
+    year: Year = 2020,
+    manual: Annotated[
+        Path | None, Option(help="The manually curated true concepts: adds the secondary score.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score a submission as the challenge does: mean F1 over images.
 
-    Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/03_vgg16_flipped/val1/submission.txt`
+    Example: `nblib evaluate data/sample/withheld/test_concepts.csv data/sample/withheld/test_concepts.csv`
     """
-    from nblib.evaluation import evaluate, read_submission
+    from nblib.evaluation import evaluate, evaluate_secondary, read_submission, read_truth
 
-    f1, scored = evaluate(read_submission(truth), read_submission(submission))
-    echo(f"{f1:.6f} mean F1 over {scored} images")
+    answers = read_submission(submission, year)
+    scores = {"score": evaluate(read_truth(truth), answers, year)}
+    if manual:
+        scores["score_secondary"] = evaluate_secondary(read_truth(manual), answers)
+    if as_json:
+        echo(json.dumps({name: f1 if scored else None for name, (f1, scored) in scores.items()}))
+        return
+    for name, (f1, scored) in scores.items():
+        echo(f"{f1:.6f} mean F1 over {scored} images{SCORES[name]}")
 
 
 @app.command("check-submission")
 def check_submission_file(
     submission: Annotated[Path, Argument(help="The file to check.", show_default=False)],
     data: Annotated[Path, Option(help="Data folder with the test images.", show_default=False)],
+    year: Year = 2020,
 ) -> None:
     """Report everything for which the challenge would reject a submission; exit 1 if it would.
 
-    Example: `nblib check-submission runs/sample/03_vgg16_flipped/val1/submission.txt --data data/sample`
+    Example: `nblib check-submission data/sample/withheld/test_concepts.csv --data data/sample`
     """
     from nblib.evaluation import check_submission
 
-    test = inspect_dataset(data).split("test")
-    if problems := check_submission(submission, test["image_id"]):
+    test = inspect_dataset(data).split("test")["image_id"]
+    if problems := check_submission(submission, test, year):
         echo(format_problems(problems))
     if serious_problems(problems):
         raise Exit(1)
     echo(f"{submission}: accepted, {len(test):,} images answered")
+
+
+@app.command("submissions")
+def list_submissions(
+    runs: Annotated[Path, Argument(help="Folder of runs.")] = Path("runs"),
+    score: Annotated[
+        str | None, Option(help="FILE=F1: enter the online score of a submission.", show_default=False)
+    ] = None,
+) -> None:
+    """List the submissions that notebook 06 wrote, their online scores, and how many are left.
+
+    Example: `nblib submissions runs --score 03_vgg16_flipped/val1/submissions/1_threshold.txt=0.3631`
+    """
+    from nblib.reports import enter_online_score, remaining_budget, submissions
+
+    if score:
+        file, _, f1 = score.rpartition("=")
+        try:
+            number = float(f1)
+        except ValueError:
+            raise ValueError(f"--score must be FILE=F1, such as 1_threshold.txt=0.3631; received {score!r}.") from None
+        echo(f"entered: {enter_online_score(runs, file, number)}")
+    table = submissions(runs)
+    if table.empty:
+        echo(f"no submissions below {runs}; notebook 06 writes them.")
+        return
+    columns = ["file", "rule", "nomissing", "cap", "year", "date", "online_f1", "damaged"]
+    shown = table.assign(file=table["path"].map(lambda path: path.relative_to(runs)))[columns]
+    echo(shown.dropna(axis="columns", how="all").to_string(index=False, na_rep=""))
+    for year, sentence in remaining_budget(table).items():
+        echo(f"{year}: {sentence}")
 
 
 @app.command()

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from paper_labels import write_labels
@@ -10,11 +11,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.data import read_dataset
-from nblib.evaluation import read_submission, write_submission
+from nblib.data import Examples, read_dataset
+from nblib.evaluation import SECONDARY_2025, Threshold, read_truth, write_submission
+from nblib.reports import submit
 
 COMMANDS = (
-    "sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "prepare", "watch", "batch"
+    "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "watch",
+    "batch",
 )  # fmt: skip
 
 
@@ -280,9 +283,7 @@ def test_the_truth_scores_1(nblib, truth):
 
 
 def test_a_submission_with_half_of_the_answers_empty_scores_a_half(nblib, truth, tmp_path):
-    answer = {
-        image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_submission(truth).items())
-    }
+    answer = {image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_truth(truth).items())}
     path = write_submission(tmp_path / "submission.txt", answer.keys(), answer.values())
     assert nblib("evaluate", truth, path) == (0, "0.500000 mean F1 over 12 images\n", "")
 
@@ -313,6 +314,67 @@ def test_check_submission_lists_what_would_be_rejected(nblib, sample, truth, tmp
     assert f"- {path}:12: 'X' is none of the 12 test images." in out
     assert "is missing; every test image needs a line." in out
     assert "accepted" not in out
+
+
+def test_evaluate_refuses_what_the_challenge_refuses(nblib, truth, tmp_path):
+    path = tmp_path / "submission.txt"
+    path.write_text(truth.read_text().replace("\n", ";c0000009;C0000009\n", 1))
+    code, out, err = nblib("evaluate", truth, path)
+    assert (code, out) == (1, "")
+    assert f"{path}:1: duplicate concept C0000009; write each once." in err
+
+
+@pytest.fixture
+def task_2026(tmp_path):
+    """Truth, curated truth and a submission of three images, the second without a true concept."""
+    counted, other = SECONDARY_2025[0], "C0000001"
+    ids = ["T_1", "T_2", "T_10"]
+    (tmp_path / "concepts.csv").write_text(f"ID,CUIs\nT_1,{counted};{other}\nT_2,\nT_10,{other}\n")
+    (tmp_path / "concepts_manual.csv").write_text(f"ID,CUIs\nT_1,{counted}\nT_2,\nT_10,{other}\n")
+    path = write_submission(tmp_path / "submission.zip", ids, [(counted,), (), (counted,)], 2026)
+    return tmp_path / "concepts.csv", path, tmp_path / "concepts_manual.csv"
+
+
+def test_evaluate_prints_both_scores_of_2026(nblib, task_2026):
+    truth, path, manual = task_2026
+    code, out, err = nblib("evaluate", truth, path, "--year", 2026, "--manual", manual)
+    assert (code, err) == (0, "")
+    assert out == "0.555556 mean F1 over 3 images\n1.000000 mean F1 over 1 images, secondary score\n"
+
+
+def test_evaluate_prints_the_scores_as_the_platform_stores_them(nblib, task_2026):
+    truth, path, manual = task_2026
+    _, out, _ = nblib("evaluate", truth, path, "--year", 2026, "--manual", manual, "--json")
+    assert json.loads(out) == {"score": pytest.approx((2 / 3 + 1 + 0) / 3, abs=1e-15), "score_secondary": 1}
+    _, out, _ = nblib("evaluate", truth, path, "--year", 2026, "--json")
+    assert list(json.loads(out)) == ["score"]
+
+
+def test_an_unknown_year_is_one_sentence(nblib, truth):
+    code, _, err = nblib("evaluate", truth, truth, "--year", 2019)
+    assert (code, err) == (1, "year must be one of 2020, 2022, 2024, 2026; received 2019.\n")
+
+
+def test_check_submission_knows_the_form_of_the_year(nblib, sample, truth, tmp_path):
+    answer = {image_id: ("C0000001",) for image_id in sorted(read_truth(truth))}
+    path = write_submission(tmp_path / "submission.zip", answer, answer.values(), 2026)
+    assert nblib("check-submission", path, "--data", sample, "--year", 2026)[0] == 0
+    code, out, _ = nblib("check-submission", path, "--data", sample)
+    assert code == 1 and "expected the list itself, not a zip archive." in out
+
+
+def test_submissions_are_listed_and_their_online_scores_entered(nblib, run, sample_dataset):
+    runs = run.folder.parent.parent
+    assert nblib("submissions", runs) == (0, f"no submissions below {runs}; notebook 06 writes them.\n", "")
+    images = Examples.of(sample_dataset.split("test"), run.vocabulary)
+    path = submit(run, replace(images, probabilities=images.labels.toarray()), images.image_ids, Threshold(), 100)
+    code, out, _ = nblib("submissions", runs, "--score", f"{path}=0.25")
+    assert code == 0
+    assert out.splitlines()[0] == f"entered: {path}"
+    assert out.splitlines()[2].split()[:3] == ["small/val1/submissions/1_threshold.txt", "threshold", "False"]
+    assert out.splitlines()[-1] == "2020: 1 of 1 submissions have an online score; 9 of 10 are left"
+    code, _, err = nblib("submissions", runs, "--score", "1_threshold.txt")
+    assert (code, err) == (1, "--score must be FILE=F1, such as 1_threshold.txt=0.3631; received '1_threshold.txt'.\n")
 
 
 # ---- prepare

@@ -16,16 +16,16 @@ from nblib.data.pixels import Pixels
 from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems, write_quarantine
 from nblib.data.reading import inspect_dataset, missing_splits, read_dataset
 from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
-from nblib.data.text import CUI_FORM, read_concept_lines, read_text, without_suffix
+from nblib.data.text import CUI_FORM, decode_text, read_concept_lines, without_suffix
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 __all__ = [
     "CATEGORIES", "CUI_FORM", "LAYOUTS", "MODALITY_CONCEPTS", "SYNTHETIC_MARK", "Z_95", "ConceptVocabulary",
     "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "cache_pixels", "check_images", "choose_concepts",
     "co_occurring_concepts", "concatenate", "concept_counts", "concept_counts_by", "concept_pairs", "count_images",
-    "count_leaks", "decode_image", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems",
-    "image_signatures", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset", "label_cardinality",
-    "label_density", "label_statistics", "labelled_splits", "lift_table", "missing_splits", "most_frequent",
-    "near_duplicates", "pixel_key", "read_concept_lines", "read_dataset", "read_text", "reading_problem",
-    "serious_problems", "validation_halves", "without_suffix", "write_quarantine",
+    "count_leaks", "decode_image", "decode_text", "drift", "f1_ceiling", "figure_anchors", "find_groups",
+    "format_problems", "image_signatures", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset",
+    "label_cardinality", "label_density", "label_statistics", "labelled_splits", "lift_table", "missing_splits",
+    "most_frequent", "near_duplicates", "pixel_key", "read_concept_lines", "read_dataset",
+    "reading_problem", "serious_problems", "validation_halves", "without_suffix", "write_quarantine",
 ]  # fmt: skip

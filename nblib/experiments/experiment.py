@@ -95,7 +95,7 @@ class Experiment(BaseModel):
     tensorboard: bool = False
     force: bool = False
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         # `papermill -p name null` passes the text "null"; only YAML reads it as None.
         parameters = {name: None if value == "null" else value for name, value in parameters.items()}
         refuse_unknown(parameters, known=type(self).model_fields)

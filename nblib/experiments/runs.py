@@ -10,12 +10,14 @@ runs/<experiment_name>/<val1, val2 or all>/
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
                           on; later of test, with the fingerprint of the test images
     scores.json           last: a run that has it is finished
+    rules/*.json          decision rules, fitted in notebook 06
+    submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
 
 With `force` a conflicting or finished run is archived: its folder is renamed to <val1, val2 or all>_archived_<date>.
 """
 
-import json
+import logging
 import os
 import platform
 import subprocess
@@ -33,10 +35,22 @@ import pandas as pd
 
 from nblib.data import ConceptVocabulary, Dataset, Examples
 from nblib.experiments.experiment import Experiment
+from nblib.experiments.run_files import (
+    naming_damage,
+    read_arrays,
+    read_facts,
+    read_history,
+    read_probabilities,
+    read_scores,
+    read_vocabulary,
+)
 from nblib.system import remove_leftovers, replacing, take_lock, write_json
 
 ARCHIVED = "_archived_"  # in the names of the folders of archived runs
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+PARTS = {read_vocabulary: "vocabulary.txt", read_history: "history.csv", read_scores: "scores.json"}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,17 +62,31 @@ class Run:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Content of experiment.json: experiment, identity, data (their name), data_fingerprint, provenance."""
-        return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))
+        return read_facts(self.folder / "experiment.json")
 
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment as it was validated."""
-        return Experiment(**self.facts["experiment"])
+        parameters = self.facts["experiment"]
+        with naming_damage(self.folder / "experiment.json"):
+            return Experiment(**parameters)
 
     @cached_property
     def vocabulary(self) -> ConceptVocabulary:
         """The concepts of its sigmoids."""
-        return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
+        return read_vocabulary(self.folder / "vocabulary.txt")
+
+    @property
+    def damage(self) -> str | None:
+        """Why it can't be read and what to do, in a sentence; None if it can. Arrays and weights are not looked at."""
+        try:
+            _ = self.experiment
+            for read, name in PARTS.items():
+                if (path := self.folder / name).exists():
+                    read(path)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
 
     @property
     def started(self) -> bool:
@@ -84,7 +112,7 @@ class Run:
 
         An older run has no accuracy; one trained on all images has no `val_...`.
         """
-        return pd.read_csv(self.folder / "history.csv")
+        return read_history(self.folder / "history.csv")
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -92,7 +120,7 @@ class Run:
 
         A run trained on all images has only the last two: no figure is claimed on images that it has seen.
         """
-        return json.loads((self.folder / "scores.json").read_text(encoding="utf-8"))
+        return read_scores(self.folder / "scores.json")
 
     def require(self, dataset: Dataset) -> None:
         """Raises ValueError unless the run was trained on exactly these data."""
@@ -108,25 +136,27 @@ class Run:
         return self._probabilities_file(name).is_file()
 
     def has_predicted_test(self, dataset: Dataset) -> bool:
-        """Whether probabilities of exactly these test images were predicted and written."""
-        if not self.has_probabilities("test"):
+        """Whether probabilities of exactly these test images were predicted and written, and can be read."""
+        try:
+            self.probabilities("test")
+            arrays = read_arrays(self._probabilities_file("test"))
+        except (FileNotFoundError, ValueError):
             return False
-        with np.load(self._probabilities_file("test"), allow_pickle=False) as arrays:
-            return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
+        return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
 
     def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """image_ids, (N,), and probabilities, (N, K) float32, of val1, val2 or test.
 
         Raises:
             FileNotFoundError: they were never predicted.
+            ValueError: the file is damaged; the message says how to predict them again.
         """
         if not self.has_probabilities(name):
             raise FileNotFoundError(
                 f"no probabilities of {name} in {self.folder}: the run is not finished, was trained on all images, or "
                 f"nblib.training.predict_test has not been called for it."
             )
-        with np.load(self._probabilities_file(name), allow_pickle=False) as arrays:
-            return arrays["image_ids"], arrays["probabilities"]
+        return read_probabilities(self._probabilities_file(name), len(self.vocabulary))
 
     def write_probabilities(
         self, name: str, image_ids: np.ndarray, probabilities: np.ndarray, test_fingerprint: str = ""
@@ -172,7 +202,7 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
     a miss in every score.
 
     Raises:
-        ValueError: the run was trained on other data.
+        ValueError: the run was trained on other data, or the file of its probabilities is damaged.
         FileNotFoundError: they were never predicted.
     """
     run.require(dataset)
@@ -194,7 +224,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     With `force` a finished run, or one with other parameters or data, is archived first; a started one is resumed.
 
     Raises:
-        ValueError: the folder holds a run with other parameters or other data; two runs never mix.
+        ValueError: the folder holds a damaged run, or one with other parameters or data; two runs never mix.
         RuntimeError: the run to be archived is being trained by another process.
     """
     run = Run(experiment.run_folder)
@@ -221,9 +251,17 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
 
 
 def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None:
-    """Why the experiment can't be run in its folder: it holds a run with other parameters or data; None if it can."""
+    """Why the experiment can't be run in its folder, which holds another run or a damaged one; None if it can."""
     run = Run(experiment.run_folder)
-    if not run.started or run.facts["identity"] == experiment.identity(data_fingerprint):
+    try:
+        return _difference(run, experiment, data_fingerprint) if run.started else None
+    except ValueError as damage:
+        return str(damage)
+
+
+def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str | None:
+    """Why the experiment on these data is not the run in its folder; None if it is."""
+    if run.facts["identity"] == experiment.identity(data_fingerprint):
         return None
     there, here = run.experiment.conditions(), experiment.conditions()
     differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
@@ -237,18 +275,28 @@ def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None
 
 def _other_label_space(run: Run, vocabulary: ConceptVocabulary) -> str | None:
     """Why a run can't be continued: a file that its label space was chosen with has changed since; None if it can."""
-    if run.vocabulary == vocabulary:
-        return None
+    try:
+        if run.vocabulary == vocabulary:
+            return None
+    except (FileNotFoundError, ValueError) as damage:
+        return str(damage)
     return (
         f"{run.folder} has {len(run.vocabulary):,} concepts, and not the {len(vocabulary):,} that are chosen now: "
         f"restore the file of concepts or MRSTY.RRF, or give this run another experiment_name."
     )
 
 
-def find_runs(folder: str | Path) -> list[Run]:
-    """All runs below `folder`, finished or not, by name of experiment and half; archived runs are left out."""
+def find_runs(folder: str | Path, damaged: bool = False) -> list[Run]:
+    """All runs below `folder`, finished or not, by name of experiment and half; archived runs are left out.
+
+    So are those with a damaged file (`Run.damage`), each with a warning, unless `damaged` asks for them too.
+    """
     folders = [path.parent for path in sorted(Path(folder).rglob("experiment.json"))]
-    return [Run(folder) for folder in folders if ARCHIVED not in folder.name]
+    runs = [Run(folder) for folder in folders if ARCHIVED not in folder.name]
+    damages = {} if damaged else {run: run.damage for run in runs}
+    for sentence in filter(None, damages.values()):
+        logger.warning("A run is left out: %s", sentence)
+    return [run for run in runs if not damages.get(run)]
 
 
 def other_code(run: Run) -> str | None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.data import Dataset
-from nblib.evaluation import CAP, evaluate, read_submission, select
+from nblib.evaluation import CAP
 from nblib.experiments import Run, table_3, table_4
+from nblib.reports.submissions import score_submissions
 from nblib.reports.tables import differences_from_paper, with_data
 
 PAPER_RULE = f"threshold 0.5, at most {CAP} concepts"
@@ -60,38 +60,29 @@ def fill_table_4(submissions: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored_submissions(runs: Iterable[Run]) -> pd.DataFrame:
-    """One row per submission of finished runs: folder of the run, file, how it was made, F1 on a labelled test split.
+    """One row per submission of finished runs: folder of the run, file, how it was made, and its F1.
 
-    A file does not name its rule: it is the paper's if the concepts are those that the run selects at threshold 0.5.
+    `f1` is the online score where one was entered, else the score on the test split where that is labelled, else NaN.
     """
-    rows = [_scored(run, dataset, nomissing) for run, dataset in with_data(runs) for nomissing in (False, True)]
-    columns = ["run", "experiment_name", "validation_half", "data", "file", "rule", "nomissing", "f1"]
-    return pd.DataFrame([row for row in rows if row], columns=columns)
+    columns = ["run", "experiment_name", "validation_half", "data", "file", "year", "rule", "nomissing", "f1"]
+    runs = [run for run in runs if run.finished]
+    truths = {run.folder: dataset.test_concepts for run, dataset in with_data(runs)}
+    rows = []
+    for run in runs:
+        for row in score_submissions(run.folder, truths.get(run.folder, {})).to_dict("records"):
+            threshold = f" {row['thresholds']['threshold']}" if row["rule"] == "threshold" else ""
+            rule = f"{row['rule']}{threshold}, at most {row['cap']} concepts"
+            f1 = row["f1"] if pd.isna(row["online_f1"]) else row["online_f1"]
+            rows.append({**row, "run": str(run.folder), "data": run.facts["data"], "rule": rule, "f1": f1})
+    return pd.DataFrame(rows, columns=columns)
 
 
 def as_in_the_paper(submissions: pd.DataFrame) -> pd.DataFrame:
-    """The submissions that were made as the paper's: from the run of val1, by its rule, with or without "nomissing".
+    """The submissions that were made as the paper's: from val1's run, by its rule, for 2020, "nomissing" or not.
 
     Paper: section 3.3, "the model trained with first configuration", and Table 4.
     """
-    return submissions[(submissions[["validation_half", "rule"]] == ["val1", PAPER_RULE]).all(axis=1)]
-
-
-def _scored(run: Run, dataset: Dataset, nomissing: bool) -> dict[str, Any] | None:
-    """One row of `scored_submissions`; None where there is no such file or the test images are others now."""
-    path = run.folder / f"submission{'_nomissing' if nomissing else ''}.txt"
-    if not path.is_file() or not run.has_predicted_test(dataset):
-        return None
-    submitted, (image_ids, probabilities) = read_submission(path), run.probabilities("test")
-    selected = run.vocabulary.decode(select(probabilities, nomissing=nomissing))
-    same = submitted == dict(zip(image_ids, selected, strict=True))
-    f1 = evaluate(dataset.test_concepts, submitted)[0] if dataset.test_concepts else None
-    experiment = run.experiment
-    return {
-        "run": str(run.folder), "experiment_name": experiment.experiment_name, "data": run.facts["data"], "f1": f1,
-        "validation_half": experiment.half, "file": path.name, "nomissing": nomissing,
-        "rule": PAPER_RULE if same else "another",
-    }  # fmt: skip
+    return submissions[(submissions[["validation_half", "rule", "year"]] == ["val1", PAPER_RULE, 2020]).all(axis=1)]
 
 
 def _filled_row(row: pd.Series, pair: dict[str, Run], online: pd.Series) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Our runs beside the paper's, in which conditions a run differs from its row of Table 3, and from one another."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from nblib.experiments import LABEL_STATISTICS, Experiment, Run, paper_experimen
 
 # Conditions in which a run is free: the paper has no seed and both halves; `backbone` shows the small relative.
 FREE_CONDITIONS = {"experiment_name", "validation_half", "seed", "small_relative"}
+
+logger = logging.getLogger(__name__)
 
 
 def against_paper(runs: list[Run]) -> pd.DataFrame:
@@ -76,8 +78,8 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """F1 of finished runs on their test halves at threshold 0.5, and the gain over the first run on the same images.
 
     With 95 % intervals over images, paired: if that of a gain contains 0, the difference is not significant. They
-    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out, and
-    runs trained on all images.
+    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out, runs
+    trained on all images, and, with a warning, those whose probabilities are damaged.
 
     Returns:
         One row per run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.
@@ -100,7 +102,7 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
         try:
             predicted = dataset.test_concepts and run.has_predicted_test(dataset)
             image_ids, probabilities = run.probabilities("test") if predicted else ((), None)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, ValueError):
             continue
         truth = {
             image_id: dataset.test_concepts[image_id] for image_id in image_ids if image_id in dataset.test_concepts
@@ -116,7 +118,11 @@ def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     together = defaultdict(dict)
     for run, dataset in with_data(run for run in runs if run.experiment.half != "all"):
         experiment = run.experiment
-        half = read_half(run, dataset, experiment.test_half)
+        try:
+            half = read_half(run, dataset, experiment.test_half)
+        except (OSError, ValueError) as damage:
+            logger.warning("A run is not compared: %s", damage)
+            continue
         drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
         images = (experiment.test_half, dataset.fingerprint, drawn)
         together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))

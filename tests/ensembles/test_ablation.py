@@ -197,7 +197,7 @@ def test_a_run_trained_on_all_images_joins_those_of_the_halves_for_test_only(run
 
 def test_finished_runs_on_these_data_are_found(run, sample_dataset):
     assert finished_runs(run.folder.parent.parent, sample_dataset) == []
-    run.write_scores({})
+    run.write_scores({"epochs": 1, "seconds": 9.5})
     assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
     other = replace(sample_dataset, images=sample_dataset.images.head(3))
     assert finished_runs(run.folder.parent.parent, other) == []

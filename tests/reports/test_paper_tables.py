@@ -1,27 +1,32 @@
 """Tables 3 and 4 filled with a few runs and submissions, compared with the cells of the paper."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from nblib.evaluation import evaluate, read_submission, select, write_submission
+from nblib.data import Examples
+from nblib.evaluation import RULES, Threshold, evaluate, read_submission
 from nblib.experiments import table_3, table_4
 from nblib.reports.paper_tables import PAPER_RULE, fill_table_3, fill_table_4, scored_submissions
+from nblib.reports.submissions import enter_online_score, submit
 from nblib.reports.tables import differences_from_paper
 
-COLUMNS = ["run", "experiment_name", "validation_half", "data", "file", "rule", "nomissing", "f1"]
+COLUMNS = ["run", "experiment_name", "validation_half", "data", "file", "year", "rule", "nomissing", "f1"]
 NONE = pd.DataFrame(columns=COLUMNS)
 
 
 def submission(f1, name="09_vgg16_f1_times_bce", half="val1", run="somewhere", **others):
-    as_the_paper = {"rule": PAPER_RULE, "nomissing": False, "data": "phantoms", "file": "submission.txt"}
+    as_the_paper = {"rule": PAPER_RULE, "nomissing": False, "data": "phantoms", "year": 2020}
     return {"run": run, "experiment_name": name, "validation_half": half, "f1": f1, **as_the_paper, **others}
 
 
 def test_table_4_has_ours_only_where_it_was_made_as_the_papers():
-    """Plain and nomissing apart, only from the run of val1, only by the paper's rule."""
+    """Plain and nomissing apart, only from the run of val1, only by the paper's rule, only for its year."""
     ours = [
         submission(0.1), submission(0.2, nomissing=True), submission(0.3, half="val2"), submission(0.4, rule="another"),
+        submission(0.5, year=2026),
         submission(0.8, name="05_resnet50", nomissing=True), submission(0.9, name="mine"),
     ]  # fmt: skip
     filled = fill_table_4(pd.DataFrame(ours)).set_index("submission")
@@ -29,21 +34,33 @@ def test_table_4_has_ours_only_where_it_was_made_as_the_papers():
     assert filled["f1_paper"].tolist() == table_4()["f1"].tolist() and filled["rank"].tolist() == [12, 13, 17, 18, 19]
 
 
-@pytest.mark.parametrize(("threshold", "rule"), [(0.5, PAPER_RULE), (0.4, "another")])
-def test_a_submission_is_the_papers_if_it_has_what_its_rule_selects(run, sample_dataset, threshold, rule):
-    test = sample_dataset.split("test")["image_id"].to_numpy(str)
-    probabilities = np.random.default_rng(5).uniform(0, 0.6, (len(test), len(run.vocabulary))).astype(np.float32)
-    probabilities[0] = 0  # which only nomissing answers
-    run.write_probabilities("test", test, probabilities, sample_dataset.test_fingerprint)
-    for name, nomissing in (("submission.txt", False), ("submission_nomissing.txt", True)):
-        selected = run.vocabulary.decode(select(probabilities, threshold, nomissing=nomissing))
-        write_submission(run.folder / name, test, selected)
+@pytest.mark.parametrize(
+    ("rule", "cap", "named"),
+    [
+        (Threshold(0.5), 100, PAPER_RULE),
+        (Threshold(0.4), 100, "threshold 0.4, at most 100 concepts"),
+        (Threshold(0.5), 10, "threshold 0.5, at most 10 concepts"),
+        (RULES["top_k"](3), 100, "top_k, at most 100 concepts"),
+    ],
+)
+def test_a_submission_is_the_papers_only_by_its_rule(run, sample_dataset, rule, cap, named):
+    test = Examples.of(sample_dataset.split("test"), run.vocabulary)
+    probabilities = np.random.default_rng(5).uniform(0, 0.6, test.labels.shape).astype(np.float32)
+    test = replace(test, probabilities=probabilities)
+    paths = [submit(run, test, test.image_ids, rule, cap, nomissing) for nomissing in (False, True)]
     assert len(scored_submissions([run])) == 0  # the run is not finished
     run.write_scores({"test_f1": 0.5})
     table = scored_submissions([run])
-    assert table[["nomissing", "rule"]].to_numpy().tolist() == [[False, rule], [True, rule]]
+    assert table[["file", "nomissing", "rule"]].to_numpy().tolist() == [
+        [paths[0].name, False, named],
+        [paths[1].name, True, named],
+    ]
     truth = sample_dataset.test_concepts
-    assert table["f1"].tolist() == [evaluate(truth, read_submission(run.folder / name))[0] for name in table["file"]]
+    assert table["f1"].tolist() == [evaluate(truth, read_submission(path))[0] for path in paths]
+    enter_online_score(run.folder, str(paths[1]), 0.375)
+    assert scored_submissions([run])["f1"].tolist() == [table["f1"][0], 0.375]
+    run.facts["data_fingerprint"] = "of data that have changed since"
+    assert scored_submissions([run])["f1"].fillna(0).tolist() == [0, 0.375]
 
 
 def test_table_4_has_a_row_for_each_data_set_and_is_the_papers_without_ours():

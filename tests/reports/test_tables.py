@@ -37,7 +37,7 @@ def finished_run(dataset, folder, name, noise, half="val1", **parameters):
     run = open_run(experiment, dataset, vocabulary)
     images = validation_halves(dataset.images)[experiment.test_half]
     images = images[images["concepts"].map(len) > 0]
-    truth = vocabulary.encode(images["concepts"]).toarray()
+    truth = vocabulary.encode(images["concepts"]).toarray().astype(float)
     blurred = np.random.default_rng(7).uniform(size=truth.shape) < noise
     run.write_probabilities(experiment.test_half, images["image_id"].to_numpy(str), np.abs(truth - blurred))
     run.write_scores({"test_f1": 0.5})

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
 
-from nblib.data import decode_image
+from nblib.data import decode_image, read_dataset
 from nblib.evaluation import sample_f1
 from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
@@ -422,6 +422,29 @@ def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(ru
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
     neighbours = np.abs(np.diff(probabilities, axis=0)).max(axis=1)
     assert neighbours.min() > 1e-3  # else a change of order would not show
+
+
+def test_test_images_may_come_after_training_and_be_replaced_and_a_changed_label_is_refused(sample, tmp_path):
+    folder = shutil.copytree(sample, tmp_path / "data", ignore=shutil.ignore_patterns("test", "withheld"))
+    experiment = small(folder, tmp_path, epochs=1, limit_images=10)
+    trained = train_anew(experiment)
+    shutil.copytree(sample / "test", folder / "test")
+    predict_test(trained)
+    first, other = sorted((folder / "test").iterdir())[:2]
+    assert first.stem in trained.probabilities("test")[0] and trained.has_predicted_test(read_dataset(folder))
+
+    shutil.copy(other, first)
+    assert not trained.has_predicted_test(read_dataset(folder))
+    before = trained.probabilities("test")[1][0]
+    predict_test(trained)
+    assert trained.has_predicted_test(read_dataset(folder))
+    assert np.abs(trained.probabilities("test")[1][0] - before).max() > 0
+
+    labels = next(folder.rglob("DRCT_CLEF_Train.csv"))
+    labels.write_text(labels.read_text(encoding="utf-8").replace(",C", ",C0000000,C", 1), encoding="utf-8")
+    for act in (predict_test, lambda run: train_anew(experiment)):
+        with pytest.raises(ValueError, match=r"was trained on data|holds another run: data"):
+            act(trained)
 
 
 def test_without_test_images_there_is_nothing_to_predict(sample, tmp_path):
