@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from benchmarks.mutations import mutated
 
 from nblib.data import validation_halves
 from nblib.experiments import Run, comparable_runs, find_runs, read_half
@@ -139,20 +140,6 @@ def test_a_damaged_run_is_a_conflict_until_it_is_archived(run, experiment, sampl
     assert open_run(forced, sample_dataset, vocabulary).damage is None
     (archived,) = run.folder.parent.glob("val1_archived_20*")
     assert (archived / "experiment.json").read_text() == "{"
-
-
-def mutated(content, rng):
-    """The bytes with a few of them changed, cut out, doubled, or all after a place lost."""
-    place, length = int(rng.integers(len(content))), int(rng.integers(1, 9))
-    noise = rng.integers(256, size=length, dtype=np.uint8).tobytes()
-    choices = [
-        content[:place] + noise + content[place + length :],
-        content[:place] + content[place + length :],
-        content[:place] + content[place : place + length] + content[place:],
-        content[:place],
-        content[:place] + bytes(len(content) - place),
-    ]
-    return choices[rng.integers(len(choices))]
 
 
 def sentence_of(read):
