@@ -15,7 +15,7 @@ from nblib.data import ConceptVocabulary
 LARGEST = {"experiment.json": 2**16, "scores.json": 2**16, "history.csv": 2**22, "vocabulary.txt": 2**24}
 
 TRAIN_ANEW = "move its folder away, or archive it with force=True, and train again"
-REPEAT = "repeat the command that trains the run"
+REPEAT = "execute the notebook that trains the run again"
 ADVICE = {
     "experiment.json": TRAIN_ANEW,
     "vocabulary.txt": TRAIN_ANEW,

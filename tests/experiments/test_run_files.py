@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named_in_a_sentence_with_the_reason_and_what_to_do(fi
     sentence = Run(finished.folder).damage
     assert sentence.startswith(f"{path} is damaged (") and sentence.endswith(".") and "\n" not in sentence
     assert re.search(reason, sentence)
-    assert any(advice in sentence for advice in ("): move its folder away, or", "): repeat the command that trains"))
+    assert any(advice in sentence for advice in ("): move its folder away, or", "): execute the notebook that trains"))
     root = finished.folder.parent.parent
     assert find_runs(root) == [] and [run.folder for run in find_runs(root, damaged=True)] == [finished.folder]
     assert caplog.messages == [f"A run is left out: {sentence}"]
@@ -119,7 +119,7 @@ def test_files_of_a_run_trained_on_all_images_have_no_figure_of_a_half(finished)
 )
 def test_probabilities_that_are_none_are_refused_and_so_are_pickled_objects(finished, values, reason):
     finished.write_probabilities("val1", np.array(["a"]), values)
-    with pytest.raises(ValueError, match=rf"val1\.npz is damaged \(.*{reason}.*: repeat the command that trains"):
+    with pytest.raises(ValueError, match=rf"val1\.npz is damaged \(.*{reason}.*: execute the notebook that trains"):
         finished.probabilities("val1")
 
 
