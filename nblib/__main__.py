@@ -246,14 +246,17 @@ def prepare(experiments: ParametersFiles) -> None:
 
 
 @app.command()
-def watch(run: Annotated[Path, Argument(help="Run folder, such as that in the example.", show_default=False)]) -> None:
-    """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training.
+def watch(
+    run: Annotated[Path, Argument(help="Run folder, such as that in the example.", show_default=False)],
+    wait: Annotated[bool, Option("--wait", help="Wait where no process trains the run.")] = False,
+) -> None:
+    """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training. Exit 1 if none is.
 
     Example: `nblib watch runs/03_vgg16_flipped/val1`
     """
     from nblib.experiments import watch_run
 
-    watch_run(run)
+    watch_run(run, wait=wait)
 
 
 app.command(cls=PapermillStyle)(batch)

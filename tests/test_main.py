@@ -60,6 +60,12 @@ def test_watching_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
     assert (code, out) == (1, "") and err.startswith(f"no run has started in {tmp_path}; expected ")
 
 
+def test_watching_a_run_that_nobody_trains_is_one_sentence(nblib, run):
+    code, out, err = nblib("watch", run.folder)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert err.startswith(f"no process trains {run.folder}; 0 of at most 50 epochs are done. To go on, repeat")
+
+
 def test_without_a_command_the_help_names_them_all():
     result = CliRunner().invoke(app, [], env={"COLUMNS": "200"})
     assert result.exit_code == 2

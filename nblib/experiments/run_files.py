@@ -15,12 +15,13 @@ from nblib.data import ConceptVocabulary
 LARGEST = {"experiment.json": 2**16, "scores.json": 2**16, "history.csv": 2**22, "vocabulary.txt": 2**24}
 
 TRAIN_ANEW = "move its folder away, or archive it with force=True, and train again"
-REPEAT = "repeat the command that trains the run"
+REPEAT = "execute the notebook that trains the run again"
 ADVICE = {
     "experiment.json": TRAIN_ANEW,
     "vocabulary.txt": TRAIN_ANEW,
     "history.csv": f"{REPEAT}: it resumes an unfinished run; archive a finished one with force=True",
-    "best.weights.h5": TRAIN_ANEW,
+    "state.npz": "without it the training starts anew",
+    "best.weights.h5": "train the run again; a finished one is archived by force=True",
     "scores.json": f"{REPEAT}: it scores a finished run again, without training",
     "val1.npz": f"{REPEAT}: it predicts with the best weights of a finished run again, without training",
     "val2.npz": f"{REPEAT}: it predicts with the best weights of a finished run again, without training",

@@ -6,6 +6,7 @@ runs/<experiment_name>/<val1, val2 or all>/
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far; where all images are trained on, after every epoch
     state.npz             after every epoch: all that is needed to go on; gone once finished
+    host.txt              while a process has the run: the name of its machine
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
                           on; later of test, with the fingerprint of the test images
@@ -20,7 +21,9 @@ With `force` a conflicting or finished run is archived: its folder is renamed to
 import logging
 import os
 import platform
+import socket
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -99,12 +102,24 @@ class Run:
         return (self.folder / "scores.json").is_file()
 
     @property
-    def running(self) -> bool:
-        """True while a process of this machine trains it; False where the system has no locks, as on Windows."""
+    def running(self) -> bool | None:
+        """Whether a process trains it; None where it had one and its locks are not seen here: it may still run.
+
+        So it is with a shared folder that does not share locks, and with systems that have none, such as Windows.
+        """
         if self.finished or not self.started:
             return False
         with (self.folder / "experiment.json").open("rb") as file:
-            return take_lock(file, shared=True) is False
+            free = take_lock(file, shared=True)
+        if free is False:
+            return True
+        return False if self.host is None or (free and self.host == socket.gethostname()) else None
+
+    @property
+    def host(self) -> str | None:
+        """The machine that trains it, or whose training was killed; None if there is none."""
+        path = self.folder / "host.txt"
+        return path.read_text(encoding="utf-8", errors="replace")[:100] if path.is_file() else None
 
     @property
     def history(self) -> pd.DataFrame:
@@ -180,12 +195,26 @@ class Run:
         """Locks the run for this process, and removes what a killed process left half-written.
 
         The lock is on experiment.json; it is released when the block or the process ends, however that happens.
+        Meanwhile host.txt names this machine, for others that do not see its locks; a killed process leaves it.
 
         Raises:
             RuntimeError: another process has the lock.
         """
+        with self._exclusive():
+            (self.folder / "host.txt").write_text(socket.gethostname(), encoding="utf-8")
+            try:
+                yield
+            finally:
+                (self.folder / "host.txt").unlink(missing_ok=True)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
         with (self.folder / "experiment.json").open("r+b") as file:
-            if take_lock(file) is False:  # None where the system has no locks: two processes are not kept apart there
+            locked = take_lock(file)  # None where the system has no locks: two processes are not kept apart there
+            if locked is False:
+                time.sleep(0.1)  # to ask whether a run is running takes its lock for a moment
+                locked = take_lock(file)
+            if locked is False:
                 raise RuntimeError(f"{self.folder} is being trained by another process; wait for it, or follow it with "
                                    f"`nblib watch {self.folder}`.")  # fmt: skip
             remove_leftovers(self.folder)
@@ -234,7 +263,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
             raise ValueError(other)
         if not other and not (experiment.force and run.finished):
             return run
-        with run.lock():
+        with run._exclusive():
             run.folder.rename(run.folder.with_name(f"{run.folder.name}{ARCHIVED}{datetime.now():%Y-%m-%d_%H%M%S}"))
         run = Run(experiment.run_folder)  # the old one has cached its `facts`
     with replacing(run.folder / "vocabulary.txt") as beside:

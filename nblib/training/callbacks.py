@@ -13,9 +13,10 @@ import tensorflow as tf
 from keras import callbacks, metrics, ops
 
 from nblib.evaluation import f1_of_counts
-from nblib.experiments import Experiment, Run, best_epoch, print_epochs
+from nblib.experiments import Experiment, Run, best_epoch, naming_damage, print_epochs, read_arrays
 from nblib.system import replacing
 from nblib.training.losses import labels_of_sigmoids
+from nblib.training.models import load_best_weights
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
@@ -111,7 +112,7 @@ class Checkpoint(callbacks.Callback):
     def __init__(self, run: Run, plateau: list[callbacks.Callback], whole: keras.Model, show: Show | None):
         super().__init__()
         self.run, self.plateau, self.whole, self.show = run, plateau, whole, show or (lambda run: None)
-        self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
+        self.rows, self.stopped, self._values = _resumable_state(run, whole)
 
     def on_train_begin(self, logs=None):
         """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
@@ -122,8 +123,9 @@ class Checkpoint(callbacks.Callback):
         for epoch, row in enumerate(self.rows):
             for callback in self.plateau:
                 callback.on_epoch_end(epoch, dict(row))
-        for variable, value in zip(_variables(self.model), self._values, strict=True):
-            variable.assign(value)
+        with naming_damage(self.run.folder / "state.npz"):
+            for variable, value in zip(_variables(self.model), self._values, strict=True):
+                variable.assign(value)
         self._values = []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -204,12 +206,36 @@ def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) ->
 
 
 def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray]]:
-    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, []) for no file."""
-    if not path.is_file():
+    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, []) for no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
         return [], False, []
-    with np.load(path, allow_pickle=False) as state:
-        facts = json.loads(str(state["facts"]))
-        return facts["rows"], facts["stopped"], [state[str(number)] for number in range(len(state.files) - 1)]
+    arrays = read_arrays(path)
+    with naming_damage(path):
+        facts = json.loads(str(arrays.pop("facts")))
+        return facts["rows"], facts["stopped"], [arrays[str(number)] for number in range(len(arrays))]
+
+
+def _resumable_state(run: Run, whole: keras.Model) -> tuple[list[dict[str, float]], bool, list[np.ndarray]]:
+    """The state to resume from, as from `read_state`; an empty one, with a line that says why, where a file is damaged.
+
+    Weights of the best of those epochs could not be made again later, so they are loaded as a test.
+    """
+    initial = []
+    try:
+        rows, stopped, values = read_state(run.folder / "state.npz")
+        if rows:
+            initial = [variable.numpy() for variable in whole.variables]
+            load_best_weights(weights_only(whole), run)
+        return rows, stopped, values
+    except (FileNotFoundError, ValueError) as damage:
+        print(f"The training starts anew: {damage}")
+        for variable, value in zip(whole.variables, initial, strict=False):
+            variable.assign(value)
+        return [], False, []
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -27,7 +27,13 @@ from nblib.training.callbacks import (
 from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
 from nblib.training.features import on_features, split_frozen
 from nblib.training.losses import LOSSES, of_sigmoids
-from nblib.training.models import initial_weights, trained_network, with_flip_augmentation, with_preprocessing
+from nblib.training.models import (
+    initial_weights,
+    load_best_weights,
+    trained_network,
+    with_flip_augmentation,
+    with_preprocessing,
+)
 from nblib.training.optimizers import NadamWithDecay
 
 
@@ -107,8 +113,9 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
     and the head is trained on them, to the same numbers but for rounding.
 
-    A finished run is returned as it is, unless `force` is set; a killed one resumes after its last whole epoch, to the
-    same numbers. `show`, such as `nblib.widgets.LiveCurves`, is called with the run after every epoch and at the end.
+    A finished run is returned as it is, unless `force` is set; results of it that are damaged are made again with its
+    best weights. A killed run resumes after its last whole epoch, to the same numbers. `show`, such as
+    `nblib.widgets.LiveCurves`, is called with the run after every epoch and at the end.
 
     Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
 
@@ -117,19 +124,23 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         RuntimeError: another process is training the run.
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
-    if run.finished:
+    damage = _damaged_results(run, data)
+    if run.finished and not damage:
         if note := other_code(run):
             print(note)
         print_epochs(run.history, experiment.epochs)
     else:
+        if damage:
+            print(f"The results are made again with the best weights: {damage}")
         with run.lock():
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
-            fit(compile_model(model, experiment), experiment, data, whole, show)
-            weights_only(whole).load_weights(run.folder / "best.weights.h5")
+            if not run.finished:
+                fit(compile_model(model, experiment), experiment, data, whole, show)
+            load_best_weights(weights_only(whole), run)
             for name, half in data.unseen(experiment).items():
                 run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
             run.write_scores(score(run, data))
@@ -137,6 +148,17 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
                 show(run)
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     return run
+
+
+def _damaged_results(run: Run, data: TrainingData) -> str | None:
+    """Why results of a finished run, its probabilities or scores, can't be read; None if they can."""
+    if not run.finished:
+        return None
+    try:
+        _ = run.scores, [run.probabilities(name) for name in data.unseen(run.experiment)]
+    except (FileNotFoundError, ValueError) as damage:
+        return str(damage)
+    return None
 
 
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
@@ -175,6 +197,8 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     plateau = plateau_callbacks(experiment)
     checkpoint = Checkpoint(run, plateau, whole, show)
     epochs_done = len(checkpoint.rows)
+    if checkpoint.rows:
+        run.write_history(checkpoint.rows)  # the file may be damaged, or an epoch ahead
     if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []

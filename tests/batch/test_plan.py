@@ -112,7 +112,10 @@ def test_outside_of_a_project_the_missing_notebook_is_named(tmp_path, monkeypatc
 def begin(run, dataset):
     """Leaves what a run leaves first."""
     facts = {"experiment": run.experiment.model_dump(), "identity": run.experiment.identity(dataset.fingerprint)}
-    write_json(run.run.folder / "experiment.json", {**facts, "data_fingerprint": dataset.fingerprint})
+    write_json(
+        run.run.folder / "experiment.json",
+        {**facts, "data": "", "data_fingerprint": dataset.fingerprint, "provenance": {}},
+    )
 
 
 def test_all_folders_that_hold_runs_with_other_parameters_are_reported_at_once(sample, tmp_path):

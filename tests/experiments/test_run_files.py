@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from benchmarks.mutations import mutated
 
 from nblib.data import validation_halves
 from nblib.experiments import Run, comparable_runs, find_runs, read_half
@@ -84,7 +85,7 @@ def test_a_damaged_file_is_named_in_a_sentence_with_the_reason_and_what_to_do(fi
     sentence = Run(finished.folder).damage
     assert sentence.startswith(f"{path} is damaged (") and sentence.endswith(".") and "\n" not in sentence
     assert re.search(reason, sentence)
-    assert any(advice in sentence for advice in ("): move its folder away, or", "): repeat the command that trains"))
+    assert any(advice in sentence for advice in ("): move its folder away, or", "): execute the notebook that trains"))
     root = finished.folder.parent.parent
     assert find_runs(root) == [] and [run.folder for run in find_runs(root, damaged=True)] == [finished.folder]
     assert caplog.messages == [f"A run is left out: {sentence}"]
@@ -118,7 +119,7 @@ def test_files_of_a_run_trained_on_all_images_have_no_figure_of_a_half(finished)
 )
 def test_probabilities_that_are_none_are_refused_and_so_are_pickled_objects(finished, values, reason):
     finished.write_probabilities("val1", np.array(["a"]), values)
-    with pytest.raises(ValueError, match=rf"val1\.npz is damaged \(.*{reason}.*: repeat the command that trains"):
+    with pytest.raises(ValueError, match=rf"val1\.npz is damaged \(.*{reason}.*: execute the notebook that trains"):
         finished.probabilities("val1")
 
 
@@ -139,20 +140,6 @@ def test_a_damaged_run_is_a_conflict_until_it_is_archived(run, experiment, sampl
     assert open_run(forced, sample_dataset, vocabulary).damage is None
     (archived,) = run.folder.parent.glob("val1_archived_20*")
     assert (archived / "experiment.json").read_text() == "{"
-
-
-def mutated(content, rng):
-    """The bytes with a few of them changed, cut out, doubled, or all after a place lost."""
-    place, length = int(rng.integers(len(content))), int(rng.integers(1, 9))
-    noise = rng.integers(256, size=length, dtype=np.uint8).tobytes()
-    choices = [
-        content[:place] + noise + content[place + length :],
-        content[:place] + content[place + length :],
-        content[:place] + content[place : place + length] + content[place:],
-        content[:place],
-        content[:place] + bytes(len(content) - place),
-    ]
-    return choices[rng.integers(len(choices))]
 
 
 def sentence_of(read):

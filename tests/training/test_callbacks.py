@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from benchmarks.mutations import mutated
 
 from nblib.evaluation import sample_f1
 from nblib.experiments import best_epoch, paper_experiment
@@ -173,6 +174,21 @@ def test_the_state_includes_variables_of_dropout_and_batch_normalisation():
 
 def test_without_a_saved_state_nothing_is_restored(tmp_path):
     assert read_state(tmp_path / "state.npz") == ([], False, [])
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_whatever_a_state_holds_the_error_is_a_sentence(tmp_path):
+    path, rng = tmp_path / "state.npz", np.random.default_rng(15)
+    write_state(path, [{"epoch": 1}], small_model())
+    content, refused = path.read_bytes(), 0
+    for _ in range(200):
+        path.write_bytes(mutated(content, rng))
+        try:
+            read_state(path)
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith(f"{path} is damaged (") and "\n" not in str(error)
+    assert refused > 100
 
 
 def test_no_half_written_state_is_left_when_writing_fails(tmp_path):
