@@ -54,6 +54,7 @@ test: $(READY)  ## run all tests
 
 bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_labels.py
+	$(BIN)/python tests/benchmarks/bench_layout_2026.py
 	$(BIN)/python tests/benchmarks/bench_counting.py
 	$(BIN)/python tests/benchmarks/bench_pixels.py
 	$(BIN)/python tests/benchmarks/bench_scoring.py

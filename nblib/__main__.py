@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+from pandas import DataFrame, Series
 from typer import Argument, Exit, Option, Typer, echo, secho
 
 from nblib.batch import PapermillStyle, batch
@@ -18,9 +19,12 @@ app = Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mo
 
 DIGITS = {"label cardinality": ".2f", "label density": ".4f"}  # as in section 3.2 of the paper
 
+SCORES = {"score": "", "score_secondary": ", secondary score"}  # what `nblib evaluate` writes after each
+
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
 Layout = Annotated[str | None, Option(help=f"One of {', '.join(LAYOUTS)}; detected by default.", show_default=False)]
 ParametersFiles = Annotated[list[Path], Argument(help="Parameters files, as in params/table3.", show_default=False)]
+Year = Annotated[int, Option(help="The year of the challenge: 2020, 2022, 2024, 2026.")]
 DataFolder = Annotated[Path, Argument(help="Folder of images and concept lists.", show_default=False)]
 
 
@@ -64,12 +68,23 @@ def check(
 
     Example: `nblib check data/sample --quarantine quarantine.txt`
     """
-    from nblib.data import check_images, missing_splits, write_quarantine
+    from nblib.data import (
+        check_images,
+        count_leaks,
+        find_groups,
+        image_signatures,
+        missing_splits,
+        near_duplicates,
+        write_quarantine,
+    )
 
     dataset = inspect_dataset(data, layout)
     problems = [*missing_splits(dataset), *dataset.problems, *check_images(dataset.images, pixels)]
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
-    echo(_check_json(dataset, problems) if as_json else _check_text(dataset, problems))
+    groups = find_groups(dataset)
+    pairs = near_duplicates(image_signatures(dataset.images if pixels else dataset.images.head(0)))
+    leaks = count_leaks(dataset, groups, pairs)
+    echo(_check_json(dataset, problems, groups, leaks) if as_json else _check_text(dataset, problems, groups, leaks))
     if quarantine:
         echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
     if serious_problems(problems):
@@ -97,36 +112,80 @@ def stats(data: DataFolder, as_json: AsJson = False, layout: Layout = None) -> N
 
 @app.command("evaluate")
 def evaluate_submission(
-    truth: Annotated[Path, Argument(help="The true concepts, as a submission file.", show_default=False)],
+    truth: Annotated[Path, Argument(help="The true concepts, a list in the form of any year.", show_default=False)],
     submission: Annotated[Path, Argument(help="The submission file to score.", show_default=False)],
+    year: Year = 2020,
+    manual: Annotated[
+        Path | None, Option(help="The manually curated true concepts: adds the secondary score.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score a submission as the challenge does: mean F1 over images.
 
-    Example: `nblib evaluate data/sample/withheld/test_concepts.csv runs/sample/03_vgg16_flipped/val1/submission.txt`
+    Example: `nblib evaluate data/sample/withheld/test_concepts.csv data/sample/withheld/test_concepts.csv`
     """
-    from nblib.evaluation import evaluate, read_submission
+    from nblib.evaluation import evaluate, evaluate_secondary, read_submission, read_truth
 
-    f1, scored = evaluate(read_submission(truth), read_submission(submission))
-    echo(f"{f1:.6f} mean F1 over {scored} images")
+    answers = read_submission(submission, year)
+    scores = {"score": evaluate(read_truth(truth), answers, year)}
+    if manual:
+        scores["score_secondary"] = evaluate_secondary(read_truth(manual), answers)
+    if as_json:
+        echo(json.dumps({name: f1 if scored else None for name, (f1, scored) in scores.items()}))
+        return
+    for name, (f1, scored) in scores.items():
+        echo(f"{f1:.6f} mean F1 over {scored} images{SCORES[name]}")
 
 
 @app.command("check-submission")
 def check_submission_file(
     submission: Annotated[Path, Argument(help="The file to check.", show_default=False)],
     data: Annotated[Path, Option(help="Data folder with the test images.", show_default=False)],
+    year: Year = 2020,
 ) -> None:
     """Report everything for which the challenge would reject a submission; exit 1 if it would.
 
-    Example: `nblib check-submission runs/sample/03_vgg16_flipped/val1/submission.txt --data data/sample`
+    Example: `nblib check-submission data/sample/withheld/test_concepts.csv --data data/sample`
     """
     from nblib.evaluation import check_submission
 
-    test = inspect_dataset(data).split("test")
-    if problems := check_submission(submission, test["image_id"]):
+    test = inspect_dataset(data).split("test")["image_id"]
+    if problems := check_submission(submission, test, year):
         echo(format_problems(problems))
     if serious_problems(problems):
         raise Exit(1)
     echo(f"{submission}: accepted, {len(test):,} images answered")
+
+
+@app.command("submissions")
+def list_submissions(
+    runs: Annotated[Path, Argument(help="Folder of runs.")] = Path("runs"),
+    score: Annotated[
+        str | None, Option(help="FILE=F1: enter the online score of a submission.", show_default=False)
+    ] = None,
+) -> None:
+    """List the submissions that notebook 06 wrote, their online scores, and how many are left.
+
+    Example: `nblib submissions runs --score 03_vgg16_flipped/val1/submissions/1_threshold.txt=0.3631`
+    """
+    from nblib.reports import enter_online_score, remaining_budget, submissions
+
+    if score:
+        file, _, f1 = score.rpartition("=")
+        try:
+            number = float(f1)
+        except ValueError:
+            raise ValueError(f"--score must be FILE=F1, such as 1_threshold.txt=0.3631; received {score!r}.") from None
+        echo(f"entered: {enter_online_score(runs, file, number)}")
+    table = submissions(runs)
+    if table.empty:
+        echo(f"no submissions below {runs}; notebook 06 writes them.")
+        return
+    columns = ["file", "rule", "nomissing", "cap", "year", "date", "online_f1", "damaged"]
+    shown = table.assign(file=table["path"].map(lambda path: path.relative_to(runs)))[columns]
+    echo(shown.dropna(axis="columns", how="all").to_string(index=False, na_rep=""))
+    for year, sentence in remaining_budget(table).items():
+        echo(f"{year}: {sentence}")
 
 
 @app.command()
@@ -222,14 +281,17 @@ def prepare(experiments: ParametersFiles) -> None:
 
 
 @app.command()
-def watch(run: Annotated[Path, Argument(help="Run folder, such as that in the example.", show_default=False)]) -> None:
-    """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training.
+def watch(
+    run: Annotated[Path, Argument(help="Run folder, such as that in the example.", show_default=False)],
+    wait: Annotated[bool, Option("--wait", help="Wait where no process trains the run.")] = False,
+) -> None:
+    """Print the epochs of a run while it is being trained; Ctrl-C stops watching, not the training. Exit 1 if none is.
 
     Example: `nblib watch runs/03_vgg16_flipped/val1`
     """
     from nblib.experiments import watch_run
 
-    watch_run(run)
+    watch_run(run, wait=wait)
 
 
 app.command(cls=PapermillStyle)(batch)
@@ -241,7 +303,7 @@ def _quiet_tensorflow() -> AbstractContextManager:
     return stderr_silenced()
 
 
-def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
+def _check_text(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
     """The output of `nblib check`: counts, then problems, the serious ones first."""
     title = LAYOUTS[dataset.layout].title
     text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
@@ -254,6 +316,9 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     ):
         if labelled:
             text.append(f"{what}: {len(labelled):,} images")
+    text.append(f"groups of images from: {groups.name or 'nothing; they are not known'}")
+    if leaks["either"].any():
+        text.append(f"images with relatives in another part:\n{leaks.round(3).to_string(index=False)}")
     serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
@@ -265,13 +330,13 @@ def _check_text(dataset: Dataset, problems: list[Problem]) -> str:
     return "\n".join(text)
 
 
-def _check_json(dataset: Dataset, problems: list[Problem]) -> str:
+def _check_json(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
         "images": len(dataset.images), "manual_concepts": len(dataset.manual_concepts),
         "test_concepts": len(dataset.test_concepts), "fit": not serious_problems(problems),
-        "problems": list(map(asdict, problems)),
+        "groups_from": groups.name, "leaks": leaks.to_dict("records"), "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

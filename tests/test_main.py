@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,11 +13,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.data import read_dataset
-from nblib.evaluation import read_submission, write_submission
+from nblib.data import Examples, read_dataset
+from nblib.evaluation import SECONDARY_2025, Threshold, read_truth, write_submission
+from nblib.reports import submit
 
 COMMANDS = (
-    "sample", "check", "stats", "evaluate", "check-submission", "report", "doctor", "prepare", "predict", "watch",
+    "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
+    "watch",
     "batch",
 )  # fmt: skip
 
@@ -58,6 +61,12 @@ def test_help_of_each_command_has_an_example(command):
 def test_watching_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
     code, out, err = nblib("watch", tmp_path)
     assert (code, out) == (1, "") and err.startswith(f"no run has started in {tmp_path}; expected ")
+
+
+def test_watching_a_run_that_nobody_trains_is_one_sentence(nblib, run):
+    code, out, err = nblib("watch", run.folder)
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert err.startswith(f"no process trains {run.folder}; 0 of at most 50 epochs are done. To go on, repeat")
 
 
 def test_without_a_command_the_help_names_them_all():
@@ -125,6 +134,20 @@ def test_check_reports_what_is_merely_odd_and_ends_with_0(nblib, sample, tmp_pat
         and "UNLISTED.jpg: the image is in no concept list" in out
     )
     assert "Training would be wrong" not in out
+
+
+def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    (train, mate, *_), (copy, other, *_) = (sorted(data.glob(f"{split}/DRCT/*.jpg")) for split in ("train", "val"))
+    shutil.copy(train, copy)
+    (data / "groups.csv").write_text(f"image_id,group\n{mate.stem},case 1\n{other.stem},case 1\n")
+    _, out, _ = nblib("check", data, "--json")
+    assert json.loads(out)["groups_from"] == "groups.csv"
+    leaks = json.loads(out)["leaks"][0]
+    assert (leaks["part"], leaks["relatives_in"], leaks["group_mates"]) == ("val", "train", 1)
+    before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
+    assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
+    assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
 
 
 def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):
@@ -269,9 +292,7 @@ def test_the_truth_scores_1(nblib, truth):
 
 
 def test_a_submission_with_half_of_the_answers_empty_scores_a_half(nblib, truth, tmp_path):
-    answer = {
-        image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_submission(truth).items())
-    }
+    answer = {image_id: cuis if number % 2 else () for number, (image_id, cuis) in enumerate(read_truth(truth).items())}
     path = write_submission(tmp_path / "submission.txt", answer.keys(), answer.values())
     assert nblib("evaluate", truth, path) == (0, "0.500000 mean F1 over 12 images\n", "")
 
@@ -302,6 +323,67 @@ def test_check_submission_lists_what_would_be_rejected(nblib, sample, truth, tmp
     assert f"- {path}:12: 'X' is none of the 12 test images." in out
     assert "is missing; every test image needs a line." in out
     assert "accepted" not in out
+
+
+def test_evaluate_refuses_what_the_challenge_refuses(nblib, truth, tmp_path):
+    path = tmp_path / "submission.txt"
+    path.write_text(truth.read_text().replace("\n", ";c0000009;C0000009\n", 1))
+    code, out, err = nblib("evaluate", truth, path)
+    assert (code, out) == (1, "")
+    assert f"{path}:1: duplicate concept C0000009; write each once." in err
+
+
+@pytest.fixture
+def task_2026(tmp_path):
+    """Truth, curated truth and a submission of three images, the second without a true concept."""
+    counted, other = SECONDARY_2025[0], "C0000001"
+    ids = ["T_1", "T_2", "T_10"]
+    (tmp_path / "concepts.csv").write_text(f"ID,CUIs\nT_1,{counted};{other}\nT_2,\nT_10,{other}\n")
+    (tmp_path / "concepts_manual.csv").write_text(f"ID,CUIs\nT_1,{counted}\nT_2,\nT_10,{other}\n")
+    path = write_submission(tmp_path / "submission.zip", ids, [(counted,), (), (counted,)], 2026)
+    return tmp_path / "concepts.csv", path, tmp_path / "concepts_manual.csv"
+
+
+def test_evaluate_prints_both_scores_of_2026(nblib, task_2026):
+    truth, path, manual = task_2026
+    code, out, err = nblib("evaluate", truth, path, "--year", 2026, "--manual", manual)
+    assert (code, err) == (0, "")
+    assert out == "0.555556 mean F1 over 3 images\n1.000000 mean F1 over 1 images, secondary score\n"
+
+
+def test_evaluate_prints_the_scores_as_the_platform_stores_them(nblib, task_2026):
+    truth, path, manual = task_2026
+    _, out, _ = nblib("evaluate", truth, path, "--year", 2026, "--manual", manual, "--json")
+    assert json.loads(out) == {"score": pytest.approx((2 / 3 + 1 + 0) / 3, abs=1e-15), "score_secondary": 1}
+    _, out, _ = nblib("evaluate", truth, path, "--year", 2026, "--json")
+    assert list(json.loads(out)) == ["score"]
+
+
+def test_an_unknown_year_is_one_sentence(nblib, truth):
+    code, _, err = nblib("evaluate", truth, truth, "--year", 2019)
+    assert (code, err) == (1, "year must be one of 2020, 2022, 2024, 2026; received 2019.\n")
+
+
+def test_check_submission_knows_the_form_of_the_year(nblib, sample, truth, tmp_path):
+    answer = {image_id: ("C0000001",) for image_id in sorted(read_truth(truth))}
+    path = write_submission(tmp_path / "submission.zip", answer, answer.values(), 2026)
+    assert nblib("check-submission", path, "--data", sample, "--year", 2026)[0] == 0
+    code, out, _ = nblib("check-submission", path, "--data", sample)
+    assert code == 1 and "expected the list itself, not a zip archive." in out
+
+
+def test_submissions_are_listed_and_their_online_scores_entered(nblib, run, sample_dataset):
+    runs = run.folder.parent.parent
+    assert nblib("submissions", runs) == (0, f"no submissions below {runs}; notebook 06 writes them.\n", "")
+    images = Examples.of(sample_dataset.split("test"), run.vocabulary)
+    path = submit(run, replace(images, probabilities=images.labels.toarray()), images.image_ids, Threshold(), 100)
+    code, out, _ = nblib("submissions", runs, "--score", f"{path}=0.25")
+    assert code == 0
+    assert out.splitlines()[0] == f"entered: {path}"
+    assert out.splitlines()[2].split()[:3] == ["small/val1/submissions/1_threshold.txt", "threshold", "False"]
+    assert out.splitlines()[-1] == "2020: 1 of 1 submissions have an online score; 9 of 10 are left"
+    code, _, err = nblib("submissions", runs, "--score", "1_threshold.txt")
+    assert (code, err) == (1, "--score must be FILE=F1, such as 1_threshold.txt=0.3631; received '1_threshold.txt'.\n")
 
 
 # ---- prepare

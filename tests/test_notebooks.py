@@ -183,9 +183,12 @@ def test_04_shows_the_sizes_of_the_deeper_networks(executed):
 def test_06_writes_submissions_that_are_accepted(executed):
     shown = outputs_of(executed / "06_submission.ipynb")
     assert "ConceptThresholds(" in shown and "expected_f1" in shown
-    assert "submission.txt: accepted" in shown and "submission_nomissing.txt: accepted" in shown
-    lines = (executed / "runs" / "03_vgg16_flipped" / "val1" / "submission_nomissing.txt").read_text().splitlines()
+    names = ["1_concept_thresholds.txt", "2_concept_thresholds_nomissing.txt"]
+    assert all(f"{name}: accepted" in shown for name in names)
+    run = executed / "runs" / "03_vgg16_flipped" / "val1"
+    lines = (run / "submissions" / names[1]).read_text().splitlines()
     assert all(line.split("\t")[1] for line in lines)
+    assert (run / "rules" / "concept_thresholds.json").is_file()
 
 
 def test_07_shows_every_run_beside_the_paper(executed):
@@ -195,6 +198,7 @@ def test_07_shows_every_run_beside_the_paper(executed):
         and "0.3475" in shown
         and "0.3745" in shown
         and "synthetic phantoms" in shown
+        and "test_split_f1" in shown
     )
 
 
@@ -244,9 +248,9 @@ def test_a_mistyped_parameter_stops_the_notebook_before_the_run_starts(notebook,
 
 def test_06_needs_no_tensorflow_where_the_run_keeps_its_probabilities(executed, no_tensorflow, tmp_path):
     run = executed / "runs" / "03_vgg16_flipped" / "val1"
-    done = papermill("06_submission", tmp_path / "again.ipynb", no_tensorflow, run=run)
+    done = papermill("06_submission", tmp_path / "again.ipynb", no_tensorflow, run=run, year=2026)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "submission.txt: accepted" in outputs_of(tmp_path / "again.ipynb")
+    assert "_threshold.zip: accepted" in outputs_of(tmp_path / "again.ipynb")
 
 
 def test_a_notebook_that_trains_would_fail_without_tensorflow(sample, no_tensorflow, tmp_path):

@@ -9,6 +9,7 @@ from typer import Argument, Exit, Option, echo
 from typer.core import TyperCommand
 
 HALVES = ("val1", "val2")
+WORDS = (*HALVES, "all")
 
 
 class PapermillStyle(TyperCommand):
@@ -21,7 +22,7 @@ class PapermillStyle(TyperCommand):
             word = rest.pop(0)
             if word in ("-p", "--parameter") and len(rest) > 1:
                 passed += [word, f"{rest.pop(0)}={rest.pop(0)}"]
-            elif passed[-2:-1] == ["--halves"] and word in HALVES:
+            elif passed[-2:-1] == ["--halves"] and word in WORDS:
                 passed += ["--halves", word]
             else:
                 passed.append(word)
@@ -30,7 +31,7 @@ class PapermillStyle(TyperCommand):
 
 def batch(
     experiments: Annotated[list[Path], Argument(help="Parameters files, or folders of them.", show_default=False)],
-    halves: Annotated[list[str], Option(help="Validation halves: val1, val2 or both.")] = HALVES,
+    halves: Annotated[list[str], Option(help="Validation halves: val1, val2; all: train on all images.")] = HALVES,
     overlays: Annotated[list[Path], Option(
         "--overlay", "-f", help="A parameters file that overrides those of all runs.", show_default=False)] = (),
     parameters: Annotated[list[str], Option(

@@ -1,6 +1,5 @@
 """Executes the runs of a batch until each is done or has failed, reports progress, and sums up at the end."""
 
-import json
 import shlex
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from typing import IO
 from tqdm import tqdm
 
 from nblib.batch.outcome import judge
-from nblib.batch.places import Job, Place
+from nblib.batch.places import Job, Place, read_job
 from nblib.batch.plan import PlannedRun, batch_folder, refuse_conflicts
 from nblib.batch.worker import Execution
 from nblib.system import take_lock, write_json
@@ -81,7 +80,9 @@ class Batch:
         for run in self.done:
             _job_file(run).unlink(missing_ok=True)
         for run in [run for run in self.left if _job_file(run).is_file()]:
-            job = Job(**json.loads(_job_file(run).read_text(encoding="utf-8")))
+            if not (job := read_job(_job_file(run))):
+                self._write(f"{_job_file(run)} names no job, so that {run.name} is started")
+                continue
             if job.place != self._place.name:
                 advice = f"continue with --executor {job.place}, or, if the job has ended, remove {_job_file(run)}."
                 raise ValueError(f"{run.name} was submitted to {job.place} as job {job.job_id}; {advice}")
@@ -197,4 +198,4 @@ def _job_file(run: PlannedRun) -> Path:
 def _epochs_done(run: PlannedRun) -> int:
     """Completed epochs in the run's history."""
     history = run.run.folder / "history.csv"
-    return max(0, len(history.read_text(encoding="utf-8").splitlines()) - 1) if history.is_file() else 0
+    return max(0, history.read_bytes().count(b"\n") - 1) if history.is_file() else 0

@@ -1,8 +1,9 @@
 """The outcome of a papermill execution, from the notebook, the log and the exit code that it left."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 KERNEL_DIED = 138  # papermill's exit code when the kernel died during a cell
 
@@ -21,17 +22,29 @@ class Failure(NamedTuple):
 
 def is_complete(notebook: Path) -> bool:
     """Whether papermill executed the notebook to its end without an error."""
-    papermill = _read(notebook).get("metadata", {}).get("papermill", {})
-    return bool(papermill.get("end_time")) and not papermill.get("exception")
+    match _read(notebook):
+        case {"metadata": {"papermill": {"end_time": str(ended), **others}}}:
+            return bool(ended) and not others.get("exception")
+    return False
 
 
 def failing_cell(notebook: Path) -> str | None:
     """Number, error and source of the cell of an executed notebook that raised an error; None if none did."""
-    for cell in _read(notebook).get("cells", []):
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "error":
-                source = "".join(cell["source"]).replace("\n", "\n    ")
-                return f"cell {cell['execution_count']}: {output['ename']}: {output['evalue']}\n    {source}"
+    match _read(notebook):
+        case {"cells": [*cells]}:
+            return next(filter(None, map(_error, cells)), None)
+    return None
+
+
+def _error(cell: Any) -> str | None:
+    """Number, error and source of a cell that raised an error; None if it did not."""
+    match cell:
+        case {"outputs": [*outputs], "source": str() | list() as source, "execution_count": number}:
+            source = "".join(map(str, source)).replace("\n", "\n    ")
+            for output in outputs:
+                match output:
+                    case {"output_type": "error", "ename": name, "evalue": value}:
+                        return f"cell {number}: {name}: {value}\n    {source}"
     return None
 
 
@@ -40,8 +53,8 @@ def judge(notebook: Path, log_dir: Path) -> Failure:
     if cell := failing_cell(notebook):
         return Failure("another process was training it", True) if TRAINED_ELSEWHERE in cell else Failure(cell)
     ended, log = log_dir / "ended.json", last_log(log_dir)
-    code = json.loads(ended.read_text(encoding="utf-8"))["code"] if ended.is_file() else None
-    if code is None:
+    code = _read(ended).get("code")
+    if not isinstance(code, int):
         return Failure("its process was killed", transient=True)
     if code == KERNEL_DIED or code < 0:
         return Failure("its kernel died: killed, or out of memory", transient=True)
@@ -57,9 +70,10 @@ def last_log(log_dir: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace").rpartition("\n== ")[2] if log.is_file() else ""
 
 
-def _read(notebook: Path) -> dict[str, Any]:
-    """The notebook as JSON; empty where there is none, or where its writer was killed."""
+def _read(path: Path) -> dict[str, Any]:
+    """A notebook or another JSON object; empty where there is none, or where its writer was killed."""
     try:
-        return json.loads(notebook.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content = from_json(path.read_bytes())  # which bounds the depth
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}

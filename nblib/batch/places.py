@@ -10,13 +10,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Annotated
 
 import psutil
 import submitit
+from pydantic import Field, TypeAdapter, ValidationError
 
 from nblib.batch.worker import Execution, kill_tree
 from nblib.system import cores, visible_gpus
 
+WORKER = "nblib.batch.worker"
 STOPPING = 15  # seconds for a worker to end by itself
 
 
@@ -25,9 +28,17 @@ class Job:
     """What executes a run: a process of this machine (its PID, its slot, when it started), or a job of Slurm."""
 
     place: str
-    job_id: str
-    slot: int = 0
-    began: float = 0
+    job_id: Annotated[str, Field(pattern=r"^[0-9]+(_[0-9]+)?$")]
+    slot: Annotated[int, Field(ge=0)] = 0
+    began: Annotated[float, Field(ge=0)] = 0
+
+
+def read_job(path: Path) -> Job | None:
+    """The job that a file names; None where it holds none."""
+    try:
+        return TypeAdapter(Job).validate_json(path.read_bytes(), strict=True)
+    except ValidationError:
+        return None
 
 
 class ThisMachine:
@@ -56,7 +67,7 @@ class ThisMachine:
             pickle.dump(execution, pickled)
             pickled.seek(0)
             process = subprocess.Popen(
-                [sys.executable, "-m", "nblib.batch.worker"], env={**os.environ, **self._slots[slot]},
+                [sys.executable, "-m", WORKER], env={**os.environ, **self._slots[slot]},
                 stdin=pickled, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._processes.append(process)
@@ -166,13 +177,15 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
 
 
 def _process(job: Job) -> psutil.Process | None:
-    """The job's process, if it has not ended; a later process may have the same PID, but not the same start."""
+    """The job's process, if it has not ended: a worker that started when the job did, whatever else has its PID."""
+    if not job.job_id.isdecimal():
+        return None
     try:
         process = psutil.Process(int(job.job_id))
         same = abs(process.create_time() - job.began) < 2 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        return process if same and WORKER in process.cmdline() else None
+    except psutil.Error:  # there is none, or it is not ours to look at
         return None
-    return process if same else None
 
 
 Place = ThisMachine | Slurm

@@ -40,8 +40,8 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """`<experiment_name>/<validation_half>`."""
-        return f"{self.experiment.experiment_name}/{self.experiment.validation_half}"
+        """`<experiment_name>/<val1, val2 or all>`."""
+        return f"{self.experiment.experiment_name}/{self.experiment.half}"
 
     @property
     def run(self) -> Run:
@@ -91,7 +91,7 @@ def plan_runs(
 
     Args:
         files: parameters files, one per experiment, or folders of them.
-        halves: val1, val2 or both.
+        halves: val1, val2, or all for training on all images.
         overlays: files that override those parameters, a later one an earlier one (papermill's -f).
         parameters: values that override all files (papermill's -p). Comma-separated values make a grid; names and
             values of the varied parameters become part of the experiment_name.
@@ -101,7 +101,7 @@ def plan_runs(
         ValueError: parameters are wrong, in any of the runs, or two runs would share a folder; all errors at once.
     """
     choices = {name: text.split(",") for name, text in (parameters or {}).items()}
-    if reserved := choices.keys() & {"validation_half", "force"}:
+    if reserved := choices.keys() & {"validation_half", "train_on", "force"}:
         advice = "give the halves by --halves; to train again, choose other `runs` (force would at every start)."
         raise ValueError(f"a batch does not accept -p {' or -p '.join(sorted(reserved))}: {advice}")
     planned, wrong = [], defaultdict(dict)
@@ -134,7 +134,7 @@ def refuse_conflicts(planned: Iterable[PlannedRun]) -> None:
 def _planned(files: list[Path], point: dict[str, str], half: str, varied: list[str]) -> PlannedRun:
     """The run at one point of the grid, whose parameters `point` has as they are written on the command line."""
     given = {name: value for path in files for name, value in read_parameters(path).items()}
-    given |= {name: _value(text) for name, text in point.items()} | {"validation_half": half}
+    given |= {name: _value(text) for name, text in point.items()} | _part(half)
     if given.get("force"):
         raise ValueError("a batch does not accept force: it would train finished runs whenever it is started again.")
     experiment, texts = _experiment(given), dict(point)
@@ -142,8 +142,13 @@ def _planned(files: list[Path], point: dict[str, str], half: str, varied: list[s
         name = "_".join([experiment.experiment_name, *(_short(each, point[each]) for each in varied)])
         experiment, texts["experiment_name"] = _experiment({**given, "experiment_name": name}), name
     arguments = [word for path in files for word in ("-f", str(path))]
-    arguments += [word for name, text in (texts | {"validation_half": half}).items() for word in ("-p", name, text)]
+    arguments += [word for name, text in (texts | _part(half)).items() for word in ("-p", name, text)]
     return PlannedRun(experiment, tuple(arguments))
+
+
+def _part(half: str) -> dict[str, str]:
+    """The parameter that chooses val1, val2 or all."""
+    return {"train_on": half} if half == "all" else {"validation_half": half}
 
 
 def _experiment(given: dict[str, Any]) -> Experiment:

@@ -17,6 +17,7 @@ from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
 
 SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
+AT_ONCE = 64  # images per task of a thread: a task for each image would take longer than reading its header
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 
 
@@ -28,7 +29,8 @@ def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
     there = images[images["path"].notna()]
     with warnings.catch_warnings(), ThreadPoolExecutor() as workers:
         warnings.simplefilter("ignore")  # what Pillow warns about is among the problems
-        found = workers.map(partial(_check_image, pixels=pixels), there["image_id"], there["path"])
+        parts = [there.iloc[start : start + AT_ONCE] for start in range(0, len(there), AT_ONCE)]
+        found = chain.from_iterable(workers.map(partial(_check_part, pixels=pixels), parts))
         problems = list(chain.from_iterable(ProgressBar(found, "check", len(there), unit="image")))
     return [*problems, *_same_bytes(there)] if pixels else problems
 
@@ -48,6 +50,11 @@ def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
         if first is not row:
             what = f"the same image, byte for byte, as {first.path} ({first.image_id}, {first.split})."
             yield Problem(str(row.path), what, False, row.image_id)
+
+
+def _check_part(images: pd.DataFrame, pixels: bool) -> list[list[Problem]]:
+    """The problems of each image."""
+    return [_check_image(row.image_id, row.path, pixels) for row in images.itertuples()]
 
 
 def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:

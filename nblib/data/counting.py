@@ -3,13 +3,14 @@
 Images are encoded once; after that every count is a product of sparse matrices, never a loop over the images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from nblib.data.examples import Examples
+from nblib.data.vocabulary import ConceptVocabulary
 
 Z_95 = 1.96  # standard errors to either side of the mean that contain 95 % of a normal distribution
 
@@ -121,23 +122,22 @@ def indicative_concepts(examples: Examples, each: int = 4) -> pd.DataFrame:
     return counts.loc[list(chosen)].div(counts.sum(axis=1).loc[list(chosen)], axis=0)
 
 
-def f1_ceiling(labels: sparse.csr_array, train_counts: np.ndarray, minimums: Sequence[int]) -> pd.DataFrame:
-    """The highest F1 that is possible without the concepts that have fewer than `minimum` train images.
+def f1_ceiling(examples: Examples, label_spaces: Mapping[Hashable, ConceptVocabulary]) -> pd.DataFrame:
+    """The highest F1 that is possible in label spaces which lack some concepts: those count as misses.
 
     Args:
-        labels: (N, K) sparse, of the images that are scored; those without a concept are left out, as in the score.
-        train_counts: (K,) number of train images per concept.
-        minimums: the thresholds to try.
+        examples: the images that are scored, with all concepts; those without one are left out, as in the score.
+        label_spaces: name -> its concepts, as from `choose_concepts`.
 
     Returns:
-        One row per minimum: number of concepts left, their share of all occurrences, F1 (mean over images).
+        One row per label space: its number of concepts, their share of all occurrences, F1 (mean over images).
     """
-    labels = labels[np.diff(labels.indptr) > 0]
-    kept = np.asarray(train_counts)[:, None] >= np.asarray(minimums)
+    labels = examples.labels[np.diff(examples.labels.indptr) > 0]
+    kept = np.stack([np.isin(examples.vocabulary.concepts, space.concepts) for space in label_spaces.values()], axis=1)
     right, true = labels.astype(np.int32) @ kept.astype(np.int32), np.diff(labels.indptr)[:, None]
     table = {"concepts": kept.sum(axis=0), "occurrences": right.sum(axis=0) / max(labels.nnz, 1)}
     table["f1"] = (2 * right / (right + true)).sum(axis=0) / max(labels.shape[0], 1)
-    return pd.DataFrame(table, pd.Index(minimums, name="minimum"))
+    return pd.DataFrame(table, pd.Index(label_spaces))
 
 
 def _rows_with(examples: Examples, concept: str) -> np.ndarray:

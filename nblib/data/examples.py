@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from nblib.data.pixels import JoinedPixels, Pixels
 from nblib.data.table import Dataset, validation_halves
 from nblib.data.vocabulary import ConceptVocabulary
+
+PARTS = ("pixels", "features", "probabilities", "left_out")  # of Examples, beside images and labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,7 @@ class Examples:
         pixels: (N, size, size, 3) uint8 (`nblib.data.Pixels`), or feature maps of a frozen backbone; None: not read.
         features: (N, D) float32, one vector per image; None: not extracted.
         probabilities: (N, K) in [0, 1]; None: not predicted.
+        left_out: (N,) number of true concepts that the vocabulary lacks; None: it lacks none.
 
     Raises:
         ValueError: a part has another number of images or concepts than the labels.
@@ -34,6 +38,7 @@ class Examples:
     pixels: object | None = None
     features: np.ndarray | None = None
     probabilities: np.ndarray | None = None
+    left_out: np.ndarray | None = None
 
     def __post_init__(self):
         expected = (len(self.images), len(self.vocabulary))
@@ -43,7 +48,7 @@ class Examples:
                 f"expected labels and probabilities of {expected[0]:,} images and {expected[1]:,} concepts; received "
                 f"{self.labels.shape} and {probabilities.shape}."
             )
-        for name in ("pixels", "features"):
+        for name in ("pixels", "features", "left_out"):
             part = getattr(self, name)
             if part is not None and part.shape[0] != len(self):
                 raise ValueError(f"expected {name} of {len(self):,} images; received {part.shape[0]:,}.")
@@ -53,6 +58,14 @@ class Examples:
         """The rows of a tidy table, labelled in `vocabulary`; by default in that of all their concepts."""
         vocabulary = vocabulary or ConceptVocabulary.of(images["concepts"])
         return cls(images.reset_index(drop=True), vocabulary, vocabulary.encode(images["concepts"]))
+
+    @classmethod
+    def within(cls, images: pd.DataFrame, vocabulary: ConceptVocabulary) -> "Examples":
+        """The rows of a tidy table, labelled in a vocabulary that may lack some of their concepts (`left_out`)."""
+        known = set(vocabulary.concepts)
+        labels = vocabulary.encode([known.intersection(concepts) for concepts in images["concepts"]])
+        left_out = np.array([len(set(concepts) - known) for concepts in images["concepts"]], np.int32)
+        return cls(images.reset_index(drop=True), vocabulary, labels, left_out=left_out)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,7 +83,7 @@ class Examples:
     def take(self, rows: np.ndarray) -> "Examples":
         """The examples in these rows (positions or a mask)."""
         parts = {"images": self.images.iloc[rows].reset_index(drop=True), "labels": self.labels[rows]}
-        for name in ("pixels", "features", "probabilities"):
+        for name in PARTS:
             if (part := getattr(self, name)) is not None:
                 parts[name] = part[rows]
         return replace(self, **parts)
@@ -84,6 +97,8 @@ class Examples:
 def concatenate(parts: Iterable[Examples]) -> Examples:
     """The examples of several sets in one label space, one after the other; a part that one of them lacks is None.
 
+    Pixels are not copied.
+
     Raises:
         ValueError: their vocabularies differ.
     """
@@ -92,26 +107,25 @@ def concatenate(parts: Iterable[Examples]) -> Examples:
         raise ValueError("examples of different vocabularies can't be concatenated; encode them in one label space.")
     joined = {"images": pd.concat([part.images for part in parts], ignore_index=True)}
     joined["labels"] = sparse.vstack([part.labels for part in parts], format="csr")
-    for name in ("pixels", "features", "probabilities"):
+    for name in PARTS:
         values = [getattr(part, name) for part in parts]
-        joined[name] = None if any(value is None for value in values) else np.concatenate(values)
+        join = JoinedPixels if isinstance(values[0], Pixels) else np.concatenate
+        joined[name] = None if any(value is None for value in values) else join(values)
     return replace(parts[0], **joined)
 
 
-def labelled_splits(dataset: Dataset, sigmoids: int | None = None) -> dict[str, Examples]:
+def labelled_splits(dataset: Dataset, vocabulary: ConceptVocabulary | None = None) -> dict[str, Examples]:
     """The splits in one label space: train, val1, val2 and, where there are test images, test.
 
-    The label space is that of all concepts of train and validation, padded to the size `sigmoids`
-    (`ConceptVocabulary.padded`). Images without a concept are left out, except in test, whose labels are empty; test
-    is left out where its images are only listed.
-    Paper: section 3.3.
-
-    Raises:
-        ValueError: `sigmoids` is less than the number of concepts.
+    The label space is by default that of all concepts of train and validation. Images without a concept are left out,
+    except in test, whose labels are empty; images whose concepts the label space lacks are not. Test images that
+    are only listed are left out. Paper: section 3.3.
     """
-    vocabulary = ConceptVocabulary.of(dataset.split("train", "val")["concepts"]).padded(sigmoids)
+    complete = ConceptVocabulary.of(dataset.split("train", "val")["concepts"])
+    vocabulary = vocabulary or complete
+    label = Examples.of if set(complete.concepts) <= set(vocabulary.concepts) else Examples.within
     parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
     splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
-    if (test := dataset.split("test"))["path"].notna().any():
+    if len(test := dataset.split("test").dropna(subset="path")):
         splits["test"] = test
-    return {name: Examples.of(images, vocabulary) for name, images in splits.items()}
+    return {name: label(images, vocabulary) for name, images in splits.items()}

@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from heapq import merge
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -35,11 +37,14 @@ class DataFolder:
 
     def having(self, *suffixes: str) -> list[Path]:
         """The files with one of these suffixes, in upper or lower case."""
-        return [path for path, suffix in zip(self.files, self._suffixes, strict=True) if suffix in suffixes]
+        return list(merge(*(self._by_suffix.get(suffix, ()) for suffix in suffixes)))
 
     @cached_property
-    def _suffixes(self) -> list[str]:
-        return [path.suffix.lower() for path in self.files]
+    def _by_suffix(self) -> dict[str, list[Path]]:
+        found = defaultdict(list)
+        for path in self.files:
+            found[path.suffix.lower()].append(path)
+        return dict(found)
 
 
 class ImageFile(NamedTuple):

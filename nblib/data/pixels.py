@@ -87,6 +87,25 @@ class DecodedPixels(Pixels):
         return list(self._workers.map(self._decode, [self._sources[row] for row in rows]))
 
 
+class JoinedPixels(Pixels):
+    """The pixels of several sets of images, one after the other; nothing is copied."""
+
+    def __init__(self, parts: Sequence[Pixels]):
+        super().__init__(sum(map(len, parts)), parts[0].shape[1])
+        self._parts, self._ends = parts, np.cumsum([len(part) for part in parts])
+
+    def images(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The images of these rows, as their parts give them."""
+        numbers = np.searchsorted(self._ends, rows, side="right")
+        within = rows - (self._ends - [len(part) for part in self._parts])[numbers]
+        found = np.empty(len(rows), object)
+        for number in np.unique(numbers):
+            chosen = np.flatnonzero(numbers == number)
+            for place, image in zip(chosen, self._parts[number].images(within[chosen]), strict=True):
+                found[place] = image
+        return list(found)
+
+
 def _mirrored(images: list[np.ndarray], flipped: np.ndarray | None) -> list[np.ndarray]:
     """The images as views, mirrored left to right where `flipped` says so."""
     if flipped is None:

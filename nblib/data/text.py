@@ -23,7 +23,11 @@ def read_text(path: str | Path) -> str:
     Raises:
         ValueError: the file is not UTF-8; the line and the likely encoding are named.
     """
-    content = Path(path).read_bytes()
+    return decode_text(Path(path).read_bytes(), path)
+
+
+def decode_text(content: bytes, path: str | Path) -> str:
+    """As `read_text`, from the bytes of the file at `path`."""
     if encoding := _wide_encoding(content):
         raise ValueError(f"{path}:1: the file is {encoding}, not UTF-8; save it as UTF-8 and try again.")
     try:

@@ -72,6 +72,13 @@ class ConceptVocabulary:
         labels.data[:] = 1
         return labels
 
+    def convert(self, probabilities: np.ndarray, other: "ConceptVocabulary") -> np.ndarray:
+        """Probabilities, (N, K), with the columns of another vocabulary: 0 for a concept that this one lacks."""
+        if other == self:
+            return probabilities
+        columns = pd.Index(self.concepts).get_indexer(other.concepts)
+        return np.where(columns >= 0, probabilities[:, columns], 0)
+
     def decode(self, labels) -> list[tuple[str, ...]]:
         """Concepts of each row of `labels`, (N, K), sparse or dense, in the vocabulary's order."""
         rows = sparse.csr_array(labels, copy=True)

@@ -1,10 +1,9 @@
 """Ablation by two-fold cross-validation: each configuration is tuned on one half and evaluated on the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -50,21 +49,38 @@ def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
 def run_as_member(run: Run, examples: Mapping[str, Examples]) -> Member:
     """A finished run as a member: `examples` of val1, val2 and, where it is there, test, with the run's probabilities.
 
+    A concept without a sigmoid has probability 0.
+
     Raises:
         FileNotFoundError: test was never predicted.
-        ValueError: a concept has no sigmoid in the run, or an image is not among those it predicted.
+        ValueError: an image is not among those it predicted.
     """
-    columns = pd.Index(run.vocabulary.concepts).get_indexer(next(iter(examples.values())).vocabulary.concepts)
-    if (columns < 0).any():
-        raise ValueError(f"{run.folder} has no sigmoid for {(columns < 0).sum():,} concepts of these data.")
     member = {}
     for name in [name for name in (*OTHER_HALF, "test") if name in examples]:
         image_ids, probabilities = run.probabilities(name)
         rows = pd.Index(image_ids).get_indexer(examples[name].image_ids)
         if (rows < 0).any():
             raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
-        member[name] = replace(examples[name], features=None, probabilities=probabilities[np.ix_(rows, columns)])
+        predicted = run.vocabulary.convert(probabilities[rows], examples[name].vocabulary)
+        member[name] = replace(examples[name], features=None, probabilities=predicted)
     return member
+
+
+def add_runs(members: Members, runs: Iterable[Run], examples: Mapping[str, Examples]) -> Members:
+    """The members and finished runs, each run for the half that it was validated on.
+
+    A run trained on all images has seen both halves. Where its experiment has runs on the halves, it joins them for the
+    test images only: the mean of both, with the rule that is tuned for them. Without such runs it is left out.
+    """
+    added = {half: dict(of_half) for half, of_half in members.items()}
+    on_halves, on_all = ([run for run in runs if (run.experiment.half == "all") == seen] for seen in (False, True))
+    for run in on_halves:
+        added[run.experiment.half][run.experiment.experiment_name] = run_as_member(run, examples)
+    for run in on_all if "test" in examples else []:
+        name, member = run.experiment.experiment_name, run_as_member(run, {"test": examples["test"]})
+        for of_half in (of_half for of_half in added.values() if name in of_half):
+            of_half[name] = {**of_half[name], "test": pool({"half": of_half[name]["test"], "all": member["test"]})}
+    return added
 
 
 def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:

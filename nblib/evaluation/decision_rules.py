@@ -142,14 +142,17 @@ RULES = {
 }
 
 
-def fit_rule(name: str, tuned_on: Examples, **options):
+def fit_rule(name: str, tuned_on: Examples | None, **options):
     """The rule of this name in `RULES`, fitted on one half with the options of its `fit`; evaluate it on the other.
 
     Raises:
-        ValueError: there is no such rule.
+        ValueError: there is no such rule, or no half (None), as for a run that was trained on all images.
     """
     if name not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}; received {name!r}.")
+    if tuned_on is None:
+        raise ValueError(f"rule {name!r} is tuned on an unseen half; a run trained on all images has none: "
+                         "use the rule 'threshold', with a threshold tuned on a run that has one.")  # fmt: skip
     return RULES[name].fit(tuned_on.probabilities, tuned_on.labels, **options)
 
 

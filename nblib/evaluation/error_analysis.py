@@ -17,12 +17,6 @@ from nblib.evaluation.metrics import as_csr, f1_of_counts, f1_per_image, sample_
 TRAIN_IMAGES = (0, 1, 3, 10, 30, 100, 300)
 CONCEPTS_PER_IMAGE = (1, 2, 3, 4, 5, 7, 10, 20)
 
-# What the organisers' evaluator of 2025 counts in its secondary score: six modalities, nine regions of the body.
-SECONDARY_2025 = (
-    "C0002978", "C0040405", "C0024485", "C0032743", "C0041618", "C1306645", "C1140618", "C0037949", "C0030797",
-    "C0023216", "C0037303", "C0817096", "C0006141", "C0000726", "C0920367",
-)  # fmt: skip
-
 
 def f1_by_category(categories: Sequence[str | None], labels, selected) -> pd.DataFrame:
     """Images and their F1 by category, with its 95 % interval; images without a category are "unknown".

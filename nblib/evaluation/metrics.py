@@ -38,28 +38,31 @@ def sample_f1(labels, selected) -> float:
     return float(scores[scored].mean()) if scored.any() else float("nan")
 
 
-def f1_by_threshold(labels, probabilities: np.ndarray, thresholds) -> np.ndarray:
+def f1_by_threshold(labels, probabilities, thresholds) -> np.ndarray:
     """`sample_f1` of the concepts above each threshold, (T,): all thresholds take about as long as a few.
 
     Args:
         labels: (N, K), the truth; sparse or dense.
-        probabilities: (N, K), in [0, 1].
+        probabilities: (N, K), in [0, 1]; sparse or dense.
         thresholds: (T,), in any order; compared exactly as in NumPy's `probabilities > threshold`.
 
     Raises:
         ValueError: the shapes differ, or a probability is not in [0, 1].
     """
-    labels, probabilities = as_csr(labels), np.asarray(probabilities)
+    is_sparse = sparse.issparse(probabilities)
+    labels, probabilities = as_csr(labels), probabilities if is_sparse else np.asarray(probabilities)
     if labels.shape != probabilities.shape:
         raise ValueError(f"labels and probabilities must have one shape; received {labels.shape} and "
                          f"{probabilities.shape}.")  # fmt: skip
-    if not (probabilities.min(initial=0) >= 0 and probabilities.max(initial=0) <= 1):
+    values = probabilities.data if is_sparse else probabilities
+    if not (values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
         raise ValueError("probabilities must be numbers in [0, 1]; apply the sigmoid first, and check for NaN.")
     ascending, place = np.unique(np.atleast_1d(thresholds), return_inverse=True)
     summed = np.zeros(len(ascending))
-    for start in range(0, len(probabilities), BLOCK):
+    for start in range(0, labels.shape[0], BLOCK):
         rows = slice(start, start + BLOCK)
-        summed += _f1_summed(labels[rows], probabilities[rows], ascending)
+        block = probabilities[rows].toarray() if is_sparse else probabilities[rows]
+        summed += _f1_summed(labels[rows], block, ascending)
     scored = np.count_nonzero(np.diff(labels.indptr))
     return summed[place] / scored if scored else np.full(len(place), np.nan)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nblib.data import ConceptVocabulary, Dataset, choose_concepts
 from nblib.experiments.paper import table_3
 from nblib.experiments.parameters import project_path, refuse_unknown
 
@@ -31,12 +32,16 @@ BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
 Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
-# run. The data are compared by their fingerprint, which a quarantined image changes too.
-NOT_CONDITIONS = ("data", "quarantine", "runs", "tensorboard", "force")
+# run. The data are compared by their fingerprint, which a quarantined image changes too; the label space is compared by
+# its concepts when a run is opened.
+NOT_CONDITIONS = ("data", "quarantine", "mrsty", "runs", "tensorboard", "force")
 
 
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
+
+    With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
+    tested on: exactly `epochs` epochs are trained, at a constant rate, and the run has no score.
 
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
@@ -45,8 +50,8 @@ class Experiment(BaseModel):
         ValueError: a parameter is unknown, of the wrong type or out of range; the message names it and, where a name
             was mistyped, the nearest right one.
 
-    Paper: Table 3 and section 4. Not given there, so ours: early stopping after 10 epochs without a better F1, at
-    most 50 epochs, `seed`, and `weights` other than ImageNet.
+    Paper: Table 3 and section 4; `train_on` all is the "third model" of section 3.3. Not given there, so ours: early
+    stopping after 10 epochs without a better F1, at most 50 epochs, `seed`, and `weights` other than ImageNet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
@@ -61,6 +66,11 @@ class Experiment(BaseModel):
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
+    min_images: int = Field(0, ge=0)
+    top_concepts: int | None = Field(None, ge=1)
+    concepts: str | None = None
+    semantic_types: str | None = None
+    mrsty: str | None = None
     sigmoids: int | None = Field(None, ge=1)
     loss: Loss = "bce"
     batch_size: int = Field(32, ge=1)
@@ -71,6 +81,7 @@ class Experiment(BaseModel):
     lr_reduction_monitor: Literal["f1", "loss"] = "f1"
     early_stopping_patience: int = Field(10, ge=1)
     epochs: int = Field(50, ge=1)
+    train_on: Literal["train", "all"] = "train"
     validation_half: Literal["val1", "val2"] = "val1"
     limit_images: int | None = Field(None, ge=1)
     seed: int = Field(2020, ge=0, lt=2**32)
@@ -84,7 +95,7 @@ class Experiment(BaseModel):
     tensorboard: bool = False
     force: bool = False
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, /, **parameters: Any) -> None:
         # `papermill -p name null` passes the text "null"; only YAML reads it as None.
         parameters = {name: None if value == "null" else value for name, value in parameters.items()}
         refuse_unknown(parameters, known=type(self).model_fields)
@@ -112,6 +123,11 @@ class Experiment(BaseModel):
         return "val2" if self.validation_half == "val1" else "val1"
 
     @property
+    def half(self) -> str:
+        """What distinguishes its runs: the validation half, or all where no half is kept from training."""
+        return "all" if self.train_on == "all" else self.validation_half
+
+    @property
     def data_folder(self) -> Path:
         """Where the images and concept lists are."""
         return project_path(self.data)
@@ -123,12 +139,27 @@ class Experiment(BaseModel):
 
     @property
     def run_folder(self) -> Path:
-        """`<runs>/<experiment_name>/<validation_half>`: where this run is written."""
-        return project_path(self.runs) / self.experiment_name / self.validation_half
+        """`<runs>/<experiment_name>/<val1, val2 or all>`: where this run is written."""
+        return project_path(self.runs) / self.experiment_name / self.half
+
+    def label_space(self, dataset: Dataset) -> ConceptVocabulary:
+        """The concept of each sigmoid: those that the parameters choose from the data, padded to `sigmoids`.
+
+        Raises:
+            FileNotFoundError, ValueError: as `nblib.data.choose_concepts`; or no concept meets the conditions.
+        """
+        concepts, mrsty = (path and project_path(path) for path in (self.concepts, self.mrsty))
+        chosen = choose_concepts(
+            dataset.images, self.min_images, self.top_concepts, concepts, self.semantic_types, mrsty
+        )
+        if not len(chosen):
+            raise ValueError(f"no concept of {dataset.folder} is left in the label space; loosen min_images, concepts "
+                             "or semantic_types.")  # fmt: skip
+        return chosen.padded(self.sigmoids)
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
-        return self.model_dump(exclude=set(NOT_CONDITIONS))
+        return {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""

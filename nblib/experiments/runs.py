@@ -1,33 +1,36 @@
 """The run folder: one experiment on one validation half, what is written when, and how it is read back.
 
-runs/<experiment_name>/<val1 or val2>/
+runs/<experiment_name>/<val1, val2 or all>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
     concepts.csv          first: concept, name where it is known, and in how many images of train it is
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
-    best.weights.h5       after every epoch that is the best so far
+    best.weights.h5       after every epoch that is the best so far; where all images are trained on, after every epoch
     state.npz             after every epoch: all that is needed to go on; gone once finished
+    host.txt              while a process has the run: the name of its machine
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
-    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2; later of test, with the
-                          fingerprint of the test images
+    probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
+                          on; later of test, with the fingerprint of the test images
     scores.json           last: a run that has it is finished
+    rules/*.json          decision rules, fitted in notebook 06
+    submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
 
-With `force` a conflicting or finished run is archived: its folder is renamed to <val1 or val2>_archived_<date>.
+With `force` a conflicting or finished run is archived: its folder is renamed to <val1, val2 or all>_archived_<date>.
 """
 
-import json
+import logging
 import os
 import platform
+import socket
 import subprocess
-from collections import Counter
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +39,29 @@ import pandas as pd
 
 from nblib.data import ConceptVocabulary, Dataset, Examples
 from nblib.experiments.experiment import Experiment
+from nblib.experiments.run_files import (
+    concept_table,
+    naming_damage,
+    read_arrays,
+    read_concepts,
+    read_facts,
+    read_history,
+    read_probabilities,
+    read_scores,
+    read_vocabulary,
+)
 from nblib.system import remove_leftovers, replacing, take_lock, write_json
 
 ARCHIVED = "_archived_"  # in the names of the folders of archived runs
 VERSIONS_OF = ("nblib", "tensorflow", "keras", "numpy", "scikit-learn", "pillow")
+PARTS = {
+    read_vocabulary: "vocabulary.txt",
+    read_concepts: "concepts.csv",
+    read_history: "history.csv",
+    read_scores: "scores.json",
+}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,27 +73,36 @@ class Run:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Content of experiment.json: experiment, identity, data (their name), data_fingerprint, provenance."""
-        return json.loads((self.folder / "experiment.json").read_text(encoding="utf-8"))
+        return read_facts(self.folder / "experiment.json")
 
     @cached_property
     def experiment(self) -> Experiment:
         """The experiment as it was validated."""
-        return Experiment(**self.facts["experiment"])
+        parameters = self.facts["experiment"]
+        with naming_damage(self.folder / "experiment.json"):
+            return Experiment(**parameters)
 
     @cached_property
     def vocabulary(self) -> ConceptVocabulary:
         """The concepts of its sigmoids."""
-        return ConceptVocabulary(tuple((self.folder / "vocabulary.txt").read_text(encoding="utf-8").split()))
+        return read_vocabulary(self.folder / "vocabulary.txt")
+
+    @property
+    def damage(self) -> str | None:
+        """Why it can't be read and what to do, in a sentence; None if it can. Arrays and weights are not looked at."""
+        try:
+            _ = self.experiment
+            for read, name in PARTS.items():
+                if (path := self.folder / name).exists():
+                    read(path)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
 
     @cached_property
     def concepts(self) -> pd.DataFrame:
         """One row per concept of the vocabulary: name, images of train; without rows in runs of older versions."""
-        path = self.folder / "concepts.csv"
-        columns = {"concept": str, "name": str, "images": int}
-        table = (
-            pd.read_csv(path, dtype=columns, keep_default_na=False) if path.is_file() else pd.DataFrame(columns=columns)
-        )
-        return table.set_index("concept")
+        return read_concepts(self.folder / "concepts.csv")
 
     @property
     def started(self) -> bool:
@@ -84,25 +115,40 @@ class Run:
         return (self.folder / "scores.json").is_file()
 
     @property
-    def running(self) -> bool:
-        """True while a process of this machine trains it; False where the system has no locks, as on Windows."""
+    def running(self) -> bool | None:
+        """Whether a process trains it; None where it had one and its locks are not seen here: it may still run.
+
+        So it is with a shared folder that does not share locks, and with systems that have none, such as Windows.
+        """
         if self.finished or not self.started:
             return False
         with (self.folder / "experiment.json").open("rb") as file:
-            return take_lock(file, shared=True) is False
+            free = take_lock(file, shared=True)
+        if free is False:
+            return True
+        return False if self.host is None or (free and self.host == socket.gethostname()) else None
+
+    @property
+    def host(self) -> str | None:
+        """The machine that trains it, or whose training was killed; None if there is none."""
+        path = self.folder / "host.txt"
+        return path.read_text(encoding="utf-8", errors="replace")[:100] if path.is_file() else None
 
     @property
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
 
-        An older run has no accuracy.
+        An older run has no accuracy; one trained on all images has no `val_...`.
         """
-        return pd.read_csv(self.folder / "history.csv")
+        return read_history(self.folder / "history.csv")
 
     @property
     def scores(self) -> dict[str, Any]:
-        """Best epoch, F1 of the validation and test half, of the most frequent concepts, seconds."""
-        return json.loads((self.folder / "scores.json").read_text(encoding="utf-8"))
+        """Best epoch, F1 of the validation and test half, of the most frequent concepts, epochs, seconds.
+
+        A run trained on all images has only the last two: no figure is claimed on images that it has seen.
+        """
+        return read_scores(self.folder / "scores.json")
 
     def require(self, dataset: Dataset) -> None:
         """Raises ValueError unless the run was trained on exactly these data."""
@@ -118,23 +164,27 @@ class Run:
         return self._probabilities_file(name).is_file()
 
     def has_predicted_test(self, dataset: Dataset) -> bool:
-        """Whether probabilities of exactly these test images were predicted and written."""
-        if not self.has_probabilities("test"):
+        """Whether probabilities of exactly these test images were predicted and written, and can be read."""
+        try:
+            self.probabilities("test")
+            arrays = read_arrays(self._probabilities_file("test"))
+        except (FileNotFoundError, ValueError):
             return False
-        with np.load(self._probabilities_file("test"), allow_pickle=False) as arrays:
-            return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
+        return str(arrays.get("test_fingerprint")) == dataset.test_fingerprint
 
     def probabilities(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """image_ids, (N,), and probabilities, (N, K) float32, of val1, val2 or test.
 
         Raises:
             FileNotFoundError: they were never predicted.
+            ValueError: the file is damaged; the message says how to predict them again.
         """
         if not self.has_probabilities(name):
-            raise FileNotFoundError(f"no probabilities of {name} in {self.folder}: the run is not finished, or "
-                                    f"nblib.training.predict_test has not been called for it.")  # fmt: skip
-        with np.load(self._probabilities_file(name), allow_pickle=False) as arrays:
-            return arrays["image_ids"], arrays["probabilities"]
+            raise FileNotFoundError(
+                f"no probabilities of {name} in {self.folder}: the run is not finished, was trained on all images, or "
+                f"nblib.training.predict_test has not been called for it."
+            )
+        return read_probabilities(self._probabilities_file(name), len(self.vocabulary))
 
     def write_probabilities(
         self, name: str, image_ids: np.ndarray, probabilities: np.ndarray, test_fingerprint: str = ""
@@ -158,12 +208,26 @@ class Run:
         """Locks the run for this process, and removes what a killed process left half-written.
 
         The lock is on experiment.json; it is released when the block or the process ends, however that happens.
+        Meanwhile host.txt names this machine, for others that do not see its locks; a killed process leaves it.
 
         Raises:
             RuntimeError: another process has the lock.
         """
+        with self._exclusive():
+            (self.folder / "host.txt").write_text(socket.gethostname(), encoding="utf-8")
+            try:
+                yield
+            finally:
+                (self.folder / "host.txt").unlink(missing_ok=True)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
         with (self.folder / "experiment.json").open("r+b") as file:
-            if take_lock(file) is False:  # None where the system has no locks: two processes are not kept apart there
+            locked = take_lock(file)  # None where the system has no locks: two processes are not kept apart there
+            if locked is False:
+                time.sleep(0.1)  # to ask whether a run is running takes its lock for a moment
+                locked = take_lock(file)
+            if locked is False:
                 raise RuntimeError(f"{self.folder} is being trained by another process; wait for it, or follow it with "
                                    f"`nblib watch {self.folder}`.")  # fmt: skip
             remove_leftovers(self.folder)
@@ -174,16 +238,20 @@ class Run:
 
 
 def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
-    """The images of val1 or val2 with their labels and the probabilities that a finished run predicted.
+    """The images of val1, val2 or test with their labels and the probabilities that a finished run predicted.
+
+    The label space is that of all concepts of the data. One without a sigmoid has probability 0, so that it counts as
+    a miss in every score.
 
     Raises:
-        ValueError: the run was trained on other data.
+        ValueError: the run was trained on other data, or the file of its probabilities is damaged.
         FileNotFoundError: they were never predicted.
     """
     run.require(dataset)
     image_ids, probabilities = run.probabilities(name)
     images = dataset.images.set_index("image_id", drop=False).loc[image_ids].reset_index(drop=True)
-    return replace(Examples.of(images, run.vocabulary), probabilities=probabilities)
+    vocabulary = ConceptVocabulary.of([run.vocabulary.concepts, *dataset.images["concepts"]])
+    return replace(Examples.of(images, vocabulary), probabilities=run.vocabulary.convert(probabilities, vocabulary))
 
 
 def best_epoch(validation_f1: Iterable[float]) -> int:
@@ -198,23 +266,23 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     With `force` a finished run, or one with other parameters or data, is archived first; a started one is resumed.
 
     Raises:
-        ValueError: the folder holds a run with other parameters or other data; two runs never mix.
+        ValueError: the folder holds a damaged run, or one with other parameters or data; two runs never mix.
         RuntimeError: the run to be archived is being trained by another process.
     """
     run = Run(experiment.run_folder)
     if run.started:
-        other = conflicting_run(experiment, dataset.fingerprint)
+        other = conflicting_run(experiment, dataset.fingerprint) or _other_label_space(run, vocabulary)
         if other and not experiment.force:
             raise ValueError(other)
         if not other and not (experiment.force and run.finished):
             return run
-        with run.lock():
+        with run._exclusive():
             run.folder.rename(run.folder.with_name(f"{run.folder.name}{ARCHIVED}{datetime.now():%Y-%m-%d_%H%M%S}"))
         run = Run(experiment.run_folder)  # the old one has cached its `facts`
     with replacing(run.folder / "vocabulary.txt") as beside:
         beside.write_text("\n".join(vocabulary.concepts) + "\n", encoding="utf-8")
     with replacing(run.folder / "concepts.csv") as beside:
-        _concept_table(dataset, vocabulary).to_csv(beside)
+        concept_table(dataset, vocabulary).to_csv(beside)
     facts = {
         "experiment": experiment.model_dump(),
         "identity": experiment.identity(dataset.fingerprint),
@@ -226,17 +294,18 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
     return run
 
 
-def _concept_table(dataset: Dataset, vocabulary: ConceptVocabulary) -> pd.DataFrame:
-    """What `Run.concepts` reads: what is known of each concept without the data."""
-    images = Counter(chain.from_iterable(dataset.split("train")["concepts"]))
-    rows = {concept: (dataset.names.get(concept, ""), images[concept]) for concept in vocabulary.concepts}
-    return pd.DataFrame.from_dict(rows, "index", columns=["name", "images"]).rename_axis("concept")
-
-
 def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None:
-    """Why the experiment can't be run in its folder: it holds a run with other parameters or data; None if it can."""
+    """Why the experiment can't be run in its folder, which holds another run or a damaged one; None if it can."""
     run = Run(experiment.run_folder)
-    if not run.started or run.facts["identity"] == experiment.identity(data_fingerprint):
+    try:
+        return _difference(run, experiment, data_fingerprint) if run.started else None
+    except ValueError as damage:
+        return str(damage)
+
+
+def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str | None:
+    """Why the experiment on these data is not the run in its folder; None if it is."""
+    if run.facts["identity"] == experiment.identity(data_fingerprint):
         return None
     there, here = run.experiment.conditions(), experiment.conditions()
     differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
@@ -248,10 +317,30 @@ def conflicting_run(experiment: Experiment, data_fingerprint: str) -> str | None
     )
 
 
-def find_runs(folder: str | Path) -> list[Run]:
-    """All runs below `folder`, finished or not, by name of experiment and half; archived runs are left out."""
+def _other_label_space(run: Run, vocabulary: ConceptVocabulary) -> str | None:
+    """Why a run can't be continued: a file that its label space was chosen with has changed since; None if it can."""
+    try:
+        if run.vocabulary == vocabulary:
+            return None
+    except (FileNotFoundError, ValueError) as damage:
+        return str(damage)
+    return (
+        f"{run.folder} has {len(run.vocabulary):,} concepts, and not the {len(vocabulary):,} that are chosen now: "
+        f"restore the file of concepts or MRSTY.RRF, or give this run another experiment_name."
+    )
+
+
+def find_runs(folder: str | Path, damaged: bool = False) -> list[Run]:
+    """All runs below `folder`, finished or not, by name of experiment and half; archived runs are left out.
+
+    So are those with a damaged file (`Run.damage`), each with a warning, unless `damaged` asks for them too.
+    """
     folders = [path.parent for path in sorted(Path(folder).rglob("experiment.json"))]
-    return [Run(folder) for folder in folders if ARCHIVED not in folder.name]
+    runs = [Run(folder) for folder in folders if ARCHIVED not in folder.name]
+    damages = {} if damaged else {run: run.damage for run in runs}
+    for sentence in filter(None, damages.values()):
+        logger.warning("A run is left out: %s", sentence)
+    return [run for run in runs if not damages.get(run)]
 
 
 def other_code(run: Run) -> str | None:

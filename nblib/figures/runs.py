@@ -22,15 +22,16 @@ def draw_predictions(dataset: Dataset, run: Run, number: int = 4, size: int = 22
     from nblib.evaluation import errors_per_image, select  # takes a second (scikit-learn) that other figures don't need
 
     half = read_half(run, dataset, run.experiment.test_half)
-    errors = errors_per_image(half.images, half.labels, select(half.probabilities), run.vocabulary)
+    errors = errors_per_image(half.images, half.labels, select(half.probabilities), half.vocabulary)
     return draw_predicted_concepts(dataset, evenly(errors.sort_values("category", kind="stable"), number), size)
 
 
 def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     """Loss and F1 of the validation half over epochs, one line per run, best epoch marked. Paper: Figure 6.
 
-    `histories` holds `nblib.experiments.Run.history` by name of the run. For a single run the curves of the training
-    images are drawn too, dashed. More than ten lines, as of Table 3, get their legend beside them.
+    `histories` holds `nblib.experiments.Run.history` by name of the run. Dashed are the curves of the training images:
+    for a single run, and for one that is trained on all images, since it has no others. More than ten lines, as of
+    Table 3, get their legend beside them.
     """
     import seaborn as sns
 
@@ -38,12 +39,15 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.2) if many else (11, 3.8))
     colours = sns.color_palette("husl" if many else "colorblind", len(histories))
     for (name, history), colour in zip(histories.items(), colours, strict=True):
-        best = history.iloc[best_epoch(history["val_f1"]) - 1]
+        validated = "val_f1" in history
         for ax, measure in ((left, "loss"), (right, "f1")):
-            ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
-            ax.plot(best["epoch"], best[f"val_{measure}"], "o", color=colour)
-            if len(histories) == 1:
-                ax.plot(history["epoch"], history[measure], "--", color=colour, label="training images")
+            if validated:
+                best = history.iloc[best_epoch(history["val_f1"]) - 1]
+                ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
+                ax.plot(best["epoch"], best[f"val_{measure}"], "o", color=colour)
+            if len(histories) == 1 or not validated:
+                label = "training images" if validated else f"{name}, training images"
+                ax.plot(history["epoch"], history[measure], "--", color=colour, label=label)
     left.set(title="Loss, validation half", xlabel="epoch", ylabel="loss")
     right.set(title="F1, validation half (dot: best epoch)", xlabel="epoch", ylabel="F1 over images")
     for ax in (left, right):
@@ -72,6 +76,7 @@ def draw_loss_slices(slices: pd.DataFrame) -> Figure:
 
 def draw_against_paper(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """F1 of each run beside most frequent concepts and paper, from `nblib.reports.against_paper`. Paper: Table 3."""
+    table = table[table["test_f1"].notna()]  # a run trained on all images has no F1
     data = ", ".join(sorted(table["data"].unique()))
     sources = {"test_f1": data, "baseline_f1": f"most frequent concepts, {data}", "paper_f1": "paper, its own data"}
     ax = ax or axes_of_size(9, 1 + 0.55 * len(table))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from nblib.experiments import NOT_CONDITIONS, Run, best_epoch, time_left
-from nblib.reports.tables import differences_from_paper, paper_f1
+from nblib.experiments import Run, best_epoch, time_left
+from nblib.reports.tables import differences_from_paper, f1_on_test_split, paper_f1
 
 MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
 
@@ -26,6 +26,7 @@ class Row:
     f1: float | None = None
     interval: tuple[float, float] | None = None
     baseline: float | None = None
+    test_split_f1: float | None = None
     paper: float | None = None
     seconds: float | None = None
     data: str = ""
@@ -44,6 +45,10 @@ def leaderboard(pages: list[Any]) -> list[Row]:
 
     An experiment that failed before there was a run is left out once it has one.
     """
+    finished = [page for page in pages if page.run and page.row.status == "finished"]
+    on_test_split = f1_on_test_split(page.run for page in finished)
+    for page in finished:
+        page.row.test_split_f1 = on_test_split.get(page.run.folder)
     trained = {page.row.label for page in pages if page.run}
     rows = [page.row for page in pages if page.row and (page.run or page.row.label not in trained)]
     return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))
@@ -52,6 +57,7 @@ def leaderboard(pages: list[Any]) -> list[Row]:
 def varying_conditions(rows: list[Row]) -> list[str]:
     """The parameters that are not the same in all rows, in their own order."""
     readable = pd.DataFrame([row.conditions for row in rows if row.conditions])
+    readable = readable.drop(columns="experiment_name", errors="ignore")
     return [name for name in readable if readable[name].astype(str).nunique() > 1]
 
 
@@ -69,16 +75,19 @@ def _row_of(run: Run) -> Row:
     history = run.history if (run.folder / "history.csv").is_file() else pd.DataFrame()
     scores = run.scores if run.finished else {}
     row = Row(
-        experiment.experiment_name, experiment.validation_half,
+        experiment.experiment_name, experiment.half,
         "finished" if run.finished else "running" if run.running else "unfinished",
         paper=paper_f1(experiment), data=run.facts["data"], differences=differences_from_paper(experiment),
-        conditions={"data": run.facts["data"], **experiment.model_dump(exclude={*NOT_CONDITIONS, "experiment_name"})},
+        conditions={"data": run.facts["data"], **experiment.conditions()},
         f1=scores.get("test_f1"), baseline=scores.get("baseline_f1"), interval=scores.get("test_f1_interval"),
     )  # fmt: skip
     if len(history):
+        row.epochs, row.seconds = len(history), float(history["seconds"].sum())
+    if "val_f1" in history:
         row.history = {name: history[column].round(5).tolist() for column, name in MEASURES.items()}
-        row.best_epoch, row.epochs = best_epoch(history["val_f1"]), len(history)
-        row.seconds = float(history["seconds"].sum())
+        row.best_epoch = best_epoch(history["val_f1"])
+    if experiment.train_on == "all":
+        row.note = "trained on all images, so that none is left for an F1"
     if not run.finished:
         row.note = f"epoch {len(history)} of {experiment.epochs}"
         row.note += f", {time_left(history, experiment.epochs)}" if row.status == "running" else ""

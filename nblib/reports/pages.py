@@ -57,7 +57,8 @@ def read_page(file: str, notebook: Path | None, run: Run | None, runs: Path) -> 
     papermill, parameters = content.metadata.get("papermill", {}), _parameters(content)
     ended = run.finished if run and not notebook else bool(papermill.get("end_time"))
     status = "failed" if failures else "finished" if ended else "unfinished"
-    experiment = tuple(str(parameters.get(name, "")) for name in ("experiment_name", "validation_half"))
+    half = "train_on" if parameters.get("train_on") == "all" else "validation_half"
+    experiment = tuple(str(parameters.get(name, "")) for name in ("experiment_name", half))
     page = Page(
         file=file,
         notebook=notebook,
@@ -102,7 +103,7 @@ def write_page(path: Path, page: Page, targets: dict[str, str], fingerprint: str
         page=page,
         row=page.row,
         fingerprint=fingerprint,
-        history=run.history.to_dict("records") if run and page.row.history else [],
+        history=run.history.to_dict("records") if run and page.row.epochs else [],
         intro=_html(intro, target_of),
         parameters=_parameters(content) or (run.facts["experiment"] if run and not page.notebook else {}),
         body=_html(rest, target_of),

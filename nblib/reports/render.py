@@ -46,7 +46,7 @@ def render_reports(runs: str | Path, reports: str | Path) -> Path:
 
 def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
     """Page, notebook and run of every executed notebook below `runs`, and of every run without a notebook."""
-    found, files = {run.folder: run for run in find_runs(runs)}, set()
+    found, files = {run.folder: run for run in find_runs(runs, damaged=True)}, set()
     notebooks = [path for path in runs.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
     for path in sorted(notebooks, key=lambda path: (path.parent, path.name != "notebook.ipynb", path.name)):
         file = _file(path.with_suffix("").relative_to(runs).parts, "--notebook")

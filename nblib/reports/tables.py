@@ -1,59 +1,48 @@
-"""Our runs beside the paper's: Table 3 filled, and in which conditions a run differs from its row."""
+"""Our runs beside the paper's, in which conditions a run differs from its row of Table 3, and from one another."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nblib.data import read_dataset
-from nblib.evaluation import compare_f1, f1_per_image, select
+from nblib.data import Dataset, read_dataset
+from nblib.evaluation import compare_f1, evaluate, f1_per_image, select
 from nblib.experiments import LABEL_STATISTICS, Experiment, Run, paper_experiment, read_half, table_3
 
 # Conditions in which a run is free: the paper has no seed and both halves; `backbone` shows the small relative.
 FREE_CONDITIONS = {"experiment_name", "validation_half", "seed", "small_relative"}
+
+logger = logging.getLogger(__name__)
 
 
 def against_paper(runs: list[Run]) -> pd.DataFrame:
     """Our finished runs beside the paper's, one row per run: F1 on the test half, the paper's, and what differs.
 
     Columns: experiment_name, validation_half, best_epoch, validation_f1, test_f1, baseline_f1 (the most frequent
-    concepts), paper_f1 (None where the paper has none), data, differs_in. Paper: Table 3.
+    concepts), paper_f1 (None where the paper has none), data, differs_in. A run trained on all images, whose
+    validation_half is "all", has none of the four measured ones. Paper: Table 3.
     """
     measured = ["best_epoch", "validation_f1", "test_f1", "baseline_f1"]
     rows = []
     for run in (run for run in runs if run.finished):
         experiment, scores = run.experiment, run.scores
         rows.append([
-            experiment.experiment_name, experiment.validation_half, *(scores[name] for name in measured),
+            experiment.experiment_name, experiment.half, *(scores.get(name) for name in measured),
             paper_f1(experiment), run.facts["data"], "; ".join(differences_from_paper(experiment)),
         ])  # fmt: skip
     columns = ["experiment_name", "validation_half", *measured, "paper_f1", "data", "differs_in"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def fill_table_3(runs: list[Run]) -> pd.DataFrame:
-    """Table 3 filled: the paper's ten experiments with its F1 on both test halves and ours, blank where there is none.
-
-    One row per experiment, or several if the runs are on several data sets. Columns: paper_val1, paper_val2, here_val1,
-    here_val2 (test-half F1 by validation half, as the table has it), data, and conditions, which says whether ours are
-    the paper's. Paper: Table 3.
-    """
-    ours = against_paper(runs)
-    halves = ours.pivot_table("test_f1", ["experiment_name", "data"], "validation_half", observed=True)
-    halves = halves.reindex(columns=["val1", "val2"]).add_prefix("here_")
-    differing = ours[ours["differs_in"] != ""].drop_duplicates(["experiment_name", "data"])
-    differing = differing.set_index(["experiment_name", "data"])["differs_in"].str.count(";") + 1
-    conditions = differing.map("differ in {} from the paper's".format).reindex(halves.index).fillna("the paper's")
-    filled = halves.assign(conditions=conditions).reset_index("data")
-    reported = table_3()[["test_f1_val1", "test_f1_val2"]].set_axis(["paper_val1", "paper_val2"], axis=1)
-    return reported.join(filled.rename_axis(reported.index.name))
+    return pd.DataFrame(rows, columns=columns).astype({"best_epoch": "Int64", **dict.fromkeys(measured[1:], float)})
 
 
 def paper_f1(experiment: Experiment) -> float | None:
     """What Table 3 reports for this experiment on this half; None where it reports nothing."""
-    reported = pd.to_numeric(table_3()[f"test_f1_{experiment.validation_half}"], errors="coerce")  # one says "crash"
+    if experiment.half == "all":
+        return None
+    reported = pd.to_numeric(table_3()[f"test_f1_{experiment.half}"], errors="coerce")  # one says "crash"
     return reported.dropna().get(experiment.experiment_name)
 
 
@@ -89,7 +78,8 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """F1 of finished runs on their test halves at threshold 0.5, and the gain over the first run on the same images.
 
     With 95 % intervals over images, paired: if that of a gain contains 0, the difference is not significant. They
-    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out.
+    say how much depends on the images, not on the seed. Runs whose data are gone or have changed are left out, runs
+    trained on all images, and, with a warning, those whose probabilities are damaged.
 
     Returns:
         One row per run: test_half, experiment_name, f1, low, high, gain, gain_low, gain_high.
@@ -101,16 +91,55 @@ def compare_runs(runs: Iterable[Run]) -> pd.DataFrame:
     return pd.concat(tables[1:] or tables, ignore_index=True)[columns]
 
 
+def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
+    """Folder of a run -> its F1 on the test split at threshold 0.5, where the split is labelled and was predicted.
+
+    Images without a true concept are left out; true concepts that the run does not know are misses. Runs whose data
+    or probabilities are gone, damaged or have changed are left out.
+    """
+    scores = {}
+    for run, dataset in with_data(run for run in runs if run.has_probabilities("test")):
+        try:
+            predicted = dataset.test_concepts and run.has_predicted_test(dataset)
+            image_ids, probabilities = run.probabilities("test") if predicted else ((), None)
+        except (OSError, ValueError):
+            continue
+        truth = {
+            image_id: dataset.test_concepts[image_id] for image_id in image_ids if image_id in dataset.test_concepts
+        }
+        if any(truth.values()):
+            selected = dict(zip(image_ids, run.vocabulary.decode(select(probabilities)), strict=True))
+            scores[run.folder], _ = evaluate(truth, {image_id: selected[image_id] for image_id in truth})
+    return scores
+
+
 def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
     """F1 per image by run, for each test half of each data set."""
-    read = cache(lambda folder, quarantine: read_dataset(folder, quarantine=quarantine))
     together = defaultdict(dict)
-    for run in (run for run in runs if run.finished and run.experiment.data_folder.is_dir()):
+    for run, dataset in with_data(run for run in runs if run.experiment.half != "all"):
         experiment = run.experiment
-        dataset = read(experiment.data_folder, experiment.quarantine_file)
-        if dataset.fingerprint == run.facts["data_fingerprint"]:
+        try:
             half = read_half(run, dataset, experiment.test_half)
-            drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
-            images = (experiment.test_half, dataset.fingerprint, drawn)
-            together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
+        except (OSError, ValueError) as damage:
+            logger.warning("A run is not compared: %s", damage)
+            continue
+        drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
+        images = (experiment.test_half, dataset.fingerprint, drawn)
+        together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
     return together
+
+
+def with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
+    """The finished runs and their data, each read once; runs whose data are gone or have changed are left out."""
+
+    @cache
+    def read(folder: Path, quarantine: Path | None) -> Dataset | None:
+        try:
+            return read_dataset(folder, quarantine=quarantine)
+        except (OSError, ValueError):
+            return None
+
+    for run in (run for run in runs if run.finished):
+        dataset = read(run.experiment.data_folder, run.experiment.quarantine_file)
+        if dataset and dataset.fingerprint == run.facts["data_fingerprint"]:
+            yield run, dataset

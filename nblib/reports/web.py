@@ -38,6 +38,7 @@ def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
         compared=compared,
         compared_at_first=[run["id"] for run in compared[:COMPARED_AT_FIRST]],
         chart=json.loads((TEMPLATES / "curves.vl.json").read_text("utf-8")),
+        labelled=any(row.test_split_f1 is not None for row in rows),
         synthetic=any(row.data == SYNTHETIC_MARK for row in rows),
         scripts=[Markup(script) for script in scripts],
         script_hashes=[f"sha256-{each}" for each in hashes],  # as a content security policy names scripts

@@ -19,13 +19,15 @@ except ImportError:  # Windows has no such locks
 BESIDE = re.compile(r"\.[0-9a-f]{12}\..+")  # names that `replacing` writes to
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # of file systems that do not do it, for folders at least
 
 
 @contextmanager
 def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it replaces `path` if the block succeeds and is removed if it fails.
 
-    A reader sees the old file or the new one, never half of one. The suffix is the same: some writers depend on it.
+    A reader sees the old file or the new one, never half of one, also after a power cut: what is written is on the disk
+    before it gets its name. The suffix is the same: some writers depend on it.
     Missing parent folders are created. A folder may be written too. `size` in bytes, if known, is for error messages.
 
     Raises:
@@ -36,7 +38,10 @@ def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
     beside = path.with_name(f".{uuid4().hex[:12]}.{path.name}")
     try:
         yield beside
+        for written in (beside, *beside.rglob("*")):
+            _sync(written)
         beside.replace(path)
+        _sync(path.parent)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -85,6 +90,20 @@ def write_json(path: str | Path, content: Any) -> None:
     """Writes `content` to `path` as JSON, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _sync(path: Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows does not open folders
+        return
+    file = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+    finally:
+        os.close(file)
 
 
 def _remove(path: Path) -> None:

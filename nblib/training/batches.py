@@ -29,7 +29,8 @@ def training_batches(
     """An endless series of batches, epoch after epoch, from `first_epoch` on.
 
     Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
-    `by_colour` they are what `Pixels.batch_by_colour` gives. Labels are (n, K) float32.
+    `by_colour` they are what `Pixels.batch_by_colour` gives. Labels are (n, K) float32; where the label space lacks
+    concepts, one more column has the number of those that the image has.
     """
     for epoch in count(first_epoch):
         yield from _batches(examples, batch_size, *epoch_order(len(examples), flipped_copies, seed, epoch), by_colour)
@@ -44,7 +45,10 @@ def _batches(examples: Examples, batch_size: int, rows: np.ndarray, flipped: np.
     pixels = examples.pixels.batch_by_colour if by_colour else examples.pixels.batch
     for start in range(0, len(rows), batch_size):
         part = slice(start, start + batch_size)
-        yield pixels(rows[part], flipped[part]), examples.labels[rows[part]].toarray().astype(np.float32)
+        labels = examples.labels[rows[part]].toarray().astype(np.float32)
+        if examples.left_out is not None:
+            labels = np.column_stack([labels, examples.left_out[rows[part]].astype(np.float32)])
+        yield pixels(rows[part], flipped[part]), labels
 
 
 def batches_per_epoch(examples: Examples, batch_size: int, flipped_copies: bool) -> int:
@@ -62,7 +66,8 @@ def stream(batches: partial, examples: Examples, steps: int) -> tf.data.Dataset:
         pixels = (tf.TensorSpec((None,), tf.int32), *kinds)
     else:
         pixels = tf.TensorSpec((None, *sides, None), tf.uint8)  # 1 or 3
-    signature = (pixels, tf.TensorSpec((None, examples.labels.shape[1]), tf.float32))
+    columns = examples.labels.shape[1] + (examples.left_out is not None)
+    signature = (pixels, tf.TensorSpec((None, columns), tf.float32))
     made = tf.data.Dataset.from_generator(batches, output_signature=signature)
     return made.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
 

@@ -13,12 +13,15 @@ import tensorflow as tf
 from keras import callbacks, metrics, ops
 
 from nblib.evaluation import f1_of_counts
-from nblib.experiments import Experiment, Run, best_epoch, print_epochs
+from nblib.experiments import Experiment, Run, best_epoch, naming_damage, print_epochs, read_arrays
 from nblib.system import replacing
+from nblib.training.losses import labels_of_sigmoids
+from nblib.training.models import load_best_weights
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
-MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")  # columns of the history
+# Columns of the history; those of validation only where there is one.
+MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")
 
 # What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
@@ -40,12 +43,20 @@ class SampleF1(metrics.Mean):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; y_true and y_pred are (N, K)."""
+        """Adds a batch; y_pred is (N, K), y_true also, or with a column of concepts that the label space lacks."""
         y_true = ops.cast(y_true, "float32")
         selected = ops.cast(y_pred > self.threshold, "float32")
-        true = ops.sum(y_true, axis=-1)
-        f1 = f1_of_counts(ops.sum(y_true * selected, axis=-1), true, ops.sum(selected, axis=-1), ops.maximum)
+        true, hits = ops.sum(y_true, axis=-1), ops.sum(labels_of_sigmoids(y_true, y_pred) * selected, axis=-1)
+        f1 = f1_of_counts(hits, true, ops.sum(selected, axis=-1), ops.maximum)
         return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
+
+
+class SigmoidAccuracy(metrics.BinaryAccuracy):
+    """The share of all N * K sigmoids that are on the right side of 0.5: Keras' accuracy, as in the paper."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch like that of `SampleF1`."""
+        return super().update_state(labels_of_sigmoids(y_true, y_pred), y_pred, sample_weight)
 
 
 class _FromFirstF1:
@@ -76,8 +87,12 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
 
     A plateau of the loss, which falls from the first epoch on, is Keras' own.
 
+    None where all images are trained on: a plateau could only be that of images that the network has seen.
+
     Paper: Table 3, column lr-red. (factor / patience / monitored quantity); "nothing" is a factor of None.
     """
+    if experiment.train_on == "all":
+        return []
     stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
     if experiment.lr_reduction_factor is None:
         return [stopping]
@@ -97,7 +112,7 @@ class Checkpoint(callbacks.Callback):
     def __init__(self, run: Run, plateau: list[callbacks.Callback], whole: keras.Model, show: Show | None):
         super().__init__()
         self.run, self.plateau, self.whole, self.show = run, plateau, whole, show or (lambda run: None)
-        self.rows, self.stopped, self._values = read_state(run.folder / "state.npz")
+        self.rows, self.stopped, self._values = _resumable_state(run, whole)
 
     def on_train_begin(self, logs=None):
         """Restores model, optimiser and callbacks from the saved state, and shows and prints the epochs so far."""
@@ -108,8 +123,9 @@ class Checkpoint(callbacks.Callback):
         for epoch, row in enumerate(self.rows):
             for callback in self.plateau:
                 callback.on_epoch_end(epoch, dict(row))
-        for variable, value in zip(_variables(self.model), self._values, strict=True):
-            variable.assign(value)
+        with naming_damage(self.run.folder / "state.npz"):
+            for variable, value in zip(_variables(self.model), self._values, strict=True):
+                variable.assign(value)
         self._values = []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -124,12 +140,12 @@ class Checkpoint(callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the best weights, the history and the state to resume from, in this order."""
-        self._require_finite("val_loss", float(logs["val_loss"]), "its end")
-        measured = {name: float(logs[name]) for name in MEASURED}
+        measured = {name: float(logs[name]) for name in MEASURED if name in logs}
+        self._require_finite("val_loss", measured.get("val_loss", 0.0), "its end")
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
         self.rows.append(row)
-        if best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
+        if "val_f1" not in row or best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
             save_weights(self.whole, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)
@@ -161,10 +177,11 @@ class TensorBoardCurves(callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the epoch's values at once, so that TensorBoard can follow."""
+        row = self.rows[-1]
         for curve, columns in CURVES.items():
             with self._writers[curve].as_default(step=epoch + 1):
-                for column, chart in columns.items():
-                    tf.summary.write(chart, tf.constant(self.rows[-1][column], tf.float32), metadata=SCALAR)
+                for column, chart in ((column, chart) for column, chart in columns.items() if column in row):
+                    tf.summary.write(chart, tf.constant(row[column], tf.float32), metadata=SCALAR)
             self._writers[curve].flush()
 
 
@@ -189,12 +206,36 @@ def write_state(path: Path, rows: list[dict[str, float]], model: keras.Model) ->
 
 
 def read_state(path: Path) -> tuple[list[dict[str, float]], bool, list[np.ndarray]]:
-    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, []) for no file."""
-    if not path.is_file():
+    """What `write_state` wrote: history, whether early stopping had ended it, values; ([], False, []) for no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
         return [], False, []
-    with np.load(path, allow_pickle=False) as state:
-        facts = json.loads(str(state["facts"]))
-        return facts["rows"], facts["stopped"], [state[str(number)] for number in range(len(state.files) - 1)]
+    arrays = read_arrays(path)
+    with naming_damage(path):
+        facts = json.loads(str(arrays.pop("facts")))
+        return facts["rows"], facts["stopped"], [arrays[str(number)] for number in range(len(arrays))]
+
+
+def _resumable_state(run: Run, whole: keras.Model) -> tuple[list[dict[str, float]], bool, list[np.ndarray]]:
+    """The state to resume from, as from `read_state`; an empty one, with a line that says why, where a file is damaged.
+
+    Weights of the best of those epochs could not be made again later, so they are loaded as a test.
+    """
+    initial = []
+    try:
+        rows, stopped, values = read_state(run.folder / "state.npz")
+        if rows:
+            initial = [variable.numpy() for variable in whole.variables]
+            load_best_weights(weights_only(whole), run)
+        return rows, stopped, values
+    except (FileNotFoundError, ValueError) as damage:
+        print(f"The training starts anew: {damage}")
+        for variable, value in zip(whole.variables, initial, strict=False):
+            variable.assign(value)
+        return [], False, []
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -59,10 +59,10 @@ def extract_features(
         ValueError: an image can't be read, or the backbone has no such layer.
     """
     path = _features_file(images, experiment, (*layers, "avg"))
-    if not path.is_file():
-        pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
-        _extract(feature_network(experiment, layers), pixels, path)
-    return np.load(path, mmap_mode="r")
+    if (stored := _stored(path, len(images))) is not None:
+        return stored
+    pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+    return _extract(feature_network(experiment, layers), pixels, path)
 
 
 def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Model:
@@ -100,9 +100,8 @@ def on_features(frozen: keras.Model, examples: Examples, experiment: Experiment,
 
     def cached(flipped: bool) -> np.ndarray:
         path = _features_file(examples.images, experiment, ("output", experiment.pooling, flipped))
-        if not path.is_file():
-            _extract(frozen, examples.pixels, path, flipped)
-        return np.load(path, mmap_mode="r")
+        stored = _stored(path, len(examples))
+        return _extract(frozen, examples.pixels, path, flipped) if stored is None else stored
 
     return replace(examples, pixels=Features(cached(False), cached(True) if flipped_copies else None))
 
@@ -117,14 +116,26 @@ def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) ->
     return project_path(experiment.runs) / "features" / f"{name}.npy"
 
 
-def _extract(network: keras.Model, pixels: Pixels, path: Path, flipped: bool = False) -> None:
-    """Writes the features of all pixels to `path`, part by part, so that a killed extraction can resume."""
+def _stored(path: Path, images: int) -> np.ndarray | None:
+    """The features of so many images, mapped from a file; None where it is absent, damaged or has a NaN."""
+    try:
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, TypeError, OverflowError):
+        return None
+    if features.dtype != np.float32 or features.shape[:1] != (images,):
+        return None
+    finite = all(np.isfinite(features[start : start + PART]).all() for start in range(0, images, PART))
+    return features if finite else None
+
+
+def _extract(network: keras.Model, pixels: Pixels, path: Path, flipped: bool = False) -> np.ndarray:
+    """The features of all pixels, written to `path` part by part, so that a killed extraction can resume."""
     parts = path.with_suffix("")
     starts = range(0, len(pixels), PART)
     for start in ProgressBar(starts, "features", unit_scale=PART, unit="image"):
         part = parts / f"{start:09}.npy"
-        if not part.is_file():
-            rows = np.arange(start, min(start + PART, len(pixels)))
+        rows = np.arange(start, min(start + PART, len(pixels)))
+        if _stored(part, len(rows)) is None:
             batch = pixels.batch(rows, np.full(len(rows), flipped))
             with replacing(part) as beside, retracing_warnings_suppressed():
                 np.save(beside, network.predict(batch, verbose=0))
@@ -134,3 +145,4 @@ def _extract(network: keras.Model, pixels: Pixels, path: Path, flipped: bool = F
             whole[start : start + PART] = np.load(parts / f"{start:09}.npy")
         whole.flush()
     shutil.rmtree(parts, ignore_errors=True)
+    return np.load(path, mmap_mode="r")

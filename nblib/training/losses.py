@@ -5,6 +5,9 @@ Keras takes their mean. Where devices share a batch, N is the images of one of t
 of the whole batch. Paper: section 4, experiments 9 and 10, Listings 1.2 and 1.3.
 """
 
+from collections.abc import Callable
+from functools import wraps
+
 import numpy as np
 import pandas as pd
 from keras import losses, ops
@@ -13,6 +16,16 @@ from nblib.training.devices import batch_mean
 
 # Keras' fuzz factor, the paper's K.epsilon(): keeps 0 / 0 at 0, so that Listing 1.2's guard against NaN is not needed.
 EPSILON = 1e-7
+
+
+def labels_of_sigmoids(y_true, y_pred):
+    """`y_true` without the column that follows where the label space lacks concepts (`training_batches`), (N, K)."""
+    return y_true[:, : y_pred.shape[-1]]
+
+
+def of_sigmoids(loss: Callable) -> Callable:
+    """`loss`, of the concepts in the label space only: a network can't learn those that it lacks."""
+    return wraps(loss)(lambda y_true, y_pred: loss(labels_of_sigmoids(y_true, y_pred), y_pred))
 
 
 def soft_f1(y_true, y_pred):

@@ -8,9 +8,10 @@ from itertools import pairwise
 from math import prod
 
 import keras
+import numpy as np
 from keras import applications, layers, ops
 
-from nblib.experiments import KERAS_BACKBONES, Experiment, Run
+from nblib.experiments import KERAS_BACKBONES, Experiment, Run, naming_damage
 from nblib.training.devices import dtype_policy_scope, grow_memory, strategy_scope
 from nblib.training.weights import imagenet_weights, load_backbone, weights_file
 
@@ -225,8 +226,20 @@ def trained_network(run: Run) -> keras.Model:
     """The network with the run's best weights, without preprocessing in front, on one device."""
     experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
     network = build_network(experiment, len(run.vocabulary))
-    with_preprocessing(network, experiment.backbone).load_weights(run.folder / "best.weights.h5")
+    load_best_weights(with_preprocessing(network, experiment.backbone), run)
     return network
+
+
+def load_best_weights(model: keras.Model, run: Run) -> None:
+    """Gives the network, with its preprocessing in front and not compiled, the run's best weights.
+
+    Raises:
+        FileNotFoundError, ValueError: their file is absent, or damaged; some of them may be overwritten then.
+    """
+    with naming_damage(path := run.folder / "best.weights.h5"):
+        model.load_weights(path)
+        if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+            raise ValueError("some weights are not finite")
 
 
 def with_flip_augmentation(model: keras.Model) -> keras.Model:

@@ -11,21 +11,38 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, labelled_splits, read_dataset
+from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, concatenate, labelled_splits, read_dataset
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
-from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
-from nblib.training.callbacks import Checkpoint, SampleF1, Show, TensorBoardCurves, plateau_callbacks, weights_only
+from nblib.training.callbacks import (
+    Checkpoint,
+    SampleF1,
+    Show,
+    SigmoidAccuracy,
+    TensorBoardCurves,
+    plateau_callbacks,
+    weights_only,
+)
 from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
 from nblib.training.features import on_features, split_frozen
-from nblib.training.losses import LOSSES
-from nblib.training.models import initial_weights, trained_network, with_flip_augmentation, with_preprocessing
+from nblib.training.losses import LOSSES, of_sigmoids
+from nblib.training.models import (
+    initial_weights,
+    load_best_weights,
+    trained_network,
+    with_flip_augmentation,
+    with_preprocessing,
+)
 from nblib.training.optimizers import NadamWithDecay
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What an experiment is trained on (train) and evaluated on (val1 and val2), in one label space."""
+    """What an experiment is trained on (train) and evaluated on (val1 and val2), in one label space.
+
+    With `train_on` all, train also has the images of val1 and val2.
+    """
 
     dataset: Dataset
     vocabulary: ConceptVocabulary
@@ -37,23 +54,36 @@ class TrainingData:
         """val1 or val2."""
         return getattr(self, name)
 
+    def unseen(self, experiment: Experiment) -> dict[str, Examples]:
+        """The halves that the experiment is not trained on: both, or none."""
+        return {} if experiment.train_on == "all" else {name: self.half(name) for name in ("val1", "val2")}
+
+    def summary(self, experiment: Experiment) -> str:
+        """Data, images by what they are for, and sigmoids, in one line."""
+        use = {experiment.validation_half: "to select the epoch", experiment.test_half: "to test"}
+        halves = [f"{len(self.half(name)):,} {use[name]}" for name in use if name in self.unseen(experiment)]
+        images = ", ".join([f"{len(self.train):,} images to train on", *(halves or ["none to test"])])
+        return f"{self.dataset.title}: {images}; {len(self.vocabulary):,} sigmoids"
+
 
 def load_training_data(experiment: Experiment) -> TrainingData:
     """Pixels and labels of train, val1 and val2; pixels are decoded once for all runs of the same size.
 
     `limit_images` keeps that many images of train, and as many of each half, drawn by the experiment's seed. The
-    vocabulary is always that of all of train and validation.
+    vocabulary is always chosen from all of train and validation.
 
     Raises:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
     grow_memory()  # before anything is computed, also what a notebook draws before it builds a network
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
-    splits = labelled_splits(dataset, experiment.sigmoids)
+    splits = labelled_splits(dataset, experiment.label_space(dataset))
     parts = {name: _limited(splits[name], experiment) for name in ("train", "val1", "val2")}
     if not all(map(len, parts.values())):
         raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
     parts = {name: _with_pixels(examples, experiment) for name, examples in parts.items()}
+    if experiment.train_on == "all":
+        parts["train"] = concatenate(parts.values())
     return TrainingData(dataset, parts["train"].vocabulary, **parts)
 
 
@@ -83,8 +113,9 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
     and the head is trained on them, to the same numbers but for rounding.
 
-    A finished run is returned as it is, unless `force` is set; a killed one resumes after its last whole epoch, to the
-    same numbers. `show`, such as `nblib.widgets.LiveCurves`, is called with the run after every epoch and at the end.
+    A finished run is returned as it is, unless `force` is set; results of it that are damaged are made again with its
+    best weights. A killed run resumes after its last whole epoch, to the same numbers. `show`, such as
+    `nblib.widgets.LiveCurves`, is called with the run after every epoch and at the end.
 
     Paper: sections 3.3, 3.4 and 4; the F1 on the test half at the best epoch is what Table 3 reports.
 
@@ -93,21 +124,24 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         RuntimeError: another process is training the run.
     """
     run = open_run(experiment, data.dataset, data.vocabulary)
-    if run.finished:
+    damage = _damaged_results(run, data)
+    if run.finished and not damage:
         if note := other_code(run):
             print(note)
         print_epochs(run.history, experiment.epochs)
     else:
+        if damage:
+            print(f"The results are made again with the best weights: {damage}")
         with run.lock():
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
-            fit(compile_model(model, experiment), experiment, data, whole, show)
-            weights_only(whole).load_weights(run.folder / "best.weights.h5")
-            for name in ("val1", "val2"):
-                half = data.half(name)
+            if not run.finished:
+                fit(compile_model(model, experiment), experiment, data, whole, show)
+            load_best_weights(weights_only(whole), run)
+            for name, half in data.unseen(experiment).items():
                 run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
             run.write_scores(score(run, data))
             if show:
@@ -116,10 +150,19 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     return run
 
 
+def _damaged_results(run: Run, data: TrainingData) -> str | None:
+    """Why results of a finished run, its probabilities or scores, can't be read; None if they can."""
+    if not run.finished:
+        return None
+    try:
+        _ = run.scores, [run.probabilities(name) for name in data.unseen(run.experiment)]
+    except (FileNotFoundError, ValueError) as damage:
+        return str(damage)
+    return None
+
+
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
     """`model` compiled with the experiment's loss, NAdam, mean F1 over images and accuracy. Paper: section 4.
-
-    Accuracy is Keras' own: the share of the N * K sigmoids on the right side of 0.5.
 
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
@@ -129,8 +172,8 @@ def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
-        loss = as_part_of_batch(LOSSES[experiment.loss])
-        measured = [SampleF1(), keras.metrics.BinaryAccuracy(name="accuracy")]
+        loss = as_part_of_batch(of_sigmoids(LOSSES[experiment.loss]))
+        measured = [SampleF1(), SigmoidAccuracy(name="accuracy")]
         model.compile(optimizer, loss, metrics=measured, jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
@@ -154,15 +197,18 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     plateau = plateau_callbacks(experiment)
     checkpoint = Checkpoint(run, plateau, whole, show)
     epochs_done = len(checkpoint.rows)
+    if checkpoint.rows:
+        run.write_history(checkpoint.rows)  # the file may be damaged, or an epoch ahead
     if checkpoint.stopped or epochs_done >= experiment.epochs:
         return
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
+    validation = data.unseen(experiment).get(experiment.validation_half)
     size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
     batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped),
-        validation_data=ordered_stream(data.half(experiment.validation_half), size, by_colour),
+        validation_data=validation and ordered_stream(validation, size, by_colour),
         initial_epoch=epochs_done,
         epochs=experiment.epochs,
         callbacks=[*plateau, checkpoint, *curves],
@@ -191,19 +237,24 @@ def predict_batch(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
 def score(run: Run, data: TrainingData) -> dict[str, Any]:
     """Best epoch, F1 at threshold 0.5 on both halves, F1 of the most frequent concepts there, seconds of all epochs.
 
-    The test half's F1 comes with its 95 % bootstrap confidence interval over images, [low, high].
+    Of a run trained on all images only epochs and seconds. Concepts that the label space lacks count as misses. The
+    test half's F1 comes with its 95 % bootstrap confidence interval over images, [low, high].
     """
-    f1 = {name: f1_per_image(data.half(name).labels, select(run.probabilities(name)[1])) for name in ("val1", "val2")}
-    interval, test_labels = f1_interval(f1[run.experiment.test_half]), data.half(run.experiment.test_half).labels
-    frequent, history = most_frequent_concepts(data.train.labels), run.history
+    history = run.history
+    effort = {"epochs": len(history), "seconds": round(float(history["seconds"].sum()), 1)}
+    if not data.unseen(run.experiment):
+        return effort
+    halves = {name: read_half(run, data.dataset, name) for name in ("val1", "val2")}
+    f1 = {name: f1_per_image(half.labels, select(half.probabilities)) for name, half in halves.items()}
+    interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
+    frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
     return {
         "best_epoch": best_epoch(history["val_f1"]),
-        "epochs": len(history),
+        **effort,
         "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
         "test_f1": interval.mean,
         "test_f1_interval": [interval.low, interval.high],
-        "baseline_f1": sample_f1(test_labels, constant_list(test_labels.shape, frequent)),
-        "seconds": round(float(history["seconds"].sum()), 1),
+        "baseline_f1": sample_f1(test.labels, constant_list(test.labels.shape, frequent)),
     }
 
 
@@ -218,7 +269,7 @@ def predict_test(run: Run, flip: bool = False) -> None:
     experiment = run.experiment
     dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
     run.require(dataset)
-    images = dataset.split("test")
+    images = dataset.split("test").dropna(subset="path")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
     examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)
@@ -237,7 +288,7 @@ def on_cached_features(
         return None
     frozen, head = parts
     train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
-    halves = {name: on_features(frozen, data.half(name), experiment, flipped_copies=False) for name in ("val1", "val2")}
+    halves = {name: on_features(frozen, half, experiment, False) for name, half in data.unseen(experiment).items()}
     return head, replace(data, train=train, **halves)
 
 

@@ -31,7 +31,7 @@ class LiveCurves:
         if not hasattr(get_ipython(), "kernel"):
             return
         experiment = run.experiment
-        figure = draw_training_curves({f"{experiment.experiment_name}, {experiment.validation_half}": run.history})
+        figure = draw_training_curves({f"{experiment.experiment_name}, {experiment.half}": run.history})
         plt.close(figure)  # else it would be shown once more when the cell ends
         if self.place is None:
             self.place = display(figure, display_id=True)

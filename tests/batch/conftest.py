@@ -20,13 +20,13 @@ gate, state = experiment.run_folder.parents[1] / "gate", run.folder / "state.npz
 with run.lock():
     rows = run.history.to_dict("records") if state.exists() else []
     while len(rows) < experiment.epochs:
-        rows.append({"epoch": len(rows) + 1, "loss": 0.5, "f1": 0.5, "seconds": 0.0})
+        rows.append({"epoch": len(rows) + 1, "loss": 0.5, "f1": 0.5, "learning_rate": 0.1, "seconds": 0.0})
         run.write_history(rows)
         state.touch()
         until = time.monotonic() + 300
         while not gate.exists() and time.monotonic() < until:
             time.sleep(0.05)
-    run.write_scores({"test_f1": 0.5})
+    run.write_scores({"epochs": len(rows), "seconds": 0.0})
     state.unlink()
 """
 

@@ -245,6 +245,14 @@ def test_a_signal_while_a_job_is_started_does_not_lose_the_job(planned, number):
     assert json.loads((planned[0].log_dir / "job.json").read_text())["job_id"] == "1"
 
 
+@pytest.mark.parametrize("content", [["local", "4711"], {"place": "nowhere", "job_id": "-5", "slot": 0, "began": 0}])
+def test_a_run_whose_job_file_names_no_job_is_started(planned, content, capsys):
+    write_json(planned[1].log_dir / "job.json", content)
+    assert len(run_batch(planned, Nowhere(finish)).done) == 3
+    line = f"{planned[1].log_dir / 'job.json'} names no job, so that {planned[1].name} is started"
+    assert line in capsys.readouterr().err
+
+
 def test_two_batches_do_not_run_in_one_folder_at_a_time(planned):
     log = planned[0].log_dir.parent.parent / "batch.log"
     log.parent.mkdir(parents=True)

@@ -1,10 +1,12 @@
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from batch.batches import execution, text_of, wait_for
+from benchmarks.mutations import mutated
 
-from nblib.batch.outcome import is_complete, judge
+from nblib.batch.outcome import failing_cell, is_complete, judge
 from nblib.system import write_json
 
 
@@ -50,3 +52,32 @@ def test_a_run_that_another_process_trains_is_tried_again(tmp_path):
     cell = {"cell_type": "code", "source": "run = train()", "execution_count": 3, "outputs": [error]}
     write_json(tmp_path / "notebook.ipynb", {"cells": [cell]})
     assert judge(tmp_path / "notebook.ipynb", tmp_path).transient
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    [None, [], "text", {"metadata": None}, {"metadata": {"papermill": []}},
+     {"metadata": {"papermill": {"end_time": 1}}}, {"cells": None}, {"cells": [None, "text"]},
+     {"cells": [{"outputs": None, "source": "1", "execution_count": 1}]},
+     {"cells": [{"outputs": [None, {"output_type": "error"}], "source": "1", "execution_count": 1}]},
+     {"cells": [{"outputs": [{"output_type": "error", "ename": "E", "evalue": "e"}], "source": None}]}],
+)  # fmt: skip
+def test_a_damaged_notebook_is_not_complete_and_has_no_failing_cell(tmp_path, notebook):
+    write_json(tmp_path / "notebook.ipynb", notebook)
+    write_json(tmp_path / "ended.json", notebook)
+    assert not is_complete(tmp_path / "notebook.ipynb")
+    assert judge(tmp_path / "notebook.ipynb", tmp_path) == ("its process was killed", True)
+
+
+def test_whatever_a_notebook_holds_its_outcome_is_a_reason(tmp_path):
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "no"}
+    cell = {"cell_type": "code", "source": ["run = ", "train()"], "execution_count": 3, "outputs": [error]}
+    path, rng = tmp_path / "notebook.ipynb", np.random.default_rng(15)
+    write_json(path, {"cells": [cell], "metadata": {"papermill": {"end_time": "2026", "exception": True}}})
+    assert failing_cell(path) == "cell 3: ValueError: no\n    run = train()" and not is_complete(path)
+    content = path.read_bytes()
+    for _ in range(200):
+        path.write_bytes(mutated(content, rng))
+        assert judge(path, tmp_path).reason and is_complete(path) in (True, False)
+    path.write_text(100_000 * "[")
+    assert judge(path, tmp_path).transient and not is_complete(path)

@@ -1,10 +1,17 @@
 import os
+import subprocess
+import sys
+from dataclasses import asdict
 
+import numpy as np
+import psutil
 import pytest
 from batch.batches import execution, text_of, wait_for
+from benchmarks.mutations import mutated
 
 from nblib.batch.outcome import is_complete
-from nblib.batch.places import Slurm, slots
+from nblib.batch.places import Job, Slurm, read_job, slots
+from nblib.system import write_json
 
 
 def test_each_run_has_a_gpu_of_those_that_may_be_used(monkeypatch):
@@ -40,3 +47,42 @@ def test_parallel_runs_see_one_gpu_each_and_the_next_run_sees_the_free_one(place
     assert text_of(tmp_path / "c/notebook.ipynb").strip() == "7"
     assert is_complete(tmp_path / "c/notebook.ipynb")
     assert (tmp_path / "c/ended.json").read_text().split() == ["{", '"code":', "0", "}"]
+
+
+@pytest.fixture
+def foreign():
+    """A process of this machine that no batch has started."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+def test_a_process_that_is_not_the_worker_of_the_job_is_neither_waited_for_nor_killed(place, foreign):
+    began = foreign.create_time()
+    jobs = [Job("local", str(foreign.pid), 0, began), Job("local", str(foreign.pid), 0, began - 3600)]
+    jobs += [Job("local", number, 0, began) for number in ("-5", "0", "12_3", "99999999999999999999", "")]
+    assert place.running(jobs) == set()
+    assert place.stop(jobs) == "" and foreign.is_running()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "{", 10_000 * "[", '{"place": "local"}', '{"place": "local", "job_id": "-5"}',
+     '{"place": "local", "job_id": 12}', '{"place": "local", "job_id": "1", "slot": -1}',
+     '{"place": "local", "job_id": "1", "began": NaN}', '{"place": "local", "job_id": "1", "began": "now"}'],
+)  # fmt: skip
+def test_a_file_that_names_no_job_names_none(tmp_path, text):
+    (tmp_path / "job.json").write_text(text)
+    assert read_job(tmp_path / "job.json") is None
+
+
+def test_a_job_is_read_as_it_was_written_and_from_any_other_content_it_is_one_or_none(place, tmp_path):
+    path, rng = tmp_path / "job.json", np.random.default_rng(15)
+    for job in (Job("local", "4711", 1, 1764000000.25), Job("slurm", "12_3")):
+        write_json(path, asdict(job))
+        assert read_job(path) == job
+        content = path.read_bytes()
+        for _ in range(200):
+            path.write_bytes(mutated(content, rng))
+            read = read_job(path)
+            assert read is None or place.running([read]) == set()

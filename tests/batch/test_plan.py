@@ -69,6 +69,17 @@ def test_papermill_makes_of_the_command_the_experiment_that_was_planned(tmp_path
     assert run.experiment.data == "my data" and run.experiment.weights is None
 
 
+def test_all_is_training_on_all_images():
+    planned = plan_runs([TOP / "params/table3/09_vgg16_f1_times_bce.yaml"], ["val1", "all"], SAMPLE, {"epochs": "7"})
+    assert {run.name.partition("/")[2]: run.arguments[-2:] for run in planned} == {
+        "val1": ("validation_half", "val1"), "all": ("train_on", "all")
+    }  # fmt: skip
+    (everything,) = (run.experiment for run in planned if run.experiment.train_on == "all")
+    assert everything.run_folder.name == "all" and everything.epochs == 7
+    with pytest.raises(ValueError, match="a batch does not accept -p train_on: give the halves by --halves"):
+        plan_runs(TABLE_3, parameters={"train_on": "all"})
+
+
 def test_errors_of_all_runs_are_reported_before_any_starts():
     with pytest.raises(ValueError, match=r"^unknown parameter 'ephocs': did you mean 'epochs'\? \(.*01_.*, .*10_"):
         plan_runs(TABLE_3, parameters={"ephocs": "3"})
@@ -101,7 +112,10 @@ def test_outside_of_a_project_the_missing_notebook_is_named(tmp_path, monkeypatc
 def begin(run, dataset):
     """Leaves what a run leaves first."""
     facts = {"experiment": run.experiment.model_dump(), "identity": run.experiment.identity(dataset.fingerprint)}
-    write_json(run.run.folder / "experiment.json", {**facts, "data_fingerprint": dataset.fingerprint})
+    write_json(
+        run.run.folder / "experiment.json",
+        {**facts, "data": "", "data_fingerprint": dataset.fingerprint, "provenance": {}},
+    )
 
 
 def test_all_folders_that_hold_runs_with_other_parameters_are_reported_at_once(sample, tmp_path):

@@ -21,6 +21,8 @@ from nblib.data.counting import (
     most_frequent,
 )
 from nblib.data.examples import Examples
+from nblib.data.label_space import choose_concepts
+from nblib.data.vocabulary import ConceptVocabulary
 
 A, B, C, D = (f"C000000{number}" for number in range(1, 5))
 SIX = pd.DataFrame(
@@ -172,8 +174,7 @@ def test_indicative_concepts_have_the_highest_f1_as_a_detector(generated):
 
 def test_the_ceiling_worked_out_by_hand(six):
     """Train has A 2, B 2, C 1, D 0. Validation: y = {A, B, D}, z = {C}; with A and B alone y scores 4/5, z 0."""
-    train, validation = six.where(split="train"), six.where(split="val")
-    table = f1_ceiling(validation.labels, concept_counts(train), [0, 1, 2, 3])
+    table = f1_ceiling(six.where(split="val"), {n: choose_concepts(six.images, n) for n in (0, 1, 2, 3)})
     assert table["concepts"].tolist() == [4, 3, 2, 0]
     assert table["occurrences"].tolist() == [1, 0.75, 0.5, 0]
     assert table["f1"].tolist() == pytest.approx([1, (0.8 + 1) / 2, 0.8 / 2, 0])
@@ -181,13 +182,15 @@ def test_the_ceiling_worked_out_by_hand(six):
 
 def test_the_ceiling_is_the_score_of_perfect_predictions_without_the_rare_concepts(generated):
     dense = generated.labels.toarray()
-    for minimum, row in f1_ceiling(generated.labels, concept_counts(generated), [1, 20, 60, 200]).iterrows():
-        predicted = dense * (concept_counts(generated).to_numpy() >= minimum)
+    counts = concept_counts(generated)
+    spaces = {minimum: ConceptVocabulary(tuple(counts.index[counts >= minimum])) for minimum in (1, 20, 60, 200)}
+    for minimum, row in f1_ceiling(generated, spaces).iterrows():
+        predicted = dense * (counts.to_numpy() >= minimum)
         assert row["f1"] == pytest.approx(f1_score(dense, predicted, average="samples", zero_division=0))
 
 
 def test_images_without_a_concept_are_left_out_of_the_ceiling(six):
-    assert f1_ceiling(six.labels, concept_counts(six), [1]).loc[1, "f1"] == 1
+    assert f1_ceiling(six, {"all": six.vocabulary}).loc["all", "f1"] == 1
 
 
 def test_a_generated_label_set_has_the_requested_size(generated):

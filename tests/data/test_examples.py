@@ -127,9 +127,8 @@ def test_images_without_a_concept_are_left_out_after_the_halves_are_drawn(datase
 
 
 def test_the_label_space_can_be_padded(dataset):
-    assert {examples.labels.shape[1] for examples in labelled_splits(dataset, sigmoids=9).values()} == {9}
-    with pytest.raises(ValueError, match="at least the 3 concepts"):
-        labelled_splits(dataset, sigmoids=2)
+    splits = labelled_splits(dataset, labelled_splits(dataset)["train"].vocabulary.padded(9))
+    assert {examples.labels.shape[1] for examples in splits.values()} == {9} and splits["val1"].left_out is None
 
 
 def test_without_test_images_there_is_no_test_split(dataset):

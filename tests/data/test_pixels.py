@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nblib.data.pixel_store import PixelStore
-from nblib.data.pixels import DecodedPixels
+from nblib.data.pixels import DecodedPixels, JoinedPixels
 
 SIZE = 5
 IMAGES = [np.random.default_rng(row).integers(0, 256, (SIZE, SIZE, 3)[: 2 + (row % 4 == 0)], dtype=np.uint8)
@@ -12,9 +12,11 @@ IMAGES = [np.random.default_rng(row).integers(0, 256, (SIZE, SIZE, 3)[: 2 + (row
 EXPECTED = np.stack([np.broadcast_to(image.reshape(SIZE, SIZE, -1), (SIZE, SIZE, 3)) for image in IMAGES])
 
 
-@pytest.fixture(params=["decoded", "cached"])
+@pytest.fixture(params=["decoded", "cached", "joined"])
 def pixels(request, tmp_path):
     """Twelve images; 0, 4 and 8 are in colour."""
+    if request.param == "joined":
+        return JoinedPixels([DecodedPixels(part, SIZE, np.asarray) for part in (IMAGES[:5], IMAGES[5:6], IMAGES[6:])])
     if request.param == "decoded":
         return DecodedPixels(IMAGES, SIZE, np.asarray)
     return PixelStore(tmp_path / "store", "key", SIZE, IMAGES, np.asarray).load()

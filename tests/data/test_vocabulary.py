@@ -152,3 +152,11 @@ def test_selecting_nothing_is_as_accurate_as_the_labels_are_sparse():
     accuracy = accuracy_score(truth.ravel(), np.zeros(truth.size))
     assert accuracy == pytest.approx(1 - label_statistics(labelled)["label density"])
     assert round(1 - LABEL_STATISTICS["label density"], 4) == round(1 - 907_718 / (80_723 * 3_047), 4) == 0.9963
+
+
+def test_probabilities_are_converted_to_the_columns_of_another_vocabulary():
+    small, large = ConceptVocabulary(("C0000002", "C0000004")), ConceptVocabulary(("C0000001", "C0000002", "C0000003"))
+    probabilities = np.array([[0.25, 0.5]], "float32")
+    converted = small.convert(probabilities, large)
+    assert converted.tolist() == [[0, 0.25, 0]] and converted.dtype == np.float32
+    assert small.convert(probabilities, small) is probabilities

@@ -11,6 +11,7 @@ from nblib.data import ConceptVocabulary
 from nblib.ensembles.ablation import (
     Configuration,
     ablation_table,
+    add_runs,
     finished_runs,
     out_of_fold,
     pool_members,
@@ -171,16 +172,32 @@ def test_a_run_as_a_member_has_the_rows_and_columns_of_the_examples(run):
     assert member["val1"].probabilities == pytest.approx(np.array([[0.5], [0.2]]))
     with pytest.raises(FileNotFoundError, match="no probabilities of test"):
         run_as_member(run, {**asked, "test": asked["val1"]})
-    two = ConceptVocabulary(("C0000002", "C0000009"))
-    with pytest.raises(ValueError, match="no sigmoid for 1 concepts"):
-        run_as_member(run, {"val1": labelled(["val1_a"], two, sparse.csr_array((1, 2)))})
+    two = ConceptVocabulary(("C0000002", "C0000009"))  # the run has no sigmoid for the second
+    member = run_as_member(run, {name: labelled([f"{name}_a"], two, sparse.csr_array((1, 2))) for name in asked})
+    assert member["val2"].probabilities == pytest.approx(np.array([[0.2, 0]]))
     with pytest.raises(ValueError, match="did not predict 2 images of val1"):
         run_as_member(run, {"val1": asked["val2"]})
 
 
+def test_a_run_trained_on_all_images_joins_those_of_the_halves_for_test_only(run, sample_dataset, tmp_path):
+    label = sparse.csr_array(np.ones((2, 1), np.uint8))
+    second = ConceptVocabulary(("C0000002",))
+    asked = {name: labelled([f"{name}_a", f"{name}_b"], second, label) for name in ("val1", "val2", "test")}
+    seen = open_run(Experiment(runs=str(tmp_path), train_on="all"), sample_dataset, run.vocabulary)
+    for each, shift in ((run, 0), (seen, 0.5)):
+        probabilities = np.array([[0, 0.1, 0], [0, 0.3, 0]], np.float32) + shift
+        each.write_probabilities("test", np.array(["test_a", "test_b"]), probabilities)
+    name, alone = run.experiment.experiment_name, add_runs({"val1": {}, "val2": {}}, [seen], asked)
+    assert alone == {"val1": {}, "val2": {}}
+    members = add_runs({"val1": {}, "val2": {}}, [seen, run], asked)
+    assert members["val2"] == {} and list(members["val1"]) == [name]
+    assert members["val1"][name]["test"].probabilities == pytest.approx(np.array([[0.35], [0.55]]))
+    assert members["val1"][name]["val2"].probabilities == pytest.approx(np.array([[0.2], [0.5]]))
+
+
 def test_finished_runs_on_these_data_are_found(run, sample_dataset):
     assert finished_runs(run.folder.parent.parent, sample_dataset) == []
-    run.write_scores({})
+    run.write_scores({"epochs": 1, "seconds": 9.5})
     assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
     other = replace(sample_dataset, images=sample_dataset.images.head(3))
     assert finished_runs(run.folder.parent.parent, other) == []

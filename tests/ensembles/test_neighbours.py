@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from labelled import labelled
 from scipy import sparse
+from sklearn.neighbors import NearestNeighbors
 
 from nblib.ensembles.neighbours import Index, tune_vote
 
@@ -28,18 +29,18 @@ def test_neighbours_are_those_with_the_smallest_angle_whatever_their_length(inde
 
 def test_with_inverse_temperature_0_each_neighbour_has_one_vote(index):
     votes = index.vote(index.neighbours(FEATURES[:1], 3))
-    np.testing.assert_allclose(votes, [[2 / 3, 2 / 3, 0]], atol=1e-6)
+    np.testing.assert_allclose(votes.toarray(), [[2 / 3, 2 / 3, 0]], atol=1e-6)
 
 
 def test_a_vote_weighs_the_exponential_of_the_similarity(index):
     """Cosines 1, 0.5 and 0, inverse temperature 2 ln 2: weights 4, 2 and 1 of 7."""
     votes = index.vote(index.neighbours(FEATURES[:1], 3), inverse_temperature=2 * np.log(2))
-    np.testing.assert_allclose(votes, [[6 / 7, 3 / 7, 0]], atol=1e-6)
+    np.testing.assert_allclose(votes.toarray(), [[6 / 7, 3 / 7, 0]], atol=1e-6)
 
 
 def test_with_a_large_inverse_temperature_the_nearest_decides(index):
     votes = index.vote(index.neighbours(FEATURES, 4), inverse_temperature=200)
-    np.testing.assert_allclose(votes, LABELS.toarray(), atol=1e-6)
+    np.testing.assert_allclose(votes.toarray(), LABELS.toarray(), atol=1e-6)
 
 
 def test_more_neighbours_than_images_are_all_images(index):
@@ -51,13 +52,38 @@ def test_the_first_neighbours_are_the_most_similar(index):
 
 
 def test_the_others_are_all_but_the_image_itself(index):
-    assert index.others(2).rows.tolist() == [[1, 2], [2, 0], [1, 0], [2, 1]]
+    everything, all_allowed = np.arange(4), np.ones(4, bool)
+    assert index.others(everything, all_allowed, 2).rows[[0, 1, 3]].tolist() == [[1, 2], [2, 0], [2, 1]]
+    assert index.others(everything, all_allowed, 1).rows.tolist() == [[1], [2], [1], [2]]
 
 
 def test_images_with_the_same_features_are_neighbours_of_each_other():
     index = index_of(np.ones((4, 2)), sparse.csr_array(np.eye(4, dtype=np.uint8)))
-    for image, others in enumerate(index.others(2).rows):
+    for image, others in enumerate(index.others(np.arange(4), np.ones(4, bool), 2).rows):
         assert len({image, *others}) == 3
+
+
+@pytest.mark.parametrize("found", [200, 6])  # with 6 found per image, most have to be searched again
+def test_masked_neighbours_are_those_of_a_search_among_the_allowed_as_scikit_learn_makes_it(found, monkeypatch):
+    monkeypatch.setattr("nblib.ensembles.neighbours.FOUND", found)
+    monkeypatch.setattr("nblib.ensembles.neighbours.BLOCK", 1_000)
+    rng = np.random.default_rng(0)
+    features, allowed = rng.normal(size=(300, 8)).astype("float32"), rng.random(300) < 0.5
+    index = index_of(features, sparse.csr_array((300, 3), dtype=np.uint8))
+    for queries, skip in ((np.flatnonzero(~allowed), 0), (np.flatnonzero(allowed), 1)):
+        theirs = NearestNeighbors(metric="cosine", algorithm="brute").fit(features[allowed])
+        distances, rows = theirs.kneighbors(features[queries], 5 + skip)
+        ours = index.others(queries, allowed, 5)
+        np.testing.assert_array_equal(ours.rows, np.flatnonzero(allowed)[rows[:, skip:]])
+        np.testing.assert_allclose(ours.similarities, 1 - distances[:, skip:], atol=1e-5)
+
+
+def test_each_image_is_searched_once_whatever_is_allowed(index, monkeypatch):
+    index.others(np.array([0, 1]), np.array([False, True, True, True]), 2)
+    searched = []
+    monkeypatch.setattr("nblib.ensembles.neighbours._search", lambda *arguments: searched.append(arguments))
+    found = index.others(np.array([1, 0]), np.array([True, False, True, True]), 2)
+    assert found.rows.tolist() == [[2, 0], [2, 3]] and not searched
 
 
 def test_the_tuned_vote_has_the_best_f1(index):
@@ -65,15 +91,3 @@ def test_the_tuned_vote_has_the_best_f1(index):
     nearest = index.neighbours(FEATURES[:1], 4)
     assert tune_vote(index, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), inverse_temperatures=(0,)) == (1, 0)
     assert tune_vote(index, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), inverse_temperatures=(0,)) == (3, 0)
-
-
-@pytest.mark.parametrize("images", [50, 400])
-def test_faiss_finds_what_scikit_learn_finds(images, monkeypatch):
-    pytest.importorskip("faiss")
-    features = np.random.default_rng(0).normal(size=(images, 16)).astype("float32")
-    index = index_of(features, sparse.csr_array((images, 3), dtype=np.uint8))
-    by_sklearn = index.neighbours(features[:20] + 0.01, 5)
-    monkeypatch.setattr("nblib.ensembles.neighbours.FAISS_FROM", 0)
-    by_faiss = index_of(features, index.examples.labels).neighbours(features[:20] + 0.01, 5)
-    np.testing.assert_array_equal(by_faiss.rows, by_sklearn.rows)
-    np.testing.assert_allclose(by_faiss.similarities, by_sklearn.similarities, atol=1e-5)

@@ -21,6 +21,7 @@ from nblib.evaluation.decision_rules import (
 from nblib.evaluation.metrics import f1_per_image, sample_f1
 from nblib.evaluation.selection import select
 from nblib.experiments import Run, read_half
+from nblib.system import write_json
 
 
 def made_half(name, seed, images=150, concepts=12, doubt=0.8):
@@ -34,6 +35,14 @@ def made_half(name, seed, images=150, concepts=12, doubt=0.8):
 
 
 VAL1, VAL2 = made_half("val1", 1), made_half("val2", 2)
+
+
+def test_without_an_unseen_half_there_is_no_rule_to_fit():
+    with pytest.raises(
+        ValueError,
+        match="rule 'top_k' is tuned on an unseen half; a run trained on all images has none: use the rule 'threshold'",
+    ):
+        fit_rule("top_k", None)
 
 
 def test_the_rule_of_the_paper_is_not_tuned():
@@ -172,8 +181,13 @@ def kept_run(folder, dataset, name, image_ids, probabilities, vocabulary):
     run = Run(folder)
     run.write_probabilities(name, image_ids, probabilities)
     (folder / "vocabulary.txt").write_text("\n".join(vocabulary.concepts))
-    (folder / "experiment.json").write_text(f'{{"data_fingerprint": "{dataset.fingerprint}"}}')
+    write_facts(folder, dataset.fingerprint)
     return run
+
+
+def write_facts(folder, data_fingerprint):
+    facts = {"experiment": {}, "identity": "", "data": "", "data_fingerprint": data_fingerprint, "provenance": {}}
+    write_json(folder / "experiment.json", facts)
 
 
 def test_a_half_is_read_from_a_run_with_the_truth_of_its_images(sample_dataset, tmp_path):
@@ -188,6 +202,6 @@ def test_a_half_is_read_from_a_run_with_the_truth_of_its_images(sample_dataset, 
 
 
 def test_other_data_than_the_run_s_are_refused(sample_dataset, tmp_path):
-    (tmp_path / "experiment.json").write_text('{"data_fingerprint": "other"}')
+    write_facts(tmp_path, "other")
     with pytest.raises(ValueError, match="was trained on data other"):
         read_half(Run(tmp_path), sample_dataset, "val1")

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from nblib.data import ConceptVocabulary, Dataset, read_dataset
-from nblib.evaluation import error_analysis
+from nblib.evaluation import SECONDARY_2025, error_analysis
 from nblib.evaluation.metrics import f1_per_image, sample_f1
 
 A, B, C, D = CONCEPTS = ("C0000001", "C0000002", "C0000003", "C0000004")
@@ -157,7 +157,7 @@ def test_the_secondary_score_on_rocov2_is_1_for_what_was_curated(real_data):
     image_ids = images["image_id"]
 
     def score(answers):
-        return error_analysis.secondary_f1(dataset, image_ids, answers, error_analysis.SECONDARY_2025)
+        return error_analysis.secondary_f1(dataset, image_ids, answers, SECONDARY_2025)
 
     assert score([dataset.manual_concepts.get(image_id, ()) for image_id in image_ids]) == 1
     assert 0.9 < score(images["concepts"]) < 1

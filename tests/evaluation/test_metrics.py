@@ -122,6 +122,9 @@ def test_the_sweep_equals_the_loop_over_thresholds(seed, precision):
     swept = f1_by_threshold(labels, probabilities, thresholds)
     assert swept == pytest.approx(one_by_one(labels, probabilities, thresholds), abs=1e-12)
     assert np.array_equal(swept, f1_by_threshold(sparse.csr_array(labels), probabilities, thresholds))
+    few = np.where(probabilities > 0.2, probabilities, 0).astype(np.float32)  # SciPy has no float16
+    as_dense, as_sparse = (f1_by_threshold(labels, each, thresholds) for each in (few, sparse.csr_array(few)))
+    assert np.array_equal(as_dense, as_sparse)
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])

@@ -1,4 +1,5 @@
 import math
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from nblib.data import read_concept_lines
-from nblib.evaluation.submission import check_submission, evaluate, read_submission, score_submissions, write_submission
+from nblib.evaluation.challenge import SECONDARY_2025, YEARS
+from nblib.evaluation.submission import evaluate, evaluate_secondary, read_truth, write_submission
+from nblib.evaluation.submission_check import check_submission, read_submission
 
 IMAGE_IDS = ["ROCO2_CLEF_00001", "ROCO2_CLEF_00002", "ROCO2_CLEF_00003"]
 CONCEPT_LISTS = [("C0000001", "C0000002"), (), ("C0000003",)]
@@ -39,30 +42,36 @@ def with_random_errors(truth, seed):
 
 # ---- write and read
 
+LINES = "ID,CUIs\nROCO2_CLEF_00001,C0000001;C0000002\nROCO2_CLEF_00002,\nROCO2_CLEF_00003,C0000003\n"
+FORMS = {
+    2020: LINES.removeprefix("ID,CUIs\n").replace(",", "\t"),
+    2022: LINES.removeprefix("ID,CUIs\n").replace(",", "|"),
+    2024: LINES,
+    2026: LINES,
+}
 
-@pytest.mark.parametrize(
-    ("separator", "content"),
-    [
-        ("tab", "ROCO2_CLEF_00001\tC0000001;C0000002\nROCO2_CLEF_00002\t\nROCO2_CLEF_00003\tC0000003\n"),
-        ("pipe", "ROCO2_CLEF_00001|C0000001;C0000002\nROCO2_CLEF_00002|\nROCO2_CLEF_00003|C0000003\n"),
-        ("csv", "ID,CUIs\nROCO2_CLEF_00001,C0000001;C0000002\nROCO2_CLEF_00002,\nROCO2_CLEF_00003,C0000003\n"),
-    ],
-)
-def test_a_submission_is_written_in_the_form_of_its_year_and_read_back(tmp_path, separator, content):
-    path = write_submission(tmp_path / "submission.txt", IMAGE_IDS, CONCEPT_LISTS, separator)
-    assert path.read_bytes() == content.encode()
-    assert read_submission(path) == dict(zip(IMAGE_IDS, CONCEPT_LISTS, strict=True))
-    assert [str(problem) for problem in check_submission(path, IMAGE_IDS) if problem.serious] == []
+
+@pytest.mark.parametrize("year", YEARS)
+def test_a_submission_is_written_in_the_form_of_its_year_and_read_back(tmp_path, year):
+    path = write_submission(tmp_path / "submission", IMAGE_IDS, CONCEPT_LISTS, year)
+    if year < 2024:
+        assert path.read_bytes() == FORMS[year].encode()
+    else:
+        with ZipFile(path) as archive:
+            assert archive.namelist() == ["submission.csv"]
+            assert archive.read("submission.csv") == FORMS[year].encode()
+    assert read_submission(path, year) == dict(zip(IMAGE_IDS, CONCEPT_LISTS, strict=True))
+    assert [str(problem) for problem in check_submission(path, IMAGE_IDS, year) if problem.serious] == []
+
+
+def test_a_submission_written_twice_is_the_same_file(tmp_path):
+    files = {write_submission(tmp_path / name, ["A"], [("C1",)], 2026).read_bytes() for name in ("one.zip", "two.zip")}
+    assert len(files) == 1
 
 
 def test_tab_is_the_default_separator(tmp_path):
     path = write_submission(tmp_path / "submission.txt", ["A"], [("C0000001",)])
     assert path.read_text() == "A\tC0000001\n"
-
-
-def test_an_unknown_separator_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="one of tab, pipe, csv; received ';'"):
-        write_submission(tmp_path / "submission.txt", ["A"], [()], ";")
 
 
 def test_too_few_concept_lists_are_refused_and_nothing_is_written(tmp_path):
@@ -74,100 +83,27 @@ def test_too_few_concept_lists_are_refused_and_nothing_is_written(tmp_path):
 def test_lower_case_concepts_are_upper_cased_when_read(tmp_path):
     path = tmp_path / "submission.txt"
     path.write_text("A\tc0000001;C0000002\n")
-    assert read_submission(path) == {"A": ("C0000001", "C0000002")}
+    assert read_submission(path) == read_truth(path) == {"A": ("C0000001", "C0000002")}
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "submission.txt is empty; expected lines"),
-        ("ID,CUIs\n", "submission.txt is empty; expected lines"),
-        ("A\tC0000001\nA\tC0000002\n", "submission.txt:2: duplicate image_id A; keep one line per image"),
+        ("", "truth.txt is empty; expected lines"),
+        ("ID,CUIs\n", "truth.txt is empty; expected lines"),
+        ("A\tC0000001\nA\tC0000002\n", "truth.txt:2: duplicate image_id A; keep one line per image"),
     ],
 )
-def test_a_file_that_is_not_a_submission_is_refused(tmp_path, content, sentence):
-    (tmp_path / "submission.txt").write_text(content)
+def test_a_file_that_is_not_a_truth_is_refused(tmp_path, content, sentence):
+    (tmp_path / "truth.txt").write_text(content)
     with pytest.raises(ValueError, match=sentence):
-        read_submission(tmp_path / "submission.txt")
+        read_truth(tmp_path / "truth.txt")
 
 
-def test_a_missing_file_is_named(tmp_path):
+@pytest.mark.parametrize("read", [read_truth, read_submission])
+def test_a_missing_file_is_named(tmp_path, read):
     with pytest.raises(FileNotFoundError, match=r"no file .*submission\.txt; expected lines"):
-        read_submission(tmp_path / "submission.txt")
-
-
-# ---- check
-
-MANY = ";".join(f"C{number:07}" for number in range(1, 102))
-REJECTED = {
-    "an image missing": ("A\tC0000001\n", "", "B is missing; every test image needs a line."),
-    "an unknown image": ("A\tC0000001\nB\tC0000001\nX\tC0000001\n", ":3", "'X' is none of the 2 test images."),
-    "an image repeated": ("A\tC0000001\nB\tC0000001\nA\tC0000001\n", ":3",
-                          "duplicate image_id A; one line per image."),
-    "a concept repeated": ("A\tC0000001\nB\tC0000001;C0000002;C0000001\n", ":2",
-                           "duplicate concept C0000001; write each once."),
-    "a concept repeated in another case": ("A\tC0000001\nB\tC0000001;c0000001\n", ":2",
-                                           "duplicate concept C0000001; write each once."),
-    "over 100 concepts": (f"A\t{MANY}\nB\tC0000001\n", ":1", "101 concepts; at most 100 are allowed."),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", REJECTED)
-def test_the_check_finds(tmp_path, kind):
-    content, line, sentence = REJECTED[kind]
-    path = tmp_path / "submission.txt"
-    path.write_text(content)
-    (problem,) = check_submission(path, ["A", "B"])
-    assert (problem.where, problem.what, problem.serious) == (f"{path}{line}", sentence, True)
-
-
-@pytest.mark.parametrize("line", ["B|C0000001", "B C0000001", "B\tC0000001\tC0000002", "B,C0000001;C0000002"])
-def test_a_line_in_another_form_than_the_first_is_found(tmp_path, line):
-    path = tmp_path / "submission.txt"
-    path.write_text(f"A\tC0000001\n{line}\n")
-    problems = check_submission(path, ["A", "B"])
-    expected = f"{path}:2: expected image_id, one '\\t', and concepts joined by `;`."
-    assert str(problems[0]) == expected and problems[0].serious
-
-
-def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path):
-    (tmp_path / "submission.txt").write_bytes(b"\xef\xbb\xbfA\tC0000001\r\nB\tC0000002\r\n")
-    assert check_submission(tmp_path / "submission.txt", ["A", "B"]) == []
-
-
-def test_exactly_a_hundred_concepts_are_accepted(tmp_path):
-    (tmp_path / "submission.txt").write_text(f"A\t{MANY.removesuffix(';C0000101')}\n")
-    assert check_submission(tmp_path / "submission.txt", ["A"]) == []
-
-
-def test_an_image_without_concepts_is_reported_but_accepted(tmp_path):
-    (tmp_path / "submission.txt").write_text("A\t\n")
-    (problem,) = check_submission(tmp_path / "submission.txt", ["A"])
-    assert not problem.serious
-    assert problem.what == "no concept for A; it scores 0 (`nomissing` avoids that)."
-
-
-def test_all_rejections_are_reported(tmp_path):
-    (tmp_path / "submission.txt").write_text("X\tC0000001;C0000001\n")
-    assert len(check_submission(tmp_path / "submission.txt", ["A", "B"])) == 4
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (None, ": there is no such file."),
-        (
-            b"A\t\xff\n",
-            ":1: byte 2 is not UTF-8 but looks like Latin-1 (Windows-1252); save the file as UTF-8 and try again.",
-        ),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_one_problem(tmp_path, content, sentence):
-    path = tmp_path / "submission.txt"
-    if content:
-        path.write_bytes(content)
-    (problem,) = check_submission(path, ["A"])
-    assert str(problem) == f"{path}{sentence}"
+        read(tmp_path / "submission.txt")
 
 
 # ---- evaluate
@@ -220,19 +156,66 @@ def test_the_score_is_that_of_scikit_learn_image_by_image(sample_dataset):
 def test_a_header_a_pipe_and_lower_case_change_no_score(sample_dataset, tmp_path):
     labelled = sample_dataset.split("train")
     truth, answer = with_random_errors(dict(zip(labelled["image_id"], labelled["concepts"], strict=True)), seed=2)
+    lowered = [[concept.lower() for concept in concepts] for concepts in answer.values()]
     scores = set()
-    for separator in ("tab", "pipe", "csv"):
-        lowered = [[concept.lower() for concept in concepts] for concepts in answer.values()]
-        write_submission(tmp_path / f"submission_{separator}.txt", answer.keys(), lowered, separator)
-        write_submission(tmp_path / "truth.csv", truth.keys(), truth.values(), separator)
-        scores.add(
-            evaluate(read_submission(tmp_path / "truth.csv"), read_submission(tmp_path / f"submission_{separator}.txt"))
-        )
+    for year in (2020, 2022, 2024):
+        path = write_submission(tmp_path / "submission", answer.keys(), lowered, year)
+        write_submission(tmp_path / "truth.csv", truth.keys(), truth.values(), year if year < 2024 else 2020)
+        scores.add(evaluate(read_truth(tmp_path / "truth.csv"), read_submission(path)))
     assert scores == {evaluate(truth, answer)}
-    by_file = score_submissions(tmp_path, truth)
-    assert by_file == dict.fromkeys(
-        ["submission_csv.txt", "submission_pipe.txt", "submission_tab.txt"], evaluate(truth, answer)[0]
-    )
+
+
+# ---- the scores of 2026
+
+
+def in_2026(truth, answer):
+    """The primary score as the rules of 2026 word it, with sets and one image at a time."""
+    scores = []
+    for image_id, true in truth.items():
+        true, said = set(true) or {""}, set(answer[image_id]) or {""}
+        scores.append(2 * len(true & said) / (len(true) + len(said)))
+    return sum(scores) / len(scores)
+
+
+def secondary_in_2026(manual, answer):
+    scores = []
+    for image_id, true in manual.items():
+        true, said = (set(concepts) & set(SECONDARY_2025) for concepts in (true, answer[image_id]))
+        if true:
+            scores.append(2 * len(true & said) / (len(true) + len(said)))
+    return sum(scores) / len(scores), len(scores)
+
+
+@pytest.mark.parametrize(("answer", "f1"), [((), 1), (("C1",), 0)])
+def test_in_2026_an_image_without_truth_counts(answer, f1):
+    score, scored = evaluate({"A": ("C1", "C2"), "B": ()}, {"A": ("C1",), "B": answer}, 2026)
+    assert (score, scored) == (pytest.approx((2 / 3 + f1) / 2), 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_scores_of_2026_are_those_of_a_second_implementation(sample_dataset, seed):
+    labelled = sample_dataset.split("train", "val")
+    truth, answer = with_random_errors(dict(zip(labelled["image_id"], labelled["concepts"], strict=True)), seed)
+    empty = [image_id for image_id, concepts in truth.items() if not concepts]
+    answer |= {empty[0]: (), empty[1]: ("C0000001",)}
+    assert evaluate(truth, answer, 2026) == (pytest.approx(in_2026(truth, answer), abs=1e-12), len(truth))
+
+    manual = {image_id: concepts[:2] for image_id, concepts in truth.items()}
+    expected, scored = secondary_in_2026(manual, answer)
+    assert evaluate_secondary(manual, answer) == (pytest.approx(expected, abs=1e-12), scored)
+    assert 0 < scored < len(manual)
+
+
+def test_the_secondary_score_sees_fifteen_concepts_on_both_sides():
+    counted, other = SECONDARY_2025[0], "C0000001"
+    manual = {"A": (counted, other), "B": (other,), "C": (counted,)}
+    answer = {"A": (counted, "C0000002"), "B": (counted,), "C": (other,), "not curated": (counted,)}
+    assert evaluate_secondary(manual, answer) == (0.5, 2)
+
+
+def test_the_secondary_score_needs_an_answer_to_each_image():
+    with pytest.raises(ValueError, match=r"1 missing \['B'\]"):
+        evaluate_secondary({"A": (), "B": ()}, {"A": ()})
 
 
 def test_the_score_on_the_labels_of_rocov2_is_that_of_scikit_learn(real_data):
@@ -251,18 +234,3 @@ def test_the_score_on_the_labels_of_rocov2_is_that_of_scikit_learn(real_data):
     expected = f1_score(y_true, y_pred, average="samples", zero_division=0)
     assert evaluate(truth, answer) == (pytest.approx(expected, abs=1e-12), len(judged))
     assert len(judged) < 9_904
-
-
-def test_check_rejects_an_image_with_its_extension_and_says_what_to_do(tmp_path):
-    path = tmp_path / "submission.txt"
-    path.write_text("IMAGE_1.jpg\tC0040405\n")
-    problems = check_submission(path, ["IMAGE_1"])
-    assert [problem.where for problem in problems] == [f"{path}:1", str(path)]
-    assert "write it without extension" in problems[0].what
-
-
-def test_check_reports_what_is_not_a_cui_without_rejecting_it(tmp_path):
-    path = tmp_path / "submission.txt"
-    path.write_text("IMAGE_1\tC0040405;C12\n")
-    (problem,) = check_submission(path, ["IMAGE_1"])
-    assert "C12" in problem.what and not problem.serious

@@ -17,6 +17,10 @@ OTHER_CONDITIONS = {
     "fc_layers": 3,
     "fc_units": 2048,
     "dropout": 0.25,
+    "min_images": 5,
+    "top_concepts": 100,
+    "concepts": "chosen.txt",
+    "semantic_types": "T023",
     "sigmoids": 3047,
     "loss": "f1_times_bce",
     "batch_size": 24,
@@ -27,6 +31,7 @@ OTHER_CONDITIONS = {
     "lr_reduction_monitor": "loss",
     "early_stopping_patience": 5,
     "epochs": 10,
+    "train_on": "all",
     "validation_half": "val2",
     "limit_images": 100,
     "seed": 1,
@@ -168,6 +173,13 @@ def test_an_experiment_is_itself_again_after_a_round_trip():
 @pytest.mark.parametrize(("validation_half", "test_half"), [("val1", "val2"), ("val2", "val1")])
 def test_the_test_half_is_the_other_one(validation_half, test_half):
     assert Experiment(validation_half=validation_half).test_half == test_half
+
+
+def test_what_is_trained_on_all_images_has_one_run_whatever_the_half():
+    first, second = (Experiment(train_on="all", validation_half=half) for half in ("val1", "val2"))
+    assert first.run_folder == second.run_folder and first.run_folder.name == "all"
+    assert first.identity("data") == second.identity("data")
+    assert Experiment(**first.model_dump()) == first
 
 
 def test_the_other_conditions_above_leave_nothing_out():

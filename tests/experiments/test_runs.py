@@ -13,6 +13,7 @@ from nblib.experiments.experiment import Experiment
 from nblib.experiments.runs import Run, comparable_runs, find_runs, open_finished, open_run, other_code, read_half
 from nblib.system import write_json
 
+EPOCH = {"epoch": 1, "loss": 1 / 3, "f1": 0.1, "val_loss": 0.2, "val_f1": 1 / 3, "learning_rate": 1e-5, "seconds": 2.5}
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
 
 
@@ -73,7 +74,7 @@ def test_a_run_with_other_parameters_is_archived_whole_when_forced(run, experime
 
 def test_when_forced_a_finished_run_is_archived_and_a_started_one_resumed(run, experiment, sample_dataset, vocabulary):
     forced = with_other(experiment, force=True)
-    run.write_history([{"epoch": 1}])
+    run.write_history([EPOCH])
     assert len(open_run(forced, sample_dataset, vocabulary).history) == 1
     run.write_scores(SCORES)
     assert not open_run(forced, sample_dataset, vocabulary).finished
@@ -118,7 +119,7 @@ def test_a_folder_without_runs_has_none(tmp_path):
 
 
 def test_a_history_is_read_as_it_was_written(run):
-    rows = [{"epoch": 1, "val_f1": 1 / 3, "learning_rate": 1e-5}, {"epoch": 2, "val_f1": 0.1, "learning_rate": 2e-6}]
+    rows = [EPOCH, {**EPOCH, "epoch": 2, "val_f1": 0.1, "learning_rate": 2e-6}]
     run.write_history(rows[:1])
     run.write_history(rows)
     assert run.history.to_dict("records") == rows
@@ -129,9 +130,9 @@ def test_scores_mark_a_run_as_finished(run):
     assert run.finished and run.scores == SCORES
 
 
-def test_probabilities_are_read_as_they_were_written(run):
+def test_probabilities_are_read_as_they_were_written(run, vocabulary):
     image_ids = np.array(["first", "the_second", "3"], dtype=object)
-    probabilities = np.random.default_rng(0).random((3, 7)).astype("float32")
+    probabilities = np.random.default_rng(0).random((3, len(vocabulary))).astype("float32")
     run.write_probabilities("val2", image_ids, probabilities)
     read_ids, read = run.probabilities("val2")
     assert run.has_probabilities("val2") and not run.has_probabilities("val1")
@@ -199,7 +200,7 @@ def test_a_run_is_kept_when_test_images_come_and_go_and_knows_which_ones_it_pred
     for dataset in (without, fewer):
         run.require(dataset)
     assert not run.has_predicted_test(sample_dataset)
-    probabilities = np.ones((1, 2), "float32")
+    probabilities = np.ones((1, len(run.vocabulary)), "float32")
     run.write_probabilities("test", np.array(["a"]), probabilities, sample_dataset.test_fingerprint)
     assert run.has_predicted_test(sample_dataset) and not run.has_predicted_test(fewer)
     run.write_probabilities("test", np.array(["a"]), probabilities)  # as older versions did

@@ -7,7 +7,16 @@ import pytest
 from data.test_counting import SIX, A, B, C, D
 
 from nblib import figures
-from nblib.data import Examples, concept_counts, drift, f1_ceiling, indicative_concepts, lift_table, most_frequent
+from nblib.data import (
+    Examples,
+    choose_concepts,
+    concept_counts,
+    drift,
+    f1_ceiling,
+    indicative_concepts,
+    lift_table,
+    most_frequent,
+)
 
 NAMES = {A: "Thorax", B: "A term that is far longer than what can stand beside a row of a figure"}
 
@@ -85,10 +94,10 @@ def test_shares_by_category_are_written_as_percentages_and_zeros_are_left_empty(
 
 
 def test_the_ceiling_and_the_share_of_concepts_kept_are_drawn(six):
-    table = f1_ceiling(six.labels, concept_counts(six), [1, 2, 3])
+    table = f1_ceiling(six, {minimum: choose_concepts(six.images, minimum) for minimum in (1, 2, 3)})
     f1, kept = figures.draw_ceiling(table, "six").lines
     assert list(f1.get_ydata()) == table["f1"].tolist()
-    assert list(kept.get_ydata()) == [1, 0.75, 0.5]
+    assert list(kept.get_ydata()) == pytest.approx([1, 2 / 3, 0])
 
 
 def test_the_halves_are_dots_with_the_share_outside_the_band():
@@ -104,7 +113,7 @@ def test_drawn_on_the_axes_they_are_given(six):
     for draw in (
         lambda ax: figures.draw_ranks(concept_counts(six), ax=ax),
         lambda ax: figures.draw_indicative_concepts(indicative_concepts(six), ax=ax),
-        lambda ax: figures.draw_ceiling(f1_ceiling(six.labels, concept_counts(six), [1]), ax=ax),
+        lambda ax: figures.draw_ceiling(f1_ceiling(six, {1: six.vocabulary}), ax=ax),
         lambda ax: figures.draw_halves(halves, ax=ax),
     ):
         ax = plt.figure().add_subplot()

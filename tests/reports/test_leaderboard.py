@@ -1,5 +1,6 @@
 import fcntl
 
+import numpy as np
 from reports.rendered import SCRIPT, render, row_of
 
 from nblib.experiments import Run
@@ -15,12 +16,36 @@ def test_a_run_is_listed_beside_the_paper_with_all_that_was_measured(leave_run, 
     assert 'points="2.0,20.3 60.0,3.0 118.0,11.7"' in row  # heights 1/3, 1 and 2/3 of 26 pixels, from 29 upwards
 
 
+def test_a_run_trained_on_all_images_is_listed_without_a_figure_and_says_why(leave_run, tmp_path):
+    run = leave_run("03_vgg16_flipped", train_on="all", scored=None)
+    run.write_history(run.history.drop(columns=["val_loss", "val_f1"]).to_dict("records"))
+    run.write_scores({"epochs": 3, "seconds": 6.0})
+    pages = render(tmp_path)
+    row = row_of(pages["index.html"], "03_vgg16_flipped")
+    assert "<td>all</td>" in row and "trained on all images, so that none is left for an F1" in row
+    assert "<strong>" not in row and "<polyline" not in row and ">0.3475<" not in row and "finished</span>" in row
+    page = pages["03_vgg16_flipped--all.html"]
+    assert "none is left for an F1" in page and "best epoch" not in page and "Epochs as numbers" in page
+
+
 def test_an_interval_is_shown_where_the_scores_hold_one(leave_run, tmp_path):
     run = leave_run("03_vgg16_flipped")
     run.write_scores({**run.scores, "test_f1_interval": [0.2951, 0.3249]})
     pages = render(tmp_path)
     assert "0.295 to 0.325" in row_of(pages["index.html"], "03_vgg16_flipped")
     assert "0.295 to 0.325" in pages["03_vgg16_flipped--val1.html"]
+
+
+def test_a_labelled_test_split_has_a_column_of_its_own_where_a_run_predicted_it(run, sample_dataset, tmp_path):
+    epoch = {"epoch": 1, "loss": 1, "f1": 0, "val_loss": 1, "val_f1": 0.5, "learning_rate": 1, "seconds": 1}
+    run.write_history([epoch])
+    run.write_scores({"epochs": 1, "seconds": 1})
+    assert "F1, test split" not in render(tmp_path)["index.html"]
+    image_ids = sample_dataset.split("test")["image_id"]
+    nothing = np.zeros((len(image_ids), len(run.vocabulary)))
+    run.write_probabilities("test", image_ids, nothing, sample_dataset.test_fingerprint)
+    index = render(tmp_path)["index.html"]
+    assert "F1, test split" in index and '<td class="number" data-order="0.0">0.0000</td>' in row_of(index, "small")
 
 
 def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_path):

@@ -1,15 +1,19 @@
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from nblib.data import ConceptVocabulary, validation_halves
+from nblib.data import ConceptVocabulary, read_dataset, validation_halves
 from nblib.evaluation import f1_interval, f1_per_image
-from nblib.experiments import Experiment, find_runs, open_run, paper_experiment, table_3
+from nblib.experiments import Experiment, open_run, paper_experiment, table_3
+from nblib.reports.paper_tables import fill_table_3, scored_submissions
 from nblib.reports.tables import (
     FREE_CONDITIONS,
     against_paper,
     compare_runs,
     differences_from_paper,
-    fill_table_3,
+    f1_on_test_split,
     paper_f1,
 )
 
@@ -33,7 +37,7 @@ def finished_run(dataset, folder, name, noise, half="val1", **parameters):
     run = open_run(experiment, dataset, vocabulary)
     images = validation_halves(dataset.images)[experiment.test_half]
     images = images[images["concepts"].map(len) > 0]
-    truth = vocabulary.encode(images["concepts"]).toarray()
+    truth = vocabulary.encode(images["concepts"]).toarray().astype(float)
     blurred = np.random.default_rng(7).uniform(size=truth.shape) < noise
     run.write_probabilities(experiment.test_half, images["image_id"].to_numpy(str), np.abs(truth - blurred))
     run.write_scores({"test_f1": 0.5})
@@ -66,6 +70,44 @@ def test_runs_that_cannot_be_compared_are_left_out(dataset, tmp_path):
     assert compare_runs([run, other, begun]).empty and len(compare_runs([]).columns) == 8
 
 
+def predict_test_split(dataset, run, selected):
+    """Writes probabilities of the test images that select these concepts, and none for images that have no entry."""
+    image_ids = dataset.split("test")["image_id"]
+    labels = run.vocabulary.encode([selected.get(image_id, ()) for image_id in image_ids]).toarray()
+    run.write_probabilities("test", image_ids, labels.astype(np.float32), dataset.test_fingerprint)
+
+
+def test_a_labelled_test_split_is_scored_with_concepts_that_the_run_does_not_know(sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    dataset = read_dataset(data)
+    run, _ = finished_run(dataset, tmp_path / "runs", "small", 0.1)
+    known, other, *_ = run.vocabulary.concepts
+    first, second, *_ = dataset.split("test")["image_id"]
+    truth = f"{first}\t{known};{other};C9999999\n{second}\t{known}\n"  # the first with a concept that train lacks
+    (data / "withheld" / "test_concepts.csv").write_text(truth)
+    assert f1_on_test_split([run]) == {}
+    predict_test_split(dataset, run, {first: (known,), second: (known, other)})
+    assert f1_on_test_split([run])[run.folder] == pytest.approx((2 / (3 + 1) + 2 / (1 + 2)) / 2)
+
+
+def test_a_test_split_is_not_scored_without_labels_or_with_probabilities_of_others(sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    dataset = read_dataset(data)
+    run, _ = finished_run(dataset, tmp_path / "runs", "small", 0.1)
+    predict_test_split(dataset, run, {})
+    assert f1_on_test_split([run]) == {run.folder: 0}
+    (run.folder / "probabilities" / "test.npz").write_bytes(b"cut short")
+    assert f1_on_test_split([run]) == {}
+    predict_test_split(dataset, run, {})
+    removed = next((data / "test").iterdir())
+    content = removed.read_bytes()
+    removed.write_bytes(content + b"0")
+    assert f1_on_test_split([run]) == {}
+    removed.write_bytes(content)
+    shutil.rmtree(data / "withheld")
+    assert f1_on_test_split([run]) == {}
+
+
 def test_runs_on_other_images_are_not_compared(dataset, tmp_path):
     whole, _ = finished_run(dataset, tmp_path, "whole", 0.1)
     limited, _ = finished_run(dataset, tmp_path, "limited", 0.05, limit_images=5)
@@ -81,6 +123,22 @@ def test_finished_runs_are_listed_beside_the_paper(run, experiment, sample_datas
     assert (row["best_epoch"], row["test_f1"], row["paper_f1"]) == (4, 0.4, 0.3606)
     assert row["data"] == "synthetic phantoms"
     assert "loss bce, not f1_times_bce" in row["differs_in"].split("; ")
+
+
+def test_a_run_trained_on_all_images_is_listed_without_figures_and_compared_with_nothing(experiment, sample_dataset):
+    vocabulary = ConceptVocabulary.of(sample_dataset.images["concepts"])
+    conditions = {"experiment_name": "09_vgg16_f1_times_bce"}
+    seen = open_run(with_other(experiment, **conditions, train_on="all"), sample_dataset, vocabulary)
+    seen.write_scores({"epochs": 9, "seconds": 1.0})
+    half = open_run(with_other(experiment, **conditions), sample_dataset, vocabulary)
+    half.write_scores(SCORES)
+    table = against_paper([seen, half]).set_index("validation_half")
+    assert table.loc["all", ["best_epoch", "test_f1", "baseline_f1", "paper_f1"]].isna().all()
+    assert table.loc["val1", "best_epoch"] == 4 and table["best_epoch"].dtype == "Int64"
+    assert "train_on all, not train" in table.loc["all", "differs_in"]
+    none = scored_submissions([])
+    pd.testing.assert_frame_equal(fill_table_3([seen, half], none), fill_table_3([half], none))
+    assert compare_runs([seen]).empty
 
 
 def test_unfinished_runs_give_an_empty_table_with_its_columns(run):
@@ -162,29 +220,3 @@ def test_cutting_the_rate_where_the_paper_does_not_is_a_difference():
 
 def test_an_experiment_that_is_not_in_table_3_says_so(experiment):
     assert differences_from_paper(experiment) == ["not in Table 3"]
-
-
-def test_table_3_is_filled_with_finished_runs_and_says_that_small_ones_are_small(
-    experiment, sample_dataset, vocabulary, tmp_path
-):
-    for name, half, f1 in (
-        ("03_vgg16_flipped", "val1", 0.4),
-        ("03_vgg16_flipped", "val2", 0.5),
-        ("small", "val1", 0.6),
-    ):
-        one = with_other(experiment, experiment_name=name, validation_half=half)
-        open_run(one, sample_dataset, vocabulary).write_scores({**SCORES, "test_f1": f1})
-    filled = fill_table_3(find_runs(tmp_path / "runs"))
-    assert list(filled.index) == list(table_3().index)
-    row = filled.loc["03_vgg16_flipped"]
-    assert list(row[["paper_val1", "paper_val2", "here_val1", "here_val2"]]) == [0.3475, 0.3455, 0.4, 0.5]
-    differing = len(differences_from_paper(with_other(experiment, experiment_name="03_vgg16_flipped")))
-    assert row["conditions"] == f"differ in {differing} from the paper's"
-    assert filled.drop(index="03_vgg16_flipped")[["here_val1", "here_val2", "data"]].isna().all(axis=None)
-
-
-def test_table_3_without_runs_is_the_papers(tmp_path):
-    filled = fill_table_3(find_runs(tmp_path))
-    assert len(filled) == 10
-    assert filled.loc["04_vgg16_450px", "paper_val1"] == "crash"
-    assert filled["here_val1"].isna().all()

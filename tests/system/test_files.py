@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,19 @@ def test_half_a_folder_vanishes(tmp_path):
         (beside / "index.html").write_text("page")
         raise RuntimeError("killed")
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_the_content_is_on_the_disk_before_it_gets_its_name_and_then_the_name(tmp_path, monkeypatch):
+    synced, target = [], tmp_path / "scores.json"
+
+    def note(file):
+        synced.append((Path(f"/proc/self/fd/{file}").resolve(), target.exists()))
+
+    monkeypatch.setattr("os.fsync", note)
+    with replacing(target) as beside:
+        beside.write_text("whole")
+    assert synced == [(beside, False), (tmp_path, True)]
 
 
 def test_json_is_read_back_as_it_was(tmp_path):

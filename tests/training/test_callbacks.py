@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from benchmarks.mutations import mutated
 
 from nblib.evaluation import sample_f1
 from nblib.experiments import best_epoch, paper_experiment
@@ -8,6 +9,7 @@ from nblib.training.callbacks import (
     EarlyStopping,
     ReduceLROnF1Plateau,
     SampleF1,
+    SigmoidAccuracy,
     plateau_callbacks,
     read_state,
     write_state,
@@ -55,6 +57,16 @@ def test_f1_on_the_device_is_the_score_over_uneven_batches(threshold):
     for start, end in ((0, 8), (8, 9), (9, 10), (10, 23)):  # the batch of image 9 has no true concept at all
         metric.update_state(labels[start:end].astype("float32"), probabilities[start:end])
     assert float(metric.result()) == pytest.approx(sample_f1(labels, probabilities > threshold), rel=1e-6)
+
+
+def test_concepts_that_the_label_space_lacks_are_misses_for_f1_and_nothing_for_accuracy():
+    labels = np.array([[1, 0, 1], [0, 0, 2], [0, 0, 0]], "float32")  # the last column counts the concepts left out
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.4]], "float32")
+    f1, accuracy = SampleF1(), SigmoidAccuracy()
+    f1.update_state(labels, probabilities)
+    accuracy.update_state(labels, probabilities)
+    assert float(f1.result()) == pytest.approx((2 / 3 + 0) / 2)  # 1 of 2 found; 1 wrong of 2; no true concept at all
+    assert float(accuracy.result()) == pytest.approx(5 / 6)
 
 
 def test_a_probability_of_exactly_the_threshold_is_not_selected():
@@ -162,6 +174,21 @@ def test_the_state_includes_variables_of_dropout_and_batch_normalisation():
 
 def test_without_a_saved_state_nothing_is_restored(tmp_path):
     assert read_state(tmp_path / "state.npz") == ([], False, [])
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_whatever_a_state_holds_the_error_is_a_sentence(tmp_path):
+    path, rng = tmp_path / "state.npz", np.random.default_rng(15)
+    write_state(path, [{"epoch": 1}], small_model())
+    content, refused = path.read_bytes(), 0
+    for _ in range(200):
+        path.write_bytes(mutated(content, rng))
+        try:
+            read_state(path)
+        except ValueError as error:
+            refused += 1
+            assert str(error).startswith(f"{path} is damaged (") and "\n" not in str(error)
+    assert refused > 100
 
 
 def test_no_half_written_state_is_left_when_writing_fails(tmp_path):

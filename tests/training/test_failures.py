@@ -12,7 +12,8 @@ from benchmarks.killing import assert_same_run, half_written, small_experiment, 
 
 from nblib.data import cache_pixels, check_images, decode_image, read_dataset, write_quarantine
 from nblib.experiments import Run
-from nblib.training.models import build_network, with_preprocessing
+from nblib.system import write_json
+from nblib.training.models import build_network, trained_network, with_preprocessing
 from nblib.training.trainer import compile_model, load_training_data
 
 EPOCHS = 4
@@ -138,3 +139,60 @@ def test_an_image_that_was_cut_short_is_named_and_what_the_error_advises_helps(s
     write_quarantine(tmp_path / "q.txt", check_images(read_dataset(folder).images, pixels=True))
     left = load_training_data(experiment.model_copy(update={"quarantine": str(tmp_path / "q.txt")}))
     assert cut.stem not in left.train.image_ids and len(left.train) == 83
+
+
+# ---- damaged run folder
+
+
+def damage(path, how):
+    """Cuts the file in the middle, empties it, or fills it with zeros, as a power cut may."""
+    size = path.stat().st_size
+    os.truncate(path, size // 2 if how == "cut" else 0)
+    if how == "zeros":
+        os.truncate(path, size)
+
+
+@pytest.mark.parametrize(("name", "how"), [("state.npz", "cut"), ("best.weights.h5", "zeros")])
+def test_a_started_run_with_a_damaged_file_starts_anew_and_says_so(sample, tmp_path, whole, name, how, capsys):
+    started = start(small_experiment(sample, tmp_path, EPOCHS), epochs=2)
+    damage(started.run_folder / name, how)
+    capsys.readouterr()
+    assert_same_run(train_anew(started), whole)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(f"The training starts anew: {started.run_folder / name} is damaged (")
+
+
+def test_a_started_run_without_best_weights_starts_anew_and_one_with_a_damaged_history_goes_on(
+    sample, tmp_path, whole, capsys
+):
+    started = start(small_experiment(sample, tmp_path, EPOCHS), epochs=2)
+    damage(started.run_folder / "history.csv", "cut")
+    capsys.readouterr()
+    train_in_part(started, 3)
+    assert "anew" not in capsys.readouterr().out
+    (started.run_folder / "best.weights.h5").unlink()
+    assert_same_run(train_anew(started), whole)
+    assert f"starts anew: no file {started.run_folder / 'best.weights.h5'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["probabilities/val1.npz", "scores.json"])
+def test_damaged_results_of_a_finished_run_are_made_again_without_training(tmp_path, whole, name, capsys):
+    folder = shutil.copytree(whole.folder.parents[1], tmp_path / "runs") / "small" / "val1"
+    experiment = whole.experiment.model_copy(update={"runs": str(tmp_path / "runs")})
+    write_json(folder / "experiment.json", {**whole.facts, "experiment": experiment.model_dump()})
+    damage(folder / name, "cut")
+    weights = (folder / "best.weights.h5").stat().st_mtime_ns
+    assert_same_run(train_anew(experiment), whole)
+    assert f"made again with the best weights: {folder / name} is damaged (" in capsys.readouterr().out
+    assert (folder / "best.weights.h5").stat().st_mtime_ns == weights and not (folder / "state.npz").exists()
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "zeros", "absent"])
+def test_damaged_weights_of_a_finished_run_are_named_with_what_to_do(tmp_path, whole, how):
+    run = Run(shutil.copytree(whole.folder, tmp_path / "val1"))
+    path = run.folder / "best.weights.h5"
+    path.unlink() if how == "absent" else damage(path, how)
+    with pytest.raises((FileNotFoundError, ValueError)) as caught:
+        trained_network(run)
+    sentence = str(caught.value)
+    assert sentence.startswith((f"{path} is damaged (", f"no file {path}; ")) and "\n" not in sentence

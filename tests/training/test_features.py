@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,28 @@ def test_a_killed_extraction_resumes_with_the_parts_it_has(images, sample, tmp_p
     assert (again[4:8] == 7).all()  # the part that was there
     np.testing.assert_array_equal(np.delete(again, slice(4, 8), 0), np.delete(whole, slice(4, 8), 0))
     assert [path.name for path in (tmp_path / "features").iterdir()] == [cached.name]
+
+
+@pytest.mark.parametrize("name", ["whole file", "part"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "zeros", "NaN", "pickled", "fewer"])
+def test_damaged_features_are_extracted_anew(images, sample, tmp_path, name, damage):
+    experiment = small(sample, tmp_path)
+    whole = np.array(extract_features(images, experiment, LAYERS))
+    (path,) = (tmp_path / "features").iterdir()
+    size = path.stat().st_size
+    if name == "part":
+        path.unlink()
+        path.with_suffix("").mkdir()
+        path = path.with_suffix("") / "000000000.npy"
+    values = {"NaN": np.where(whole == whole[3, 3], np.nan, whole), "pickled": whole.astype(object), "fewer": whole[1:]}
+    with path.open("wb") as file:
+        np.save(file, values.get(damage, whole))
+    if damage not in values:
+        os.truncate(path, size // 2 if damage == "cut" else 0)
+    if damage == "zeros":
+        os.truncate(path, size)
+    np.testing.assert_array_equal(extract_features(images, experiment, LAYERS), whole)
+    np.testing.assert_array_equal(extract_features(images, experiment, LAYERS), whole)
 
 
 def test_a_layer_that_is_not_there_is_refused(images, sample, tmp_path):

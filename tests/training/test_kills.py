@@ -21,16 +21,17 @@ from nblib.experiments import Run
 KILLS = len(MOMENTS)
 
 
-@pytest.fixture(scope="module")
-def whole(sample, tmp_path_factory):
-    """A run that was never killed."""
-    experiment = small_experiment(sample, tmp_path_factory.mktemp("whole"), epochs=3 * KILLS)
+@pytest.fixture(scope="module", params=["train", "all"])
+def whole(request, sample, tmp_path_factory):
+    """A run that was never killed, trained on the train images or on all."""
+    runs = tmp_path_factory.mktemp("whole")
+    experiment = small_experiment(sample, runs, epochs=3 * KILLS, train_on=request.param)
     wait_for(start(experiment))
     return Run(experiment.run_folder)
 
 
 def test_a_run_killed_at_every_moment_ends_as_if_it_never_had_been(whole, sample, tmp_path):
-    experiment = small_experiment(sample, tmp_path, epochs=3 * KILLS)
+    experiment = small_experiment(sample, tmp_path, epochs=3 * KILLS, train_on=whole.experiment.train_on)
     rng = np.random.default_rng(7)
     kills = [kill_at(moment, experiment, rng) for moment in rng.permutation(MOMENTS)]
     written = {name for kill in kills for name in kill.half_written}
@@ -43,7 +44,7 @@ def test_a_run_killed_at_every_moment_ends_as_if_it_never_had_been(whole, sample
 
 
 def test_a_run_whose_pixels_are_cut_short_under_it_dies_and_goes_on_with_pixels_made_anew(whole, sample, tmp_path):
-    experiment = small_experiment(sample, tmp_path, epochs=3 * KILLS)
+    experiment = small_experiment(sample, tmp_path, epochs=3 * KILLS, train_on=whole.experiment.train_on)
     wait_for(start(experiment, "after state.npz is written", action=cut_pixels), -signal.SIGBUS)
 
     wait_for(start(experiment))

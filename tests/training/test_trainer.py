@@ -11,9 +11,9 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
 
-from nblib.data import decode_image
+from nblib.data import decode_image, read_dataset
 from nblib.evaluation import sample_f1
-from nblib.experiments import Experiment, Run, open_run, paper_experiment, table_3
+from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
 from nblib.training.models import build_network, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
@@ -333,6 +333,83 @@ def test_padding_gives_that_many_sigmoids(sample, tmp_path):
     assert len(padded.vocabulary) == 300 and padded.vocabulary.concepts[-1].startswith("UNUSED")
 
 
+@pytest.fixture(scope="module")
+def trained_on_all(sample, tmp_path_factory):
+    """A run that early stopping and the plateau would have cut short, if it had any."""
+    conditions = dict(train_on="all", early_stopping_patience=1, learning_rate=1e-6, epochs=4)
+    return train_anew(small(sample, tmp_path_factory.mktemp("all"), **conditions))
+
+
+def test_a_run_trained_on_all_images_has_its_epochs_at_one_rate_and_claims_no_figure(trained_on_all):
+    run = trained_on_all
+    assert run.folder.name == "all" and run.finished and run.scores.keys() == {"epochs", "seconds"}
+    assert list(run.history) == ["epoch", "loss", "f1", "accuracy", "learning_rate", "seconds"]
+    assert len(run.history) == 4 and run.history["learning_rate"].tolist() == [pytest.approx(1e-6)] * 4
+    files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
+    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", "scores.json"}
+
+
+def test_all_images_are_those_of_train_and_of_both_halves(trained_on_all):
+    data = load_training_data(trained_on_all.experiment)
+    parts = load_training_data(trained_on_all.experiment.model_copy(update={"train_on": "train"}))
+    expected = [image_id for part in (parts.train, parts.val1, parts.val2) for image_id in part.image_ids]
+    assert data.train.image_ids.tolist() == expected
+    last = parts.val2
+    np.testing.assert_array_equal(data.train.pixels[-len(last) :], last.pixels[:])
+    assert (data.train.labels[-len(last) :] != last.labels).nnz == 0
+    assert data.summary(trained_on_all.experiment).startswith(
+        f"synthetic phantoms: {len(expected)} images to train on, none"
+    )
+
+
+def test_a_run_trained_on_all_images_predicts_the_test_images_with_its_last_weights(trained_on_all):
+    predict_test(trained_on_all)
+    dataset = load_training_data(trained_on_all.experiment).dataset
+    predicted = read_half(trained_on_all, dataset, "test")
+    pixels = np.stack([decode_image(path, 32) for path in predicted.images["path"]])
+    np.testing.assert_allclose(predicted.probabilities, best_model(trained_on_all)(pixels), rtol=0, atol=1e-5)
+
+
+def test_the_head_of_a_frozen_backbone_is_trained_on_the_features_of_all_images(sample, tmp_path):
+    run = train_anew(small(sample, tmp_path, train_on="all", trainable_from="head", epochs=2, limit_images=10))
+    assert run.finished and len(run.history) == 2
+
+
+def test_concepts_left_out_have_no_sigmoid_and_are_misses_in_every_score(run, sample, tmp_path):
+    cut = train_anew(small(sample, tmp_path, min_images=15, top_concepts=8, epochs=6, limit_images=None))
+    dataset = load_training_data(cut.experiment).dataset
+    counts = dataset.split("train")["concepts"].explode().value_counts()
+    assert len(cut.vocabulary) == 8 and counts[list(cut.vocabulary.concepts)].min() >= 15 and len(counts) > 20
+
+    image_ids, probabilities = cut.probabilities("val2")
+    truth = dataset.images.set_index("image_id")["concepts"][image_ids].tolist()
+    f1 = []
+    for concepts, row in zip(truth, probabilities, strict=True):
+        found = {concept for concept, value in zip(cut.vocabulary.concepts, row, strict=True) if value > 0.5}
+        f1.append(2 * len(found & set(concepts)) / (len(found) + len(concepts)))
+    assert cut.scores["test_f1"] == pytest.approx(np.mean(f1)) and 0.1 < np.mean(f1) < 1
+    assert cut.history["val_f1"].max() == pytest.approx(cut.scores["validation_f1"], abs=1e-6)
+
+    half = read_half(cut, dataset, "val2")
+    assert len(half.vocabulary) == len(counts) or set(counts.index) < set(half.vocabulary.concepts)
+    assert half.probabilities.shape == half.labels.shape and half.labels.sum() == sum(map(len, truth))
+    predict_test(cut)
+    assert read_half(cut, dataset, "test").vocabulary == half.vocabulary
+
+
+def test_a_run_whose_file_of_concepts_has_changed_is_refused(sample, tmp_path):
+    path = tmp_path / "concepts.txt"
+    path.write_text("C0040405\nC0041618\n", encoding="utf-8")
+    experiment = small(sample, tmp_path, concepts=str(path), epochs=1, limit_images=5)
+    assert len(train_anew(experiment).vocabulary) == 2
+    path.write_text("C0040405\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has 2 concepts, and not the 1 that are chosen now: restore the file"):
+        train_anew(experiment)
+    path.write_text("C9999999\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no concept of .* is left in the label space; loosen min_images"):
+        train_anew(experiment)
+
+
 def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(run, tmp_path):
     run = Run(shutil.copytree(run.folder, tmp_path / "copy"))
     predict_test(run)
@@ -345,6 +422,29 @@ def test_test_images_keep_their_order_and_are_predicted_with_the_best_weights(ru
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
     neighbours = np.abs(np.diff(probabilities, axis=0)).max(axis=1)
     assert neighbours.min() > 1e-3  # else a change of order would not show
+
+
+def test_test_images_may_come_after_training_and_be_replaced_and_a_changed_label_is_refused(sample, tmp_path):
+    folder = shutil.copytree(sample, tmp_path / "data", ignore=shutil.ignore_patterns("test", "withheld"))
+    experiment = small(folder, tmp_path, epochs=1, limit_images=10)
+    trained = train_anew(experiment)
+    shutil.copytree(sample / "test", folder / "test")
+    predict_test(trained)
+    first, other = sorted((folder / "test").iterdir())[:2]
+    assert first.stem in trained.probabilities("test")[0] and trained.has_predicted_test(read_dataset(folder))
+
+    shutil.copy(other, first)
+    assert not trained.has_predicted_test(read_dataset(folder))
+    before = trained.probabilities("test")[1][0]
+    predict_test(trained)
+    assert trained.has_predicted_test(read_dataset(folder))
+    assert np.abs(trained.probabilities("test")[1][0] - before).max() > 0
+
+    labels = next(folder.rglob("DRCT_CLEF_Train.csv"))
+    labels.write_text(labels.read_text(encoding="utf-8").replace(",C", ",C0000000,C", 1), encoding="utf-8")
+    for act in (predict_test, lambda run: train_anew(experiment)):
+        with pytest.raises(ValueError, match=r"was trained on data|holds another run: data"):
+            act(trained)
 
 
 def test_without_test_images_there_is_nothing_to_predict(sample, tmp_path):

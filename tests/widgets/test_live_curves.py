@@ -39,7 +39,7 @@ def show(run):
     train_one_epoch()
 
 run.write_history(epochs[:1])
-print(watch_run(run.folder, every=0, show=show).finished)
+print(watch_run(run.folder, every=0, show=show, wait=True).finished)
 """
 
 
