@@ -28,6 +28,6 @@ __all__ = [
     "f1_ceiling", "figure_anchors", "find_groups", "format_problems", "image_signatures", "image_sizes",
     "images_with", "indicative_concepts", "inspect_dataset", "label_cardinality", "label_density",
     "label_statistics", "labelled_splits", "lift_table", "missing_splits", "most_frequent", "near_duplicates",
-    "pixel_key", "read_concept_lines", "read_dataset", "read_text", "reading_problem", "serious_problems",
+    "pixel_key", "read_concept_lines", "read_dataset", "reading_problem", "serious_problems",
     "stack_images", "unlabelled_images", "validation_halves", "without_suffix", "write_quarantine",
 ]  # fmt: skip

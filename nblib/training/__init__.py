@@ -3,7 +3,7 @@
 from nblib.training.doctor import examine, read_experiment, versions
 from nblib.training.features import extract_features
 from nblib.training.gradcam import explain
-from nblib.training.kernel_ridge import kernel_ridge_solver, prepare_kernel_ridge
+from nblib.training.kernel_ridge import prepare_kernel_ridge, kernel_ridge_solver
 from nblib.training.losses import LOSSES, loss_slices
 from nblib.training.models import build_network, describe_network
 from nblib.training.trainer import load_model, load_training_data, predict_batch, predict_test, prepare, train
