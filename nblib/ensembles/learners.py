@@ -9,21 +9,19 @@ then fitted on some rows and predicts others, as often as folds need it:
 `LEARNERS` names all of them; `learn_members` fits them so that none predicts an image it has learnt from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import keras
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solve
-from sklearn.metrics.pairwise import rbf_kernel
 
 from nblib.data import ConceptVocabulary, Dataset, Examples, concatenate, labelled_splits
-from nblib.ensembles.ensembles import OTHER_HALF, Members
+from nblib.ensembles.ensembles import OTHER_HALF, Member, Members
 from nblib.ensembles.neighbours import KS, Index, tune_vote
 from nblib.experiments import Experiment
-from nblib.training import LOSSES, extract_features
+from nblib.training import LOSSES, extract_features, prepare_kernel_ridge
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows -> their probabilities, (N, K)
 Fit = Callable[[np.ndarray], Predict]  # rows to learn from
@@ -70,20 +68,11 @@ def learn_neighbours(examples: Examples) -> Fit:
 
 
 def learn_kernel_ridge(examples: Examples, gamma: float = 2.5, alpha: float = 0.1) -> Fit:
-    """Kernel ridge regression of all concepts at once, in closed form: a second or two.
+    """Kernel ridge regression of all concepts at once, in closed form; within clusters where images are many.
 
     The kernel is exp(-gamma * distance ** 2), on features of length 1; alpha is the regularisation.
     """
-    kernel = rbf_kernel(examples.features, gamma=gamma)
-
-    def fit(rows: np.ndarray) -> Predict:
-        usual = _frequencies(examples, rows)
-        regularised = kernel[np.ix_(rows, rows)]
-        regularised.flat[:: len(rows) + 1] += alpha
-        dual = solve(regularised, examples.labels[rows].toarray() - usual, assume_a="pos", overwrite_a=True)
-        return lambda wanted: np.clip(kernel[np.ix_(wanted, rows)] @ dual + usual, 0, 1)
-
-    return fit
+    return prepare_kernel_ridge(examples.features, examples.labels, gamma, alpha)
 
 
 def learn_head(
@@ -171,19 +160,19 @@ def learn_members(feature_sets: Mapping[str, Examples], learners: Mapping[str, L
     for name, part in feature_sets.items():
         rows[name] = np.arange(len(part)) + sum(map(len, rows.values()))
 
-    def predicted(predict: Predict, name: str) -> Examples:
-        return replace(feature_sets[name], features=None, probabilities=predict(rows[name]))
-
     members = {half: {} for half in OTHER_HALF}
     for name, learn in learners.items():
-        fit, test = learn(examples), {}
-        from_train = fit(rows["train"])
-        if "test" in rows:
-            everything = fit(np.concatenate([rows["train"], rows["val1"], rows["val2"]]))
-            test["test"] = predicted(everything, "test")
+        fit = learn(examples)
+
+        def predicted(learnt_from: Sequence[str], wanted: Sequence[str], fit: Fit = fit) -> Member:
+            predict = fit(np.concatenate([rows[part] for part in learnt_from]))
+            parts = {part: predict(rows[part]) for part in wanted}
+            return {part: replace(feature_sets[part], features=None, probabilities=parts[part]) for part in wanted}
+
+        from_train = predicted(("train",), tuple(OTHER_HALF))
+        test = predicted(("train", *OTHER_HALF), ("test",)) if "test" in rows else {}
         for half, other in OTHER_HALF.items():
-            with_half = fit(np.concatenate([rows["train"], rows[half]]))
-            members[half][name] = {half: predicted(from_train, half), other: predicted(with_half, other), **test}
+            members[half][name] = {half: from_train[half], **predicted(("train", half), (other,)), **test}
     return members
 
 

@@ -3,11 +3,13 @@
 from nblib.training.doctor import examine, read_experiment, versions
 from nblib.training.features import extract_features
 from nblib.training.gradcam import explain
+from nblib.training.kernel_ridge import prepare_kernel_ridge, kernel_ridge_solver
 from nblib.training.losses import LOSSES, loss_slices
 from nblib.training.models import build_network, describe_network
 from nblib.training.trainer import load_training_data, predict_test, prepare, train
 
 __all__ = [
-    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "load_training_data",
-    "loss_slices", "predict_test", "prepare", "read_experiment", "train", "versions",
+    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "kernel_ridge_solver",
+    "load_training_data", "loss_slices", "predict_test", "prepare", "prepare_kernel_ridge", "read_experiment",
+    "train", "versions",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits, serious_problems
 from nblib.experiments import LABEL_STATISTICS, VERSIONS_OF, Experiment, project_path, read_parameters, table_1
+from nblib.training.kernel_ridge import kernel_ridge_solver
 from nblib.training.models import count_activations, describe_network, initial_weights
 from nblib.training.trainer import shared_pixels
 from nblib.training.weights import IMAGENET, cache_folder
@@ -74,6 +75,8 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
         folder = experiment.data_folder
         dataset = inspected(folder, quarantine=experiment.quarantine_file) if folder.is_dir() else None
         findings += [check_data(experiment, dataset), *check_weights(experiment)]
+        if dataset is not None:
+            findings.append(Finding("ok", f"notebook 08: {kernel_ridge_solver(len(dataset.split('train', 'val')))}"))
         try:
             needed.append((experiment, needs(experiment, *workload(experiment, dataset))))
         except ValueError as error:
