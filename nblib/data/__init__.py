@@ -16,7 +16,7 @@ from nblib.data.pixels import Pixels, stack_images
 from nblib.data.problems import Problem, format_problems, reading_problem, serious_problems, write_quarantine
 from nblib.data.reading import inspect_dataset, missing_splits, read_dataset
 from nblib.data.table import SYNTHETIC_MARK, Dataset, count_images, validation_halves
-from nblib.data.text import CUI_FORM, decode_text, read_concept_lines, read_text, without_suffix
+from nblib.data.text import CUI_FORM, decode_text, read_concept_lines, without_suffix
 from nblib.data.unlabelled import unlabelled_images
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 

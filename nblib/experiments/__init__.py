@@ -6,8 +6,9 @@ from nblib.experiments.paper import FIGURE_ANCHORS, LABEL_STATISTICS, WINNING_F1
 from nblib.experiments.paper import table_4
 from nblib.experiments.parameters import notebook_parameters, project_path, read_parameters, refuse_unknown
 from nblib.experiments.run_files import naming_damage, read_arrays
-from nblib.experiments.runs import ARCHIVED, VERSIONS_OF, Run, best_epoch, comparable_runs, conflicting_run, find_runs
-from nblib.experiments.runs import open_finished, open_run, other_code, provenance, read_half
+from nblib.experiments.run_folders import ARCHIVED, VERSIONS_OF, comparable_runs, conflicting_run, find_runs
+from nblib.experiments.run_folders import open_finished, open_run, other_code, provenance
+from nblib.experiments.runs import Run, best_epoch, read_half
 from nblib.experiments.watch import duration, print_epochs, time_left, watch_run
 
 __all__ = [

@@ -13,7 +13,7 @@ from nblib.data import validation_halves
 from nblib.experiments import Run, comparable_runs, find_runs, read_half
 from nblib.experiments.experiment import Experiment
 from nblib.experiments.run_files import read_arrays
-from nblib.experiments.runs import conflicting_run, open_run
+from nblib.experiments.run_folders import conflicting_run, open_run
 
 EPOCH = {"epoch": 1, "loss": 0.5, "f1": 0.1, "val_loss": 0.6, "val_f1": 0.2, "learning_rate": 1e-3, "seconds": 2.0}
 SCORES = {"best_epoch": 1, "epochs": 1, "validation_f1": 0.2, "test_f1": 0.3, "test_f1_interval": [0.2, 0.4],
