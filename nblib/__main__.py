@@ -193,13 +193,18 @@ def report(
     runs: Annotated[Path, Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
     to: Annotated[Path, Option(help="Folder for the HTML pages.")] = Path("reports"),
 ) -> None:
-    """Render executed notebooks as HTML pages with an index.
+    """Render executed notebooks as HTML pages with an index; exit 1 if one of them, or a run, is damaged.
 
     Example: `nblib report runs --to reports`
     """
     from nblib.reports import render_reports
 
-    echo(f"open {render_reports(runs, to)}")
+    reports = render_reports(runs, to)
+    echo(f"open {reports.index}")
+    for place, reason in reports.damages.items():
+        echo(f"damaged: {place}: {reason}", err=True)
+    if reports.damages:
+        raise Exit(1)
 
 
 @app.command()

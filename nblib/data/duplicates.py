@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from nblib.data.images import UNREADABLE, ImageSource
+from nblib.data.images import UNREADABLE, ImageSource, open_image
 from nblib.system import ProgressBar, cores
 
 GRID = 16  # cells per side
@@ -62,7 +62,7 @@ def nearest_distances(signatures: pd.DataFrame, sampled: int = 1000) -> np.ndarr
 def _signature(path: ImageSource) -> np.ndarray:
     """(8,) uint64; zeros for an image that can't be read."""
     try:
-        with path.open("rb") as stream, Image.open(stream) as image:
+        with path.open("rb") as stream, open_image(stream) as image:
             image.draft("L", (8 * GRID, 8 * GRID))  # a JPEG is decoded at this size, several times faster
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import t
 
 # The variance of a group's sum grows with its number of images n, from n (independent) to n**2 (equal). Between the
-# two, coverage is nearest to 95 % (tests/benchmarks/bench_estimates.py).
+# two, coverage is nearest to 95 % (tests/benchmarks/bench_intervals.py).
 VARIANCE_EXPONENT = 1.5
 
 

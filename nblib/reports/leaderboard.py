@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from nblib.experiments import Run, best_epoch, time_left
+from nblib.reports.boundary import Damage, attempt, readable
 from nblib.reports.tables import differences_from_paper, f1_on_test_split, paper_f1
 
 MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
@@ -63,11 +64,10 @@ def varying_conditions(rows: list[Row]) -> list[str]:
 
 def read_row(run: Run) -> Row:
     """The run's row; if its files can't be read, a row that says so: one damaged run must not hide the others."""
-    try:
-        return _row_of(run)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"{run.folder} can't be read: {error}"[:500]
-        return Row(run.folder.parent.name, run.folder.name, "failed", error=reason)
+    row = attempt(lambda: _row_of(run))
+    if isinstance(row, Damage):
+        return Row(readable(run.folder.parent.name), readable(run.folder.name), "damaged", error=row.reason)
+    return row
 
 
 def _row_of(run: Run) -> Row:

@@ -15,8 +15,10 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 
 from nblib.experiments import ARCHIVED, Run, notebook_parameters
+from nblib.reports.boundary import Damage, attempt, readable
 from nblib.reports.harmless import harmless
 from nblib.reports.leaderboard import Row, read_row
+from nblib.reports.notebooks import read_notebook
 from nblib.reports.snapshots import VIEW, snapshot
 from nblib.reports.web import TEMPLATES, write
 
@@ -31,7 +33,7 @@ class Page:
         notebook: the executed notebook; None for a run without one.
         run: the run in whose folder the notebook lies; None without one.
         source: name of the notebook that was executed, such as 03_baseline_vgg16, without its folder.
-        status: finished, failed, running or unfinished.
+        status: finished, failed, running, unfinished or damaged.
         experiment: name and half of the experiment that the notebook trains; None for notebooks that train none.
         row: the row of the leaderboard, if there is one.
     """
@@ -50,22 +52,23 @@ class Page:
 
 
 def read_page(file: str, notebook: Path | None, run: Run | None, runs: Path) -> Page:
-    """The page, not yet written, of a notebook and its run, either of which may be missing."""
-    content, unreadable = _read(notebook)
+    """The page, not yet written, of a notebook and its run, either of which may be missing or damaged."""
+    content, damage = _read(notebook)
     row = read_row(run) if run else None
-    failures = [each for each in (unreadable, row and row.error, *map(_error_of, content.cells)) if each]
+    failures = [each for each in (damage, row and row.error, *map(_error_of, content.cells)) if each]
     papermill, parameters = content.metadata.get("papermill", {}), _parameters(content)
     ended = run.finished if run and not notebook else bool(papermill.get("end_time"))
     status = "failed" if failures else "finished" if ended else "unfinished"
+    status = "damaged" if damage or (row and row.status == "damaged") else status
     half = "train_on" if parameters.get("train_on") == "all" else "validation_half"
     experiment = tuple(str(parameters.get(name, "")) for name in ("experiment_name", half))
     page = Page(
         file=file,
         notebook=notebook,
         run=run,
-        source=Path(papermill.get("input_path") or notebook or "run").stem,
-        title=_title(content) or (notebook.stem if notebook else f"{run.folder.parent.name}, {run.folder.name}"),
-        folder=str((notebook.parent if notebook else run.folder).relative_to(runs)),
+        source=readable(Path(papermill.get("input_path") or notebook or "run").stem),
+        title=_title(content) or _name(notebook, run),
+        folder=readable(str((notebook.parent if notebook else run.folder).relative_to(runs))),
         status="running" if row and row.status == "running" else status,
         seconds=papermill.get("duration"),
         error=failures[0][:500] if failures else None,
@@ -85,6 +88,14 @@ def _completed(row: Row | None, page: Page) -> Row | None:
         return replace(row, page=page.file, status=status, error=row.error or page.error)
     trains = page.experiment and page.status != "finished" and ARCHIVED not in page.folder
     return Row(*page.experiment, page.status, page.file, page.error) if trains else None
+
+
+def damaged_page(file: str, notebook: Path | None, run: Run | None, runs: Path, reason: str) -> Page:
+    """The page of a notebook, or a run, that could not be read or rendered: it has the reason and nothing else."""
+    row = Row(readable(run.folder.parent.name), readable(run.folder.name), "damaged", file, reason) if run else None
+    folder = readable(str((notebook.parent if notebook else run.folder).relative_to(runs)))
+    name = _name(notebook, run)
+    return Page(file, None, run, name, name, folder, "damaged", None, reason, None, row)
 
 
 def write_page(path: Path, page: Page, targets: dict[str, str], fingerprint: str) -> None:
@@ -118,7 +129,7 @@ def repeating_command(papermill: dict[str, Any], notebook: Path) -> str:
     """The command that executes the notebook again with the same parameters, from papermill's own record, or ""."""
     if not papermill.get("input_path"):
         return ""
-    words = ["papermill", papermill["input_path"], papermill.get("output_path") or str(notebook)]
+    words = ["papermill", papermill["input_path"], papermill.get("output_path") or readable(str(notebook))]
     for name, value in (papermill.get("parameters") or {}).items():
         if isinstance(value, str):
             words += ["-r", name, value]  # -p would read "1e3" as a number
@@ -130,11 +141,14 @@ def repeating_command(papermill: dict[str, Any], notebook: Path) -> str:
 
 
 def _read(path: Path | None) -> tuple[NotebookNode, str | None]:
-    """The notebook; if it can't be read, an empty one and the reason: a half-written one must not hide the others."""
-    try:
-        return nbformat.read(path, as_version=4) if path else nbformat.v4.new_notebook(), None
-    except (ValueError, AttributeError, nbformat.ValidationError) as error:
-        return nbformat.v4.new_notebook(), f"{path.name} can't be read as a notebook: {error}"
+    """The notebook; if it can't be read, an empty one and the reason."""
+    content = attempt(lambda: read_notebook(path)) if path else nbformat.v4.new_notebook()
+    return (nbformat.v4.new_notebook(), content.reason) if isinstance(content, Damage) else (content, None)
+
+
+def _name(notebook: Path | None, run: Run | None) -> str:
+    """What a page is called that has no title."""
+    return readable(notebook.stem if notebook else f"{run.folder.parent.name}, {run.folder.name}")
 
 
 def _title(notebook: NotebookNode) -> str:

@@ -6,48 +6,69 @@ changed is rendered again.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from nblib.experiments import Run, find_runs
+from nblib.reports.boundary import Damage, attempt, readable
 from nblib.reports.leaderboard import leaderboard
 
 MADE_OF = 'name="made-of"'  # the mark of our pages
 RUN_FILES = ("experiment.json", "history.csv", "scores.json")
 
 
-def render_reports(runs: str | Path, reports: str | Path) -> Path:
-    """Renders notebooks and runs below `runs` into `reports`, those that changed, and returns the path of the index.
+@dataclass(frozen=True)
+class Reports:
+    """The index that was written, and why notebooks and runs could not be shown: file or folder -> reason."""
+
+    index: Path
+    damages: dict[Path, str]
+
+
+def render_reports(runs: str | Path, reports: str | Path) -> Reports:
+    """Renders notebooks and runs below `runs` into `reports`, those that changed, and the index of all of them.
+
+    What is damaged is a row with the reason, and does not keep anything else from being rendered.
 
     Raises:
         FileNotFoundError: there is no folder `runs`.
     """
     # nbconvert and nbformat take seconds to import; a notebook that only wants tables does not wait for them.
-    from nblib.reports.pages import read_page, write_page
+    from nblib.reports.pages import damaged_page, read_page, write_page
     from nblib.reports.web import write_index
 
     runs, reports = Path(runs), Path(reports)
     if not runs.is_dir():
         raise FileNotFoundError(f"no folder {runs}; run a notebook first, or name the folder of your runs.")
-    pages = [read_page(file, notebook, run, runs) for file, notebook, run in find_sources(runs)]
-    targets = link_targets(pages)
-    for page in pages:
+    pages = {}
+    for source in find_sources(runs):
+        page = attempt(partial(read_page, *source, runs))
+        pages[source] = damaged_page(*source, runs, page.reason) if isinstance(page, Damage) else page
+    targets = link_targets(pages.values())
+    for source, page in pages.items():
         fingerprint = _fingerprint(page, targets)
-        if fingerprint not in _head(reports / page.file):
-            write_page(reports / page.file, page, targets, fingerprint)
-    for path in set((reports / "pages").glob("*.html")) - {reports / page.file for page in pages}:
+        if fingerprint in _head(reports / page.file):
+            continue
+        written = attempt(partial(write_page, reports / page.file, page, targets, fingerprint))
+        if isinstance(written, Damage):
+            pages[source] = damaged_page(*source, runs, written.reason)
+            write_page(reports / page.file, pages[source], targets, fingerprint="")  # to be tried again
+    files = {reports / page.file for page in pages.values()}
+    for path in set((reports / "pages").glob("*.html")) - files:
         if MADE_OF in _head(path):
             path.unlink()
-    write_index(reports / "index.html", leaderboard(pages), pages)
-    return reports / "index.html"
+    write_index(reports / "index.html", leaderboard(list(pages.values())), list(pages.values()))
+    damaged = [(source, page) for source, page in pages.items() if page.status == "damaged"]
+    return Reports(reports / "index.html", {notebook or run.folder: page.error for (_, notebook, run), page in damaged})
 
 
 def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
     """Page, notebook and run of every executed notebook below `runs`, and of every run without a notebook."""
     found, files = {run.folder: run for run in find_runs(runs, damaged=True)}, set()
-    notebooks = [path for path in runs.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    notebooks = [path for path in runs.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts and not path.is_dir()]
     for path in sorted(notebooks, key=lambda path: (path.parent, path.name != "notebook.ipynb", path.name)):
         file = _file(path.with_suffix("").relative_to(runs).parts, "--notebook")
         file = file if file not in files else _file(path.relative_to(runs).parts)
@@ -57,7 +78,7 @@ def find_sources(runs: Path) -> Iterator[tuple[str, Path | None, Run | None]]:
         yield _file((*folder.relative_to(runs).parts, "run")), None, run
 
 
-def link_targets(pages: list[Any]) -> dict[str, str]:
+def link_targets(pages: Collection[Any]) -> dict[str, str]:
     """Notebook -> where a link to it leads: to its page or, if there are several, to the index's list of them."""
     targets = {page.source: Path(page.file).name for page in pages}
     several = [source for source, count in Counter(page.source for page in pages).items() if count > 1]
@@ -65,7 +86,7 @@ def link_targets(pages: list[Any]) -> dict[str, str]:
 
 
 def _file(parts: tuple[str, ...], suffix: str = "") -> str:
-    return "pages/" + "--".join(parts).removesuffix(suffix) + ".html"
+    return "pages/" + readable("--".join(parts)).removesuffix(suffix) + ".html"
 
 
 def _head(path: Path) -> str:

@@ -47,7 +47,7 @@ def index(leave_run, tmp_path):
     leave_run("03_vgg16_flipped", "val2", f1=[0.1, 0.2, 0.25], scored=0.26)
     leave_run("09_vgg16_f1_times_bce", "val1", f1=[0.2, 0.3, 0.4], scored=0.41, loss="f1_times_bce")
     leave_run("05_resnet50", "val1", scored=None, error="<script>alert(1)</script>")
-    return render_reports(tmp_path / "runs", tmp_path / "reports")
+    return render_reports(tmp_path / "runs", tmp_path / "reports").index
 
 
 def open_index(browser, index, chosen=4):

@@ -86,4 +86,4 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(leave_run, tmp_path)
     leave_run("good")
     (leave_run("bad").folder / "scores.json").write_text("{")
     index = render(tmp_path)["index.html"]
-    assert "0.3100" in row_of(index, "good") and "can&#39;t be read" in row_of(index, "bad")
+    assert "0.3100" in row_of(index, "good") and "scores.json is damaged" in row_of(index, "bad")

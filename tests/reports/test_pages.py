@@ -28,7 +28,7 @@ def test_html_that_is_not_well_formed_stays_in_its_place(pages):
 
 
 def test_a_notebook_that_cannot_be_read_or_was_stopped_does_not_hide_the_others(pages):
-    assert "can&#39;t be read as a notebook" in pages["04_half_written.html"]
+    assert "it is not JSON, or cut short" in pages["04_half_written.html"]
     assert "03 Stopped" in pages["03_stopped.html"]
 
 
