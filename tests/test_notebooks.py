@@ -159,8 +159,8 @@ def test_training_leaves_one_line_per_epoch_and_one_figure_of_the_curves(execute
     cells = nbformat.read(executed / f"{name}.ipynb", as_version=4).cells
     number = next(number for number, cell in enumerate(cells) if cell.source.startswith("run = train("))
     training, _, curves = cells[number : number + 3]
-    lines = [line for output in training.outputs for line in output.get("text", "").splitlines()]
-    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    lines = "".join(output.text for output in training.outputs if output.get("name") == "stdout").splitlines()
+    assert [line.split()[:2] for line in lines] == [["epoch", "1/2"], ["epoch", "2/2"]], training.outputs
     pictures = [["image/png" in output.get("data", {}) for output in cell.outputs] for cell in (training, curves)]
     assert sum(map(sum, pictures)) == 1 and any(pictures[1])
 

@@ -121,7 +121,11 @@ def test_weights_that_the_last_batch_ruined_are_not_saved(sample, tmp_path):
     experiment = small_experiment(sample, tmp_path, EPOCHS, learning_rate=1e38, batch_size=80)
     with pytest.raises(FloatingPointError, match=r"val_loss is (nan|inf) in epoch 1, at its end, .* before its first"):
         train_anew(experiment)
-    assert {path.name for path in experiment.run_folder.iterdir()} == {"experiment.json", "vocabulary.txt"}
+    assert {path.name for path in experiment.run_folder.iterdir()} == {
+        "experiment.json",
+        "vocabulary.txt",
+        "concepts.csv",
+    }
 
 
 # ---- damaged image

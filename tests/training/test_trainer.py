@@ -346,7 +346,14 @@ def test_a_run_trained_on_all_images_has_its_epochs_at_one_rate_and_claims_no_fi
     assert list(run.history) == ["epoch", "loss", "f1", "accuracy", "learning_rate", "seconds"]
     assert len(run.history) == 4 and run.history["learning_rate"].tolist() == [pytest.approx(1e-6)] * 4
     files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    assert files == {"experiment.json", "vocabulary.txt", "history.csv", "best.weights.h5", "scores.json"}
+    assert files == {
+        "experiment.json",
+        "vocabulary.txt",
+        "concepts.csv",
+        "history.csv",
+        "best.weights.h5",
+        "scores.json",
+    }
 
 
 def test_all_images_are_those_of_train_and_of_both_halves(trained_on_all):
