@@ -220,7 +220,12 @@ def predict(
     others: Annotated[
         list[Path], Option("--with", help="Another run, to predict with the mean; may be repeated.", show_default=False)
     ] = (),
-    threshold: Annotated[float, Option(help="Select concepts with a probability above this.", min=0, max=1)] = 0.5,
+    rule: Annotated[
+        str, Option(help="Decision rule, as saved in the run: tuned_threshold, top_k, expected_f1, ...")
+    ] = "threshold",
+    threshold: Annotated[
+        float, Option(help="With the rule threshold: select concepts with a probability above this.", min=0, max=1)
+    ] = 0.5,
     nomissing: Annotated[bool, Option("--nomissing", help="Give an image without concepts its most probable.")] = False,
 ) -> None:
     """Predict the concepts of new images; needs the run folder, not the data that it was trained on.
@@ -233,7 +238,8 @@ def predict(
         from nblib.evaluation import Threshold
         from nblib.prediction import Predictor, print_predictions, write_predictions
 
-    blocks = Predictor(run, *others, rule=Threshold(threshold), nomissing=nomissing).blocks(images)
+    chosen = Threshold(threshold) if rule == "threshold" else rule
+    blocks = Predictor(run, *others, rule=chosen, nomissing=nomissing).blocks(images)
     number, problems = write_predictions(to, blocks, form) if to else print_predictions(blocks)
     if problems:
         echo(format_problems(problems), err=True)

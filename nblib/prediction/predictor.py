@@ -20,7 +20,7 @@ from nblib.data import (
     stack_images,
     unlabelled_images,
 )
-from nblib.evaluation import CAP, Threshold
+from nblib.evaluation import CAP, Threshold, read_saved_rule
 from nblib.experiments import open_finished
 from nblib.system import cores
 from nblib.training import load_model, predict_batch
@@ -71,23 +71,24 @@ class Predictor:
 
     Args:
         folders: run folders, of the same vocabulary.
-        rule: what selects concepts, with `select(probabilities, cap, nomissing)`; the paper's threshold of 0.5.
+        rule: a name in `nblib.evaluation.RULES`: the rule that was fitted on the run and is saved in it, by default the
+            paper's threshold of 0.5; or what has `select(probabilities, cap, nomissing)`.
         cap: at most this many concepts per image.
         nomissing: an image without a concept gets its most probable one.
 
     Raises:
-        FileNotFoundError: a folder has no finished run.
-        ValueError: the runs have different vocabularies.
+        FileNotFoundError: a folder has no finished run, or the run has no such rule.
+        ValueError: the runs have different vocabularies, or a fitted rule is asked of several of them.
     """
 
-    def __init__(self, *folders: str | Path, rule=None, cap: int = CAP, nomissing: bool = False):
+    def __init__(self, *folders: str | Path, rule="threshold", cap: int = CAP, nomissing: bool = False):
         self.runs = [open_finished(folder) for folder in folders]
         self.vocabulary, self.names = self.runs[0].vocabulary, self.runs[0].concepts["name"].to_dict()
         for run in self.runs[1:]:
             if run.vocabulary != self.vocabulary:
                 raise ValueError(f"{run.folder} and {self.runs[0].folder} have different vocabularies; their "
                                  f"probabilities can't be averaged.")  # fmt: skip
-        self.rule, self.cap, self.nomissing = rule or Threshold(), cap, nomissing
+        self.rule, self.cap, self.nomissing = self._named(rule) if isinstance(rule, str) else rule, cap, nomissing
         self._models = [load_model(run) for run in self.runs]
         self._sizes = sorted({run.experiment.image_size for run in self.runs})
         self.batch_size = self.runs[0].experiment.batch_size
@@ -108,6 +109,15 @@ class Predictor:
         while (batch := list(islice(good, self.batch_size))) or problems:
             yield self._predicted(batch, problems)
             problems.clear()
+
+    def _named(self, rule: str):
+        """The rule of this name as it was fitted on the run."""
+        if rule == "threshold":
+            return Threshold()
+        if len(self.runs) > 1:
+            raise ValueError(f"rule {rule!r} was fitted on the probabilities of one run, not on the mean of several; "
+                             f"predict with one of them, or choose a threshold.")  # fmt: skip
+        return read_saved_rule(self.runs[0].folder, rule, len(self.vocabulary))
 
     def _decoded(self, found: Iterable) -> Iterator:
         """For each image its image_id and pixels, or a Problem; in order, decoded ahead on all cores."""

@@ -7,10 +7,12 @@ import pytest
 from finished import finished_run
 from PIL import Image
 
-from nblib.data import read_dataset
-from nblib.evaluation import Threshold
+from nblib.data import read_dataset, validation_halves
+from nblib.evaluation import RULES, Threshold
+from nblib.evaluation.saved_rules import read_rule
 from nblib.prediction import Predictor
 from nblib.training import predict_test
+from nblib.training.rules import save_rules_and_concept_scores
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +22,11 @@ def place(sample, tmp_path_factory):
     shutil.copytree(sample, place / "data")
     first = finished_run(place / "data", place / "runs")
     predict_test(first)
+    dataset = read_dataset(place / "data")
+    for name, images in validation_halves(dataset.images).items():
+        values = np.random.default_rng(3).random((len(images), len(first.vocabulary)), np.float32)
+        first.write_probabilities(name, images["image_id"], values)
+    save_rules_and_concept_scores(first, dataset)
     finished_run(place / "data", place / "runs", "second", image_size=48, seed=2)
     shutil.copytree(place / "data" / "test", place / "images")
     shutil.rmtree(place / "data")
@@ -44,6 +51,24 @@ def test_several_runs_are_averaged_each_at_its_own_image_size(place, first):
     parts = [Predictor(place / "runs" / name / "val1")(place / "images").probabilities for name in ("first", "second")]
     np.testing.assert_array_equal(both, (parts[0] + parts[1]) / 2)
     assert not np.array_equal(parts[0], parts[1])
+
+
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"threshold"}))
+def test_a_rule_that_was_fitted_on_the_run_selects_as_it_does_in_notebook_06(place, first, name):
+    folder = place / "runs" / "first" / "val1"
+    predictions = Predictor(folder, rule=name)(place / "images")
+    expected = read_rule(folder / "rules" / f"{name}.json").select(predictions.probabilities)
+    assert predictions.selected.nnz and (predictions.selected != expected).nnz == 0
+
+
+def test_a_run_without_the_rule_or_several_runs_say_why_it_can_not_be_used(place):
+    folders = [place / "runs" / name / "val1" for name in ("second", "first")]
+    with pytest.raises(FileNotFoundError, match=r"rules/top_k\.json: for a run of an older version"):
+        Predictor(folders[0], rule="top_k")
+    with pytest.raises(
+        ValueError, match="'top_k' was fitted on the probabilities of one run, not on the mean of several"
+    ):
+        Predictor(*folders, rule="top_k")
 
 
 def test_the_table_has_the_selected_concepts_the_most_probable_first_with_their_names(place):
