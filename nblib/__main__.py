@@ -242,9 +242,9 @@ def predict(
     blocks = Predictor(run, *others, rule=chosen, nomissing=nomissing).blocks(images)
     number, problems = write_predictions(to, blocks, form) if to else print_predictions(blocks)
     if problems:
-        echo(format_problems(problems), err=True)
+        echo(format_problems(sorted(problems, key=lambda problem: not problem.serious)), err=True)
     echo(f"{number:,} images predicted" + (f": {to}" if to else ""), err=True)
-    if problems or not number:
+    if serious_problems(problems) or not number:
         raise Exit(1)
 
 
