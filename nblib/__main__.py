@@ -264,7 +264,12 @@ def predict(
     others: Annotated[
         list[Path], Option("--with", help="Another run, to predict with the mean; may be repeated.", show_default=False)
     ] = (),
-    threshold: Annotated[float, Option(help="Select concepts with a probability above this.", min=0, max=1)] = 0.5,
+    rule: Annotated[
+        str, Option(help="Decision rule, as saved in the run: tuned_threshold, top_k, expected_f1, ...")
+    ] = "threshold",
+    threshold: Annotated[
+        float, Option(help="With the rule threshold: select concepts with a probability above this.", min=0, max=1)
+    ] = 0.5,
     nomissing: Annotated[bool, Option("--nomissing", help="Give an image without concepts its most probable.")] = False,
 ) -> None:
     """Predict the concepts of new images; needs the run folder, not the data that it was trained on.
@@ -277,13 +282,34 @@ def predict(
         from nblib.evaluation import Threshold
         from nblib.prediction import Predictor, print_predictions, write_predictions
 
-    blocks = Predictor(run, *others, rule=Threshold(threshold), nomissing=nomissing).blocks(images)
+    chosen = Threshold(threshold) if rule == "threshold" else rule
+    blocks = Predictor(run, *others, rule=chosen, nomissing=nomissing).blocks(images)
     number, problems = write_predictions(to, blocks, form) if to else print_predictions(blocks)
     if problems:
-        echo(format_problems(problems), err=True)
+        echo(format_problems(sorted(problems, key=lambda problem: not problem.serious)), err=True)
     echo(f"{number:,} images predicted" + (f": {to}" if to else ""), err=True)
-    if problems or not number:
+    if serious_problems(problems) or not number:
         raise Exit(1)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    to: Annotated[Path, Option(help="The folder to write to.", show_default=False)],
+    form: Annotated[str, Option("--format", help="onnx, saved_model or litert.")] = "onnx",
+    rule: Annotated[
+        str, Option(help="Where thresholds are from: threshold (0.5), tuned_threshold or concept_thresholds.")
+    ] = "threshold",
+) -> None:
+    """Write a run's model with preprocessing, concepts, thresholds and calibration, and a script that needs no nblib.
+
+    Example: `nblib export runs/sample/03_vgg16_flipped/val1 --to exported`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import export_run
+
+        difference = export_run(run, to, form, rule)
+    echo(f"{to}: probabilities differ from Keras's by at most {difference:.0e}; try: python {to / 'predict.py'} IMAGE")
 
 
 @app.command()

@@ -22,7 +22,11 @@ def name_of(requirement):
     return re.match(r"[\w.-]+", requirement).group().lower()
 
 
-@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])
+EXTRAS = PROJECT["optional-dependencies"]
+LOCKED = [*PROJECT["dependencies"], *EXTRAS["app"], *EXTRAS["dicom"], *EXTRAS["dev"]]
+
+
+@pytest.mark.parametrize("requirement", LOCKED)
 def test_every_dependency_is_pinned_in_the_lock(requirement):
     assert re.search(rf"^{re.escape(name_of(requirement))}==\S+", LOCK, re.MULTILINE)
 
@@ -36,7 +40,7 @@ def test_conda_gets_python_pip_and_every_dependency_and_pip_only_the_project():
     python, *conda, pip = environment["dependencies"]
     assert environment["name"] == PROJECT["name"] and environment["channels"] == ["conda-forge"]
     assert name_of(python) == "python"
-    assert conda == ["pip", *PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    assert conda == ["pip", *LOCKED]
     assert pip == {"pip": ["--editable ."]}
 
 

@@ -454,6 +454,8 @@ def test_predict_prints_or_writes_and_names_what_it_cannot_read(nblib, sample, t
     code, out, err = nblib("predict", run.folder, one, "--nomissing")
     assert (code, err) == (0, "1 images predicted\n")
     assert [line.split()[0] for line in out.splitlines()] == [one.stem, *table["concepts"][0].split(";")]
+    code, _, err = nblib("predict", run.folder, one, "--rule", "top_k")
+    assert code == 1 and err.startswith(f"no file {run.folder / 'rules' / 'top_k.json'}: ") and err.count("\n") == 1
 
 
 def test_predict_without_images_or_with_an_unknown_format_says_so(nblib, sample, tmp_path):

@@ -11,12 +11,12 @@ from pathlib import PurePath
 import pandas as pd
 from PIL import Image
 
-from nblib.data.images import UNREADABLE, ParquetImage, open_image
+from nblib.data.images import UNREADABLE, ImageSource, ParquetImage, open_image
 from nblib.data.problems import Problem
 from nblib.data.text import IMAGE_SUFFIXES
 from nblib.system import ProgressBar
 
-SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",)}
+SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "DICOM": (".dcm",)}
 AT_ONCE = 64  # images per task of a thread: a task for each image would take longer than reading its header
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 
@@ -33,6 +33,26 @@ def check_images(images: pd.DataFrame, pixels: bool = False) -> list[Problem]:
         found = chain.from_iterable(workers.map(partial(_check_part, pixels=pixels), parts))
         problems = list(chain.from_iterable(ProgressBar(found, "check", len(there), unit="image")))
     return [*problems, *_same_bytes(there)] if pixels else problems
+
+
+def check_image(image_id: str, path: ImageSource, pixels: bool = False) -> list[Problem]:
+    """What is wrong with one image; what is not serious says how it is read."""
+    try:
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                what = "zero bytes; download the file again or leave the image out."
+                return [Problem(str(path), what, True, image_id)]
+            stream.seek(0)
+            with open_image(stream) as image:
+                found = [Problem(str(path), what, False, image_id) for what in _oddities(image, str(path))]
+                if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                    raise Image.DecompressionBombError(f"{image.width:,} x {image.height:,} pixels are too many")
+                if pixels:
+                    image.load()
+                return found
+    except UNREADABLE as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        return [Problem(str(path), f"can't be read as an image ({why}); repair it or leave it out.", True, image_id)]
 
 
 def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
@@ -54,26 +74,7 @@ def _same_bytes(images: pd.DataFrame) -> Iterator[Problem]:
 
 def _check_part(images: pd.DataFrame, pixels: bool) -> list[list[Problem]]:
     """The problems of each image."""
-    return [_check_image(row.image_id, row.path, pixels) for row in images.itertuples()]
-
-
-def _check_image(image_id: str, path, pixels: bool) -> list[Problem]:
-    try:
-        with path.open("rb") as stream:
-            if not stream.read(1):
-                what = "zero bytes; download the file again or leave the image out."
-                return [Problem(str(path), what, True, image_id)]
-            stream.seek(0)
-            with open_image(stream) as image:
-                found = [Problem(str(path), what, False, image_id) for what in _oddities(image, str(path))]
-                if image.width * image.height > Image.MAX_IMAGE_PIXELS:
-                    raise Image.DecompressionBombError(f"{image.width:,} x {image.height:,} pixels are too many")
-                if pixels:
-                    image.load()
-                return found
-    except UNREADABLE as error:
-        why = str(error).rstrip(".") or type(error).__name__
-        return [Problem(str(path), f"can't be read as an image ({why}); repair it or leave it out.", True, image_id)]
+    return [check_image(row.image_id, row.path, pixels) for row in images.itertuples()]
 
 
 def _oddities(image: Image.Image, name: str) -> Iterator[str]:
@@ -88,6 +89,7 @@ def _oddities(image: Image.Image, name: str) -> Iterator[str]:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         yield "has transparency; it is dropped."
     if getattr(image, "n_frames", 1) > 1:
-        yield f"animated, {image.n_frames} frames; only the first is used."
+        which = "middle" if image.format == "DICOM" else "first"
+        yield f"{image.n_frames} frames; only the {which} one is used."
     if "exif" in image.info and image.getexif().get(ORIENTATION, 1) != 1:  # else getexif decodes a PNG
         yield f"EXIF orientation {image.getexif()[ORIENTATION]} is not applied; rotate the pixels themselves."

@@ -24,7 +24,7 @@ SPLITS = {
     "test": ("test", "testing"),
 }
 SplitOf = Callable[[str, tuple[str, ...]], str | None]  # from an image_id and its folders to a split
-OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp", ".dcm")
+OTHER_SUFFIXES = (".gif", ".tif", ".tiff", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def find_images(folder: DataFolder, split_of: SplitOf) -> tuple[list[ImageFile],
     files = ((path, path.name, path.parts[top:-1]) for path in folder.having(*IMAGE_SUFFIXES))
     images, problems = _placed(files, folder, split_of)
     if others := folder.having(*OTHER_SUFFIXES):
-        what = f"{len(others):,} images are neither .jpg nor .png, such as {others[0]}; not read. Convert them."
+        what = f"{len(others):,} images are none of .jpg, .png, .dcm, such as {others[0]}; not read. Convert them."
         problems.append(Problem(str(folder.path), what, serious=False))
     unpacked = {(image.split, image.image_id) for image in images}
     for archive in folder.having(".zip"):

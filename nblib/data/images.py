@@ -22,6 +22,7 @@ import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 from pyarrow import parquet
 
+from nblib.data.dicom import DicomImage, is_dicom
 from nblib.data.pixel_store import PixelStore
 from nblib.data.pixels import Pixels
 
@@ -90,15 +91,17 @@ class UnreadableImage(ValueError):
 
 
 def open_image(stream: BinaryIO) -> Image.Image:
-    """The image in a stream of bytes, not decoded yet: the only place where images are opened, and in `FORMATS` only.
+    """The image in a stream of bytes, not decoded yet: the only place where images are opened.
 
     Raises:
-        UnidentifiedImageError, or another of `UNREADABLE`: it is no image in one of these formats.
+        UnidentifiedImageError, or another of `UNREADABLE`: it is neither an image in one of `FORMATS` nor DICOM.
     """
+    if is_dicom(stream):
+        return DicomImage(stream)
     try:
         return Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
-        raise UnidentifiedImageError(f"its content is none of {', '.join(FORMATS)}") from None
+        raise UnidentifiedImageError(f"its content is none of {', '.join(FORMATS)}, DICOM") from None
 
 
 def decode_image(path: str | ImageSource, size: int) -> np.ndarray:

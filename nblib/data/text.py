@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 CUI_FORM = re.compile(r"C\d{7}")
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".dcm"}
 HEADER_WORDS = {"cuis", "cui", "concepts", "concept"}
 
 _TO_TABS = str.maketrans(",;|", "\t\t\t", '"')  # drops the quotes of CSV; commas inside them separate concepts as well

@@ -38,7 +38,7 @@ def unlabelled_images(place: str | Path) -> Iterator[tuple[str, ImageSource] | P
 def _in_folder(folder: Path) -> Iterator[tuple[str, ImageSource] | Problem]:
     found = walk_folder(folder)
     yield from found.problems
-    for path in found.having(*IMAGE_SUFFIXES, ".dcm", ".zip", ".parquet"):
+    for path in found.having(*IMAGE_SUFFIXES, ".zip", ".parquet"):
         yield from _in_file(path)
 
 

@@ -12,6 +12,7 @@ from scipy import sparse
 from nblib.data import MODALITY_CONCEPTS, Z_95, ConceptVocabulary, Dataset
 from nblib.evaluation.bootstrap import f1_interval
 from nblib.evaluation.metrics import as_csr, f1_of_counts, f1_per_image, sample_f1
+from nblib.evaluation.selection import select
 
 # The first value of each band; the last band has no end.
 TRAIN_IMAGES = (0, 1, 3, 10, 30, 100, 300)
@@ -110,6 +111,20 @@ def count_by_concept(labels, selected, vocabulary: ConceptVocabulary | None = No
     if vocabulary is not None:
         table.index = pd.Index(vocabulary.concepts, name="concept", dtype=object)
     return _with_rates(table)
+
+
+def concept_scores(labels, probabilities: np.ndarray, vocabulary: ConceptVocabulary) -> pd.DataFrame:
+    """How far each concept can be trusted where it is selected with a probability above 0.5.
+
+    Returns:
+        Indexed by concept: true, right, wrong (images), precision, recall, f1 as in `count_by_concept`; and predicted,
+        the mean probability of the images it is selected for. Calibrated, this equals the precision.
+    """
+    selected = select(probabilities)
+    sums = np.asarray(selected.multiply(probabilities).sum(axis=0), dtype=np.float64).ravel()
+    table = count_by_concept(labels, selected, vocabulary).drop(columns="missed")
+    number = table["right"] + table["wrong"]
+    return table.assign(predicted=sums / number.where(number > 0))
 
 
 def most_missed(labels, selected, vocabulary: ConceptVocabulary, top: int = 20) -> pd.DataFrame:

@@ -21,18 +21,47 @@ CLASSES = {**RULES, **CALIBRATIONS}
 NAMES = {of_name: name for name, of_name in CLASSES.items()}
 
 
+def rule_file(run_folder: Path, name: str) -> Path:
+    """Where the rule of this name is saved in the folder of a run."""
+    return run_folder / "rules" / f"{name}.json"
+
+
 def fit_or_read_rule(run_folder: Path, name: str, tuned_on: Examples):
     """The rule of this name that is saved in the folder of a run; `fit_rule` fits it, and it is saved, if none is.
 
     A damaged file is replaced.
     """
-    path = run_folder / "rules" / f"{name}.json"
+    path = rule_file(run_folder, name)
     try:
         return read_rule(path)
     except (FileNotFoundError, ValueError):
         rule = fit_rule(name, tuned_on)
         write_json(path, rule_as_json(rule))
         return rule
+
+
+def read_saved_rule(run_folder: Path, name: str, concepts: int):
+    """The rule of this name that is saved in the folder of a run, for probabilities of so many concepts.
+
+    Raises:
+        FileNotFoundError: none is saved; the message says what saves it.
+        ValueError: there is no such rule, its file is damaged, or it is for another number of concepts.
+    """
+    if name not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(RULES)}; received {name!r}.")
+    path = rule_file(run_folder, name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no file {path}: for a run of an older version execute the notebook that trains it again, which fits its "
+            f"rules and does not train; one that is trained on all images has none but the threshold."
+        )
+    rule = read_rule(path)
+    if np.size(getattr(rule, "threshold", 0)) not in (1, concepts):
+        raise ValueError(
+            f"{path} has a threshold for each of {len(rule.threshold):,} concepts of the data, and the run predicts "
+            f"{concepts:,} of them; use another rule."
+        )
+    return rule
 
 
 def read_rule(path: str | Path):

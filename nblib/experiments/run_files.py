@@ -21,6 +21,7 @@ LARGEST = {
     "history.csv": 2**22,
     "vocabulary.txt": 2**24,
     "concepts.csv": 2**26,
+    "concept_scores.csv": 2**26,
 }
 
 TRAIN_ANEW = "move its folder away, or archive it with force=True, and train again"
@@ -29,6 +30,7 @@ ADVICE = {
     "experiment.json": TRAIN_ANEW,
     "vocabulary.txt": TRAIN_ANEW,
     "concepts.csv": "remove it; predictions are then without the names of concepts",
+    "concept_scores.csv": f"remove it, and {REPEAT}: it writes it again, without training",
     "history.csv": f"{REPEAT}: it resumes an unfinished run; archive a finished one with force=True",
     "state.npz": "without it the training starts anew",
     "best.weights.h5": "train the run again; a finished one is archived by force=True",
@@ -164,13 +166,22 @@ def concept_table(dataset: Dataset, vocabulary: ConceptVocabulary) -> pd.DataFra
 
 def read_concepts(path: Path) -> pd.DataFrame:
     """The table of concepts.csv; without rows where there is no such file, as in runs of older versions."""
-    columns = {"concept": str, "name": str, "images": int}
+    return _read_table(path, {"concept": str, "name": str, "images": int}, keep_default_na=False)
+
+
+def read_concept_scores(path: Path) -> pd.DataFrame:
+    """The table of concept_scores.csv; without rows where there is no such file."""
+    counts, rates = dict.fromkeys(("true", "right", "wrong"), int), ("precision", "recall", "f1", "predicted")
+    return _read_table(path, {"concept": str, **counts, **dict.fromkeys(rates, float)})
+
+
+def _read_table(path: Path, columns: dict[str, type], **options) -> pd.DataFrame:
+    """These columns of a CSV file, indexed by concept; without rows where there is no such file."""
     if not path.is_file():
         return pd.DataFrame(columns=list(columns)).set_index("concept")
     with naming_damage(path):
-        return pd.read_csv(BytesIO(_read(path)), usecols=list(columns), dtype=columns, keep_default_na=False).set_index(
-            "concept"
-        )
+        table = pd.read_csv(BytesIO(_read(path)), usecols=list(columns), dtype=columns, **options)
+        return table[list(columns)].set_index("concept")
 
 
 def read_probabilities(path: Path, sigmoids: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,9 @@ runs/<experiment_name>/<val1, val2 or all>/
     tensorboard/          after every epoch, where the experiment says so: the history for TensorBoard
     probabilities/*.npz   at the end: image_ids and probabilities, (N, K), of val1 and val2, unless they were trained
                           on; later of test, with the fingerprint of the test images
-    scores.json           last: a run that has it is finished
-    rules/*.json          decision rules, fitted in notebook 06
+    scores.json           at the end: a run that has it is finished
+    concept_scores.csv    last: how well each concept was found in the test half, at threshold 0.5
+    rules/*.json          last: decision rules, with their calibration, fitted on the validation half
     submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
 
@@ -36,6 +37,7 @@ from nblib.experiments.experiment import Experiment
 from nblib.experiments.run_files import (
     naming_damage,
     read_arrays,
+    read_concept_scores,
     read_concepts,
     read_facts,
     read_history,
@@ -48,6 +50,7 @@ from nblib.system import remove_leftovers, replacing, take_lock, write_json
 PARTS = {
     read_vocabulary: "vocabulary.txt",
     read_concepts: "concepts.csv",
+    read_concept_scores: "concept_scores.csv",
     read_history: "history.csv",
     read_scores: "scores.json",
 }
@@ -92,6 +95,14 @@ class Run:
     def concepts(self) -> pd.DataFrame:
         """One row per concept of the vocabulary: name, images of train; without rows in runs of older versions."""
         return read_concepts(self.folder / "concepts.csv")
+
+    @cached_property
+    def concept_scores(self) -> pd.DataFrame:
+        """One row per concept, from `nblib.evaluation.concept_scores` on the test half; without rows where none is.
+
+        None is in runs of older versions, and in those that are trained on all images.
+        """
+        return read_concept_scores(self.folder / "concept_scores.csv")
 
     @property
     def started(self) -> bool:
@@ -191,6 +202,11 @@ class Run:
     def write_scores(self, scores: dict[str, Any]) -> None:
         """Writes what `scores` reads, and so marks the run as finished."""
         write_json(self.folder / "scores.json", scores)
+
+    def write_concept_scores(self, table: pd.DataFrame) -> None:
+        """Writes what `concept_scores` reads."""
+        with replacing(self.folder / "concept_scores.csv") as beside:
+            table.to_csv(beside)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

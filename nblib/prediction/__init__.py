@@ -1,6 +1,7 @@
 """Use what was trained: from new images to concepts, with run folders alone."""
 
+from nblib.prediction.export import export_run
 from nblib.prediction.predictor import Predictor
 from nblib.prediction.writing import print_predictions, write_predictions
 
-__all__ = ["Predictor", "print_predictions", "write_predictions"]
+__all__ = ["Predictor", "export_run", "print_predictions", "write_predictions"]

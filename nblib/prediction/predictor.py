@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,12 @@ from nblib.data import (
     ImageSource,
     Problem,
     UnreadableImage,
+    check_image,
     decode_compactly,
     stack_images,
     unlabelled_images,
 )
-from nblib.evaluation import CAP, Threshold
+from nblib.evaluation import CAP, Threshold, read_saved_rule
 from nblib.experiments import open_finished
 from nblib.system import cores
 from nblib.training import load_model, predict_batch
@@ -38,7 +40,8 @@ class Predictions:
         selected: (N, K) sparse, 0 and 1: the concepts that the decision rule selected.
         vocabulary: the K concepts.
         names: concept -> its name, where it is known.
-        problems: what could not be read.
+        problems: what could not be read; and, not serious, in what way an odd image was read.
+        sources: where each image is.
     """
 
     image_ids: tuple[str, ...]
@@ -47,6 +50,7 @@ class Predictions:
     vocabulary: ConceptVocabulary
     names: dict[str, str]
     problems: tuple[Problem, ...] = ()
+    sources: tuple[ImageSource, ...] = ()
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -63,6 +67,15 @@ class Predictions:
         return pd.DataFrame(rows, columns=["image_id", "concepts", "names", "probabilities"])
 
 
+class Decoded(NamedTuple):
+    """An image with its pixels by size, none if it can't be read, and what is wrong or odd about it."""
+
+    image_id: str
+    source: ImageSource | None
+    pixels: dict[int, np.ndarray]
+    problems: list[Problem]
+
+
 class Predictor:
     """A finished run, or the mean of several, as a function from images to concepts.
 
@@ -71,23 +84,24 @@ class Predictor:
 
     Args:
         folders: run folders, of the same vocabulary.
-        rule: what selects concepts, with `select(probabilities, cap, nomissing)`; the paper's threshold of 0.5.
+        rule: a name in `nblib.evaluation.RULES`: the rule that was fitted on the run and is saved in it, by default the
+            paper's threshold of 0.5; or what has `select(probabilities, cap, nomissing)`.
         cap: at most this many concepts per image.
         nomissing: an image without a concept gets its most probable one.
 
     Raises:
-        FileNotFoundError: a folder has no finished run.
-        ValueError: the runs have different vocabularies.
+        FileNotFoundError: a folder has no finished run, or the run has no such rule.
+        ValueError: the runs have different vocabularies, or a fitted rule is asked of several of them.
     """
 
-    def __init__(self, *folders: str | Path, rule=None, cap: int = CAP, nomissing: bool = False):
+    def __init__(self, *folders: str | Path, rule="threshold", cap: int = CAP, nomissing: bool = False):
         self.runs = [open_finished(folder) for folder in folders]
         self.vocabulary, self.names = self.runs[0].vocabulary, self.runs[0].concepts["name"].to_dict()
         for run in self.runs[1:]:
             if run.vocabulary != self.vocabulary:
                 raise ValueError(f"{run.folder} and {self.runs[0].folder} have different vocabularies; their "
                                  f"probabilities can't be averaged.")  # fmt: skip
-        self.rule, self.cap, self.nomissing = rule or Threshold(), cap, nomissing
+        self.rule, self.cap, self.nomissing = self._named(rule) if isinstance(rule, str) else rule, cap, nomissing
         self._models = [load_model(run) for run in self.runs]
         self._sizes = sorted({run.experiment.image_size for run in self.runs})
         self.batch_size = self.runs[0].experiment.batch_size
@@ -95,7 +109,7 @@ class Predictor:
     def __call__(self, images: Images) -> Predictions:
         """The predictions of all images in a folder, file or archive (see `unlabelled_images`), or in several of them.
 
-        What can't be read is among their `problems`; the other images are predicted.
+        What can't be read is among their `problems`; all other images are predicted.
         """
         return _concatenated([self._predicted([], []), *self.blocks(images)])
 
@@ -104,13 +118,22 @@ class Predictor:
         places = [images] if isinstance(images, str | Path) else images
         decoded = self._decoded(chain.from_iterable(map(unlabelled_images, places)))
         problems = []
-        good = (item for item in decoded if not isinstance(item, Problem) or problems.append(item))
+        good = (item for item in decoded if problems.extend(item.problems) or item.pixels)
         while (batch := list(islice(good, self.batch_size))) or problems:
             yield self._predicted(batch, problems)
             problems.clear()
 
-    def _decoded(self, found: Iterable) -> Iterator:
-        """For each image its image_id and pixels, or a Problem; in order, decoded ahead on all cores."""
+    def _named(self, rule: str):
+        """The rule of this name as it was fitted on the run."""
+        if rule == "threshold":
+            return Threshold()
+        if len(self.runs) > 1:
+            raise ValueError(f"rule {rule!r} was fitted on the probabilities of one run, not on the mean of several; "
+                             f"predict with one of them, or choose a threshold.")  # fmt: skip
+        return read_saved_rule(self.runs[0].folder, rule, len(self.vocabulary))
+
+    def _decoded(self, found: Iterable) -> Iterator["Decoded"]:
+        """Each image, in order, decoded ahead on all cores."""
         with ThreadPoolExecutor(cores()) as workers:
             waiting = deque()
             for item in found:
@@ -120,21 +143,22 @@ class Predictor:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _decode(self, item: tuple[str, ImageSource] | Problem) -> tuple[str, dict[int, np.ndarray]] | Problem:
-        """image_id and size -> pixels."""
+    def _decode(self, item: tuple[str, ImageSource] | Problem) -> "Decoded":
         if isinstance(item, Problem):
-            return item
+            return Decoded("", None, {}, [item])
         image_id, source = item
         try:
-            return image_id, {size: decode_compactly(source, size) for size in self._sizes}
+            pixels = {size: decode_compactly(source, size) for size in self._sizes}
         except UnreadableImage as error:
-            return Problem(str(source), f"{error.why}; not predicted.", image_id=image_id)
+            return Decoded(image_id, source, {}, [Problem(str(source), f"{error.why}; not predicted.", True, image_id)])
+        notes = [problem for problem in check_image(image_id, source) if not problem.serious]
+        return Decoded(image_id, source, pixels, notes)
 
-    def _predicted(self, batch: list[tuple[str, dict[int, np.ndarray]]], problems: list[Problem]) -> Predictions:
-        probabilities = self._probabilities([pixels for _, pixels in batch])
+    def _predicted(self, batch: list["Decoded"], problems: list[Problem]) -> Predictions:
+        probabilities = self._probabilities([image.pixels for image in batch])
         selected = self.rule.select(probabilities, self.cap, self.nomissing)
-        image_ids = tuple(image_id for image_id, _ in batch)
-        return Predictions(image_ids, probabilities, selected, self.vocabulary, self.names, tuple(problems))
+        image_ids, sources = (tuple(getattr(image, name) for image in batch) for name in ("image_id", "source"))
+        return Predictions(image_ids, probabilities, selected, self.vocabulary, self.names, tuple(problems), sources)
 
     def _probabilities(self, images: list[dict[int, np.ndarray]]) -> np.ndarray:
         """The mean over the runs, (n, K) float32."""
@@ -148,8 +172,8 @@ class Predictor:
 
 
 def _concatenated(blocks: list[Predictions]) -> Predictions:
-    image_ids = tuple(chain.from_iterable(block.image_ids for block in blocks))
-    problems = tuple(chain.from_iterable(block.problems for block in blocks))
+    names = ("image_ids", "problems", "sources")
+    joined = {name: tuple(chain.from_iterable(getattr(block, name) for block in blocks)) for name in names}
     probabilities = np.concatenate([block.probabilities for block in blocks])
     selected = sparse.vstack([block.selected for block in blocks], format="csr")
-    return replace(blocks[0], image_ids=image_ids, probabilities=probabilities, selected=selected, problems=problems)
+    return replace(blocks[0], probabilities=probabilities, selected=selected, **joined)

@@ -1,6 +1,7 @@
 """Notebooks 03 to 05: networks and how they learn. With `ensembles` the only package that imports Keras."""
 
 from nblib.training.doctor import examine, read_experiment, versions
+from nblib.training.export import export_model
 from nblib.training.features import extract_features
 from nblib.training.gradcam import explain
 from nblib.training.kernel_ridge import prepare_kernel_ridge, kernel_ridge_solver
@@ -9,7 +10,7 @@ from nblib.training.models import build_network, describe_network
 from nblib.training.trainer import load_model, load_training_data, predict_batch, predict_test, prepare, train
 
 __all__ = [
-    "LOSSES", "build_network", "describe_network", "examine", "explain", "extract_features", "kernel_ridge_solver",
+    "LOSSES", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features", "kernel_ridge_solver",
     "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test", "prepare",
     "prepare_kernel_ridge", "read_experiment", "train", "versions",
 ]  # fmt: skip

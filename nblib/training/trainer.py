@@ -36,6 +36,7 @@ from nblib.training.models import (
     with_preprocessing,
 )
 from nblib.training.optimizers import NadamWithDecay
+from nblib.training.rules import save_rules_and_concept_scores
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             if show:
                 show(run)
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
+    save_rules_and_concept_scores(run, data.dataset)
     return run
 
 

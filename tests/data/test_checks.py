@@ -59,7 +59,7 @@ ODD = {
              "CMYK, made for print; converted to RGB, colours may differ."),
     "RGBA": ("A.png", lambda: encoded(picture("RGBA"), "PNG"), "has transparency; it is dropped."),
     "animated": ("A.png", lambda: encoded(picture(), "PNG", save_all=True, append_images=[picture("L").convert("RGB")]),
-                 "animated, 2 frames; only the first is used."),
+                 "2 frames; only the first one is used."),
     "EXIF-rotated": ("A.jpg", lambda: encoded(picture(), "JPEG", exif=rotated()),
                      "EXIF orientation 6 is not applied; rotate the pixels themselves."),
     "EXIF-rotated PNG": ("A.png", lambda: encoded(picture(), "PNG", exif=rotated()),
@@ -88,7 +88,7 @@ def test_no_other_program_is_started_for_an_image(checked, tmp_path, monkeypatch
     ghostscript.chmod(0o755)
     monkeypatch.setenv("PATH", str(ghostscript.parent), prepend=os.pathsep)
     monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # looked for anew
-    why = "its content is none of JPEG, PNG, GIF, BMP, TIFF, WEBP"
+    why = "its content is none of JPEG, PNG, GIF, BMP, TIFF, WEBP, DICOM"
     what = f"can't be read as an image ({why}); repair it or leave it out."
     assert checked(encoded(picture(), "EPS"), pixels=True) == [(what, True)]
     with pytest.raises(ValueError, match=r"A\.jpg can't be read as an image"):

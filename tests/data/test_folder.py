@@ -69,7 +69,7 @@ def test_a_link_to_nothing_is_reported(folder):
 def test_images_in_formats_that_are_not_read_are_counted(folder):
     for name in ("G.gif", "H.TIF"):
         write(folder / "train" / "DRCT" / name, "any")
-    what = f"2 images are neither .jpg nor .png, such as {folder}/train/DRCT/G.gif; not read. Convert them."
+    what = f"2 images are none of .jpg, .png, .dcm, such as {folder}/train/DRCT/G.gif; not read. Convert them."
     assert problems_of(folder) == [("", what, False)]
 
 

@@ -36,6 +36,16 @@ def test_f1_by_category_is_the_mean_over_its_images():
     assert table.loc["DRXR", ["low", "high"]].isna().all()
 
 
+def test_concept_scores_compare_the_mean_probability_where_a_concept_is_selected_with_how_often_it_is_right():
+    probabilities = np.where(KEPT, [[0.6], [0.8], [0.9], [1.0]], 0.25).astype(np.float32)
+    table = error_analysis.concept_scores(TRUE, probabilities, VOCABULARY)
+    assert table.loc[A, ["true", "right", "wrong"]].tolist() == [2, 2, 1]
+    assert table.loc[A, ["precision", "recall", "f1"]].tolist() == pytest.approx([2 / 3, 1, 4 / 5])
+    mean = [(0.6 + 0.8 + 1) / 3, np.nan, (0.6 + 0.9) / 2, np.nan]
+    assert table["predicted"].tolist() == pytest.approx(mean, nan_ok=True)
+    assert table.loc[[B, D], "precision"].isna().all() and table.loc[B, "recall"] == 0
+
+
 def test_images_without_a_category_are_unknown():
     table = error_analysis.f1_by_category([None, "DRXR", None, None], TRUE, KEPT)
     assert list(table.index) == ["DRXR", "unknown"]

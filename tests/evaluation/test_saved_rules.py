@@ -9,7 +9,7 @@ from nblib.evaluation import saved_rules
 from nblib.evaluation.calibration import CALIBRATIONS
 from nblib.evaluation.decision_rules import RULES, Threshold
 from nblib.evaluation.metrics import as_csr
-from nblib.evaluation.saved_rules import fit_or_read_rule, read_rule, rule_as_json
+from nblib.evaluation.saved_rules import fit_or_read_rule, read_rule, read_saved_rule, rule_as_json, rule_file
 from nblib.system import write_json
 
 
@@ -74,3 +74,22 @@ def test_a_damaged_file_is_named_and_replaced_by_fitting_again(examples, tmp_pat
         read_rule(path)
     fitted = fit_or_read_rule(tmp_path, "top_k", examples)
     assert read_rule(path) == fitted
+
+
+def test_a_saved_rule_is_read_by_name_for_the_same_number_of_concepts(examples, tmp_path):
+    fitted = fit_or_read_rule(tmp_path, "concept_thresholds", examples)
+    np.testing.assert_array_equal(read_saved_rule(tmp_path, "concept_thresholds", 30).threshold, fitted.threshold)
+    with pytest.raises(
+        ValueError, match=r"a threshold for each of 30 concepts of the data, and the run predicts 29 of"
+    ):
+        read_saved_rule(tmp_path, "concept_thresholds", 29)
+    fit_or_read_rule(tmp_path, "tuned_threshold", examples)
+    read_saved_rule(tmp_path, "tuned_threshold", 29)
+
+
+def test_a_rule_that_is_not_saved_says_what_saves_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"top_k\.json: .* execute the notebook that trains it again") as no:
+        read_saved_rule(tmp_path, "top_k", 30)
+    assert str(rule_file(tmp_path, "top_k")) in str(no.value)
+    with pytest.raises(ValueError, match=r"rule must be one of threshold, .*; received 'best'"):
+        read_saved_rule(tmp_path, "best", 30)

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.mutations import mutated
 
 from nblib.data import validation_halves
+from nblib.evaluation import concept_scores
 from nblib.experiments import Run, comparable_runs, find_runs, read_half
 from nblib.experiments.experiment import Experiment
 from nblib.experiments.run_files import read_arrays
@@ -30,6 +31,8 @@ def finished(run, sample_dataset):
         run.write_probabilities(name, images[name]["image_id"], values)
     run.write_history([EPOCH])
     run.write_scores(SCORES)
+    half = read_half(run, sample_dataset, "val2")
+    run.write_concept_scores(concept_scores(half.labels, half.probabilities, half.vocabulary))
     return run
 
 
@@ -68,6 +71,9 @@ DAMAGES = [
     ("history.csv", lambda text: text.replace("0.5", "-inf"), "line 2, loss: Input should be a finite number"),
     ("history.csv", lambda text: text.replace("val_f1", "other"), "val_f1 missing"),
     ("history.csv", lambda text: text.replace("\n1,", "\n7,"), "epochs are not 1, 2, 3"),
+    ("concept_scores.csv", lambda text: "", "No columns to parse"),
+    ("concept_scores.csv", lambda text: text.replace("wrong", "worse"), "columns expected but not found: .'wrong'"),
+    ("concept_scores.csv", lambda text: text.replace("\nC", "\nC1,many,0,0,1,1,1,1\nC", 1), "invalid literal for int"),
     ("scores.json", lambda text: "{}", "epochs: Field required"),
     ("scores.json", without("test_f1"), "test_f1 missing"),
     ("scores.json", with_value("test_f1", "0.3"), "test_f1: Input should be a valid number, received '0.3'"),
@@ -85,7 +91,7 @@ def test_a_damaged_file_is_named_in_a_sentence_with_the_reason_and_what_to_do(fi
     sentence = Run(finished.folder).damage
     assert sentence.startswith(f"{path} is damaged (") and sentence.endswith(".") and "\n" not in sentence
     assert re.search(reason, sentence)
-    assert any(advice in sentence for advice in ("): move its folder away, or", "): execute the notebook that trains"))
+    assert any(advice in sentence for advice in ("): move its folder away, or", " execute the notebook that trains"))
     root = finished.folder.parent.parent
     assert find_runs(root) == [] and [run.folder for run in find_runs(root, damaged=True)] == [finished.folder]
     assert caplog.messages == [f"A run is left out: {sentence}"]

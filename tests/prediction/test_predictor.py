@@ -1,16 +1,21 @@
 """Predictions of new images by finished runs, without the data that they were trained on."""
 
 import shutil
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from finished import finished_run
 from PIL import Image
 
-from nblib.data import read_dataset
-from nblib.evaluation import Threshold
-from nblib.prediction import Predictor
+from nblib.data import read_dataset, validation_halves
+from nblib.evaluation import RULES, Threshold
+from nblib.evaluation.saved_rules import read_rule
+from nblib.prediction import Predictor, write_predictions
+from nblib.prediction.writing import FORMATS
 from nblib.training import predict_test
+from nblib.training.rules import save_rules_and_concept_scores
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +25,11 @@ def place(sample, tmp_path_factory):
     shutil.copytree(sample, place / "data")
     first = finished_run(place / "data", place / "runs")
     predict_test(first)
+    dataset = read_dataset(place / "data")
+    for name, images in validation_halves(dataset.images).items():
+        values = np.random.default_rng(3).random((len(images), len(first.vocabulary)), np.float32)
+        first.write_probabilities(name, images["image_id"], values)
+    save_rules_and_concept_scores(first, dataset)
     finished_run(place / "data", place / "runs", "second", image_size=48, seed=2)
     shutil.copytree(place / "data" / "test", place / "images")
     shutil.rmtree(place / "data")
@@ -46,6 +56,24 @@ def test_several_runs_are_averaged_each_at_its_own_image_size(place, first):
     assert not np.array_equal(parts[0], parts[1])
 
 
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"threshold"}))
+def test_a_rule_that_was_fitted_on_the_run_selects_as_it_does_in_notebook_06(place, first, name):
+    folder = place / "runs" / "first" / "val1"
+    predictions = Predictor(folder, rule=name)(place / "images")
+    expected = read_rule(folder / "rules" / f"{name}.json").select(predictions.probabilities)
+    assert predictions.selected.nnz and (predictions.selected != expected).nnz == 0
+
+
+def test_a_run_without_the_rule_or_several_runs_say_why_it_can_not_be_used(place):
+    folders = [place / "runs" / name / "val1" for name in ("second", "first")]
+    with pytest.raises(FileNotFoundError, match=r"rules/top_k\.json: for a run of an older version"):
+        Predictor(folders[0], rule="top_k")
+    with pytest.raises(
+        ValueError, match="'top_k' was fitted on the probabilities of one run, not on the mean of several"
+    ):
+        Predictor(*folders, rule="top_k")
+
+
 def test_the_table_has_the_selected_concepts_the_most_probable_first_with_their_names(place):
     predictor = Predictor(place / "runs" / "first" / "val1", rule=Threshold(0.5), cap=3)
     predictions = predictor(place / "images")
@@ -58,28 +86,81 @@ def test_the_table_has_the_selected_concepts_the_most_probable_first_with_their_
     assert row["probabilities"] == tuple(predictions.probabilities[0][best].tolist())
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_predicted_as_before(place, first, tmp_path):
-    some = sorted((place / "images").iterdir())[:11]  # more than a batch
-    for path in some:
+def picture(*shape):
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+
+
+def saved(image, form, **options):
+    stream = BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def rotated():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(picture(30, 40), "JPEG", exif=exif)
+
+
+def moving():
+    return saved(picture(9, 9), "PNG", save_all=True, append_images=[picture(9, 9, 3)])
+
+
+def deep():
+    return saved(Image.fromarray(np.full((30, 40), 40_000, np.uint16)), "PNG")
+
+
+NO_IMAGE = "can't be read as an image (its content is none of JPEG,"
+# Name of a file, its content, what is said of it, and whether it is predicted all the same.
+ODD = [
+    ("empty.jpg", lambda: b"", NO_IMAGE, False),
+    ("short.jpg", lambda: saved(picture(300, 400), "JPEG")[:3000], "(image file is truncated", False),
+    ("bomb.png", lambda: saved(Image.new("1", (20_000, 20_000)), "PNG"), "decompression bomb DOS attack", False),
+    ("text.jpg", lambda: b"no image", NO_IMAGE, False),
+    ("cmyk.jpg", lambda: saved(Image.new("CMYK", (40, 30)), "JPEG"), "CMYK, made for print; converted to RGB", True),
+    ("deep.png", deep, "16 bits per pixel", True),
+    ("moving.png", moving, "2 frames", True),
+    ("rotated.jpg", rotated, "EXIF orientation 6 is not applied", True),
+    ("png.jpg", lambda: saved(picture(30, 40), "PNG"), "a PNG file by its content, whatever its name says", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "line", "predicted"), ODD, ids=[row[0] for row in ODD])
+def test_bad_and_odd_images_have_one_line_each_and_the_others_are_predicted(
+    place, first, tmp_path, name, content, line, predicted
+):
+    good = sorted((place / "images").iterdir())[:11]  # more than a batch
+    for path in good:
         shutil.copy(path, tmp_path)
     alone = first(tmp_path).probabilities
-    (tmp_path / "0_empty.jpg").write_bytes(b"")
-    (tmp_path / "1_text.jpg").write_text("no image")
-    (tmp_path / "2_short.jpg").write_bytes(some[0].read_bytes()[:300])
-    Image.new("1", (20_000, 20_000)).save(tmp_path / "3_bomb.png")
+    (tmp_path / name).write_bytes(content())
     predictions = first(tmp_path)
-    assert [problem.image_id for problem in predictions.problems] == ["0_empty", "1_text", "2_short", "3_bomb"]
-    assert all(str(problem).count("\n") == 0 and "can't be read" in str(problem) for problem in predictions.problems)
-    np.testing.assert_array_equal(predictions.probabilities, alone)
+    (problem,) = predictions.problems
+    assert line in str(problem) and "\n" not in str(problem) and str(problem).startswith(str(tmp_path / name))
+    assert problem.serious is not predicted and problem.image_id == (tmp_path / name).stem
+    others = [row for row, image_id in enumerate(predictions.image_ids) if image_id != problem.image_id]
+    assert len(predictions) - len(others) == predicted
+    np.testing.assert_allclose(predictions.probabilities[others], alone, atol=1e-6)
+    assert [predictions.sources[row].stem for row in others] == [predictions.image_ids[row] for row in others]
 
 
-def test_odd_images_are_predicted(first, tmp_path):
-    Image.new("CMYK", (40, 30), (10, 20, 30, 40)).save(tmp_path / "cmyk.jpg")
-    Image.fromarray(np.full((30, 40), 40_000, np.uint16)).save(tmp_path / "deep.png")
-    frames = [Image.new("L", (30, 30), grey) for grey in (0, 255)]
-    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
-    predictions = first(tmp_path)
-    assert predictions.image_ids == ("animated", "cmyk", "deep") and not predictions.problems
+SECRET = b"CompressedSamples^MR1"  # the patient's name in this file
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_dicom_is_predicted_and_nothing_of_the_patient_is_in_the_output(first, tmp_path, form):
+    pydicom = pytest.importorskip("pydicom", reason="pydicom, of the extra dicom, is not installed")
+    shipped = Path(pydicom.__file__).parent / "data" / "test_files"
+    assert SECRET in (shipped / "MR_small.dcm").read_bytes()
+    for name in ("MR_small.dcm", "examples_ybr_color.dcm", "reportsi.dcm"):
+        shutil.copy(shipped / name, tmp_path)
+    images, problems = write_predictions(tmp_path / "predicted", first.blocks(tmp_path), form)
+    assert images == 2 and "MR_small" in (tmp_path / "predicted").read_bytes().decode(errors="replace")
+    assert [(problem.image_id, problem.serious) for problem in problems] == [
+        ("examples_ybr_color", False), ("reportsi", True)
+    ]  # fmt: skip
+    assert "a DICOM file without pixels" in str(problems[1])
+    assert SECRET not in (tmp_path / "predicted").read_bytes() + repr(problems).encode()
 
 
 def test_no_images_give_empty_predictions(first, tmp_path):

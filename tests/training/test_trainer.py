@@ -12,7 +12,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
 
 from nblib.data import METHODS, decode_image, read_dataset, write_split
-from nblib.evaluation import sample_f1
+from nblib.evaluation import RULES, sample_f1
 from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
 from nblib.training.models import build_network, with_preprocessing
@@ -76,7 +76,8 @@ def assert_same_numbers(run, other):
 
 def test_a_finished_run_has_all_its_files_and_no_other(run):
     files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    results = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json"}
+    results = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json", "concept_scores.csv"}
+    results |= {f"rules/{name}.json" for name in RULES if name != "threshold"}
     assert files == {"experiment.json", "vocabulary.txt", "concepts.csv", "history.csv", "best.weights.h5", *results}
 
 
