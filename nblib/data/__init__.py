@@ -22,26 +22,14 @@ from nblib.data.unlabelled import unlabelled_images
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
 __all__ = [
-<<<<<<< HEAD
     "CATEGORIES", "CUI_FORM", "LAYOUTS", "METHODS", "MODALITY_CONCEPTS", "SYNTHETIC_MARK", "Z_95",
     "ConceptVocabulary", "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "UnreadableImage",
-    "cache_pixels", "check_images", "choose_concepts", "co_occurring_concepts", "concatenate", "concept_counts",
-    "concept_counts_by", "concept_pairs", "count_images", "count_leaks", "decode_compactly", "decode_image",
-    "decode_text", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems", "image_signatures",
-    "image_sizes", "images_with", "indicative_concepts", "inspect_dataset", "join_groups", "label_cardinality",
-    "label_density", "label_statistics", "labelled_splits", "lift_table", "missing_splits", "most_frequent",
-    "near_duplicates", "pixel_key", "read_concept_lines", "read_dataset", "reading_problem", "serious_problems",
-    "share_pixels", "stack_images", "unlabelled_images", "validation_halves", "without_suffix", "write_quarantine",
-    "write_split",
-=======
-    "CATEGORIES", "CUI_FORM", "LAYOUTS", "MODALITY_CONCEPTS", "SYNTHETIC_MARK", "Z_95", "ConceptVocabulary",
-    "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "UnreadableImage", "cache_pixels", "check_image",
-    "check_images", "choose_concepts", "co_occurring_concepts", "concatenate", "concept_counts", "concept_counts_by",
-    "concept_pairs", "count_images", "count_leaks", "decode_compactly", "decode_image", "decode_text", "drift",
-    "f1_ceiling", "figure_anchors", "find_groups", "format_problems", "image_signatures", "image_sizes",
-    "images_with", "indicative_concepts", "inspect_dataset", "label_cardinality", "label_density",
-    "label_statistics", "labelled_splits", "lift_table", "missing_splits", "most_frequent", "near_duplicates",
-    "pixel_key", "read_concept_lines", "read_dataset", "reading_problem", "serious_problems",
-    "stack_images", "unlabelled_images", "validation_halves", "without_suffix", "write_quarantine",
->>>>>>> show18
+    "cache_pixels", "check_image", "check_images", "choose_concepts", "co_occurring_concepts", "concatenate",
+    "concept_counts", "concept_counts_by", "concept_pairs", "count_images", "count_leaks", "decode_compactly",
+    "decode_image", "decode_text", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems",
+    "image_signatures", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset", "join_groups",
+    "label_cardinality", "label_density", "label_statistics", "labelled_splits", "lift_table", "missing_splits",
+    "most_frequent", "near_duplicates", "pixel_key", "read_concept_lines", "read_dataset", "reading_problem",
+    "serious_problems", "share_pixels", "stack_images", "unlabelled_images", "validation_halves", "without_suffix",
+    "write_quarantine", "write_split",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from nblib.training.models import build_network, describe_network
 from nblib.training.trainer import load_model, load_training_data, predict_batch, predict_test, prepare, train
 
 __all__ = [
-    "LOSSES", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features", "kernel_ridge_solver",
-    "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test", "prepare",
-    "prepare_kernel_ridge", "read_experiment", "train", "versions",
+    "LOSSES", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features",
+    "kernel_ridge_solver", "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test",
+    "prepare", "prepare_kernel_ridge", "read_experiment", "train", "versions",
 ]  # fmt: skip

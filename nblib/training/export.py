@@ -84,6 +84,8 @@ def export_model(run: Run, folder: str | Path, form: str = "onnx") -> float:
     with replacing(Path(folder) / FORMS[form]) as beside, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the converters, which use deprecated parts of NumPy and TensorFlow
         model.export(beside, format="tf_saved_model" if form == "saved_model" else form, verbose=False)
+        if form == "onnx":
+            _name_inputs(beside)
         difference = float(np.abs(READERS[form](beside)(noise) - expected).max())
         if not difference <= TOLERANCE.get(run.experiment.precision, HALF_PRECISION_TOLERANCE):
             raise ValueError(f"the {form} model of {run.folder} predicts {difference:.1g} away from Keras; it is not "
@@ -99,6 +101,20 @@ def _require(form: str) -> None:
                          "requirements.lock, or choose another format.")  # fmt: skip
 
 
+def _name_inputs(path: Path) -> None:
+    """Names the dimensions of the images, and drops inputs that nothing uses: tf2onnx makes some of constants."""
+    import onnx
+
+    model = onnx.load(path)
+    used = {name for node in model.graph.node for name in node.input}
+    inputs = [entry for entry in model.graph.input if entry.name in used]
+    for dimension, name in zip(inputs[0].type.tensor_type.shape.dim, ("batch", "height", "width"), strict=False):
+        dimension.dim_param = name
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    onnx.save(model, path)
+
+
 def _read_onnx(path: Path):
     import onnxruntime
 
@@ -112,7 +128,9 @@ def _read_saved_model(path: Path):
 
 
 def _read_litert(path: Path):
-    interpreter = tf.lite.Interpreter(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # another package will replace this class
+        interpreter = tf.lite.Interpreter(str(path))
 
     def predict(images):
         entry, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
