@@ -6,7 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pandas import DataFrame, Series
 from typer import Argument, Exit, Option, Typer, echo, secho
@@ -89,6 +89,50 @@ def check(
         echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
     if serious_problems(problems):
         raise Exit(1)
+
+
+@app.command()
+def split(
+    data: DataFolder,
+    to: Annotated[Path, Option(help="The file to write; FILE_1.csv, FILE_2.csv, ... if several.", show_default=False)],
+    method: Annotated[Literal["halves", "kfold", "montecarlo"], Option(
+        help="halves of validation; or folds, or random draws, of train and validation together.")] = "halves",
+    folds: Annotated[int, Option(help="kfold: the number of folds; montecarlo: of draws.", min=1)] = 5,
+    seed: Annotated[int, Option(help="The same seed makes the same split.", min=0)] = 2020,
+    groups: Annotated[Path | None, Option(
+        help="Two columns, image_id,group; by default what the folder says.", show_default=False)] = None,
+    pixels: Annotated[bool, Option("--pixels/--headers", help="Keep near-duplicates together as well, or not.")] = True,
+    layout: Layout = None,
+) -> None:  # fmt: skip
+    """Split train and validation into train, val1 and val2, stratified by concept, with related images on one side.
+
+    A notebook takes a file as the parameter `split`.
+
+    Example: `nblib split data/sample --to splits/halves.csv`
+    """
+    from nblib.data import (
+        METHODS,
+        count_leaks,
+        find_groups,
+        image_signatures,
+        join_groups,
+        near_duplicates,
+        read_dataset,
+        write_split,
+    )
+
+    dataset = read_dataset(data, layout)
+    images, known = dataset.split("train", "val"), find_groups(dataset, groups)
+    pairs = near_duplicates(image_signatures(images if pixels else images.head(0)))
+    made = METHODS[method](dataset, join_groups(images["image_id"], known, pairs), folds, seed)
+    files = [to] if len(made) == 1 else [to.with_name(f"{to.stem}_{one}{to.suffix}") for one in range(1, len(made) + 1)]
+    for file, parts in zip(files, made, strict=True):
+        fingerprint = write_split(file, parts)
+        sizes = Series(parts).value_counts()[["train", "val1", "val2"]]
+        echo(f"{file}: {', '.join(f'{part} {size:,}' for part, size in sizes.items())}; fingerprint {fingerprint}")
+    leaks = count_leaks(read_dataset(data, layout, split=files[0]), known, pairs)
+    echo(f"groups of images from: {known.name or 'nothing; they are not known'}; near-duplicates: {len(pairs):,} pairs")
+    echo(f"images with relatives in another part of {files[0]}:\n{leaks.round(3).to_string(index=False)}")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from nblib.reports import submit
 
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
-    "watch",
+    "watch", "split",
     "batch",
 )  # fmt: skip
 
@@ -148,6 +148,28 @@ def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
     before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
     assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
     assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
+
+
+def test_split_writes_files_that_keep_groups_whole(nblib, sample, tmp_path):
+    ids = read_dataset(sample).split("train", "val")["image_id"]
+    groups = tmp_path / "groups.csv"
+    groups.write_text("".join(f"{image_id},{number % 30}\n" for number, image_id in enumerate(ids)))
+    code, out, _ = nblib("split", sample, "--to", tmp_path / "fold.csv", "--method", "kfold", "--groups", groups)
+    assert code == 0
+    files = [tmp_path / f"fold_{number}.csv" for number in range(1, 6)]
+    assert [line.split(":")[0] for line in out.splitlines()[:5]] == list(map(str, files))
+    assert "groups of images from: groups.csv; near-duplicates: 0 pairs\nimages with relatives in another part" in out
+    for file in files:
+        halves = read_dataset(sample, split=file).halves()
+        groups_in = [set(ids.index[ids.isin(half["image_id"])] % 30) for half in halves.values()]
+        assert all(groups_in) and not set.intersection(*groups_in)
+
+
+def test_split_makes_two_halves_by_default_and_too_few_folds_are_an_error(nblib, sample, tmp_path):
+    assert nblib("split", sample, "--to", tmp_path / "halves.csv")[0] == 0
+    assert "train 84, val1 12, val2 12; " in nblib("split", sample, "--to", tmp_path / "halves.csv", "--seed", 3)[1]
+    code, _, err = nblib("split", sample, "--to", tmp_path / "f.csv", "--method", "kfold", "--folds", 2)
+    assert (code, err.splitlines()[-1]) == (1, "expected at least 3 folds, for train, val1 and val2; received 2.")
 
 
 def test_check_of_bad_data_names_file_and_line_and_ends_with_1(nblib, broken):

@@ -124,9 +124,9 @@ def refuse_conflicts(planned: Iterable[PlannedRun]) -> None:
         ValueError: some do (all are named), or the data are not fit for training.
         FileNotFoundError: the data are missing.
     """
-    fingerprint = cache(lambda data, quarantine: read_dataset(data, quarantine=quarantine).fingerprint)
+    read = cache(read_dataset)
     experiments = [each.experiment for each in planned]
-    conflicts = [conflicting_run(e, fingerprint(e.data_folder, e.quarantine_file)) for e in experiments]
+    conflicts = [conflicting_run(experiment, experiment.read_data(read).fingerprint) for experiment in experiments]
     if any(conflicts):
         raise ValueError("\n".join(filter(None, conflicts)))
 

@@ -1,15 +1,17 @@
 """N images with their labels and, where they are known, pixels, features and probabilities."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from nblib.data.pixels import JoinedPixels, Pixels
-from nblib.data.table import Dataset, validation_halves
+from nblib.data.images import cache_pixels
+from nblib.data.pixels import ChosenPixels, JoinedPixels, Pixels
+from nblib.data.table import Dataset
 from nblib.data.vocabulary import ConceptVocabulary
 
 PARTS = ("pixels", "features", "probabilities", "left_out")  # of Examples, beside images and labels
@@ -124,8 +126,18 @@ def labelled_splits(dataset: Dataset, vocabulary: ConceptVocabulary | None = Non
     complete = ConceptVocabulary.of(dataset.split("train", "val")["concepts"])
     vocabulary = vocabulary or complete
     label = Examples.of if set(complete.concepts) <= set(vocabulary.concepts) else Examples.within
-    parts = {"train": dataset.split("train"), **validation_halves(dataset.images)}
+    parts = {"train": dataset.split("train"), **dataset.halves()}
     splits = {name: images[images["concepts"].map(len) > 0] for name, images in parts.items()}
     if len(test := dataset.split("test").dropna(subset="path")):
         splits["test"] = test
     return {name: label(images, vocabulary) for name, images in splits.items()}
+
+
+def share_pixels(parts: Mapping[str, Examples], size: int, folder: str | Path) -> dict[str, Examples]:
+    """The parts of a split with pixels that all splits of the same images share: cached once (`cache_pixels`)."""
+    images = pd.concat([part.images for part in parts.values()]).sort_values("image_id", ignore_index=True)
+    pixels, row_of = cache_pixels(images, size, folder), pd.Index(images["image_id"])
+    return {
+        name: replace(part, pixels=ChosenPixels(pixels, row_of.get_indexer(part.images["image_id"])))
+        for name, part in parts.items()
+    }

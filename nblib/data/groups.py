@@ -19,26 +19,31 @@ from nblib.data.text import read_text, without_suffix
 ARTICLES = (re.compile(r"PMC\d+"), re.compile(r"\b10\.\d{4,9}/[^\s\",;]+"))  # an id of PubMed Central, or else a DOI
 
 
-def find_groups(dataset: Dataset) -> pd.Series:
+def find_groups(dataset: Dataset, file: str | Path | None = None) -> pd.Series:
     """The group of each image whose group is known, indexed by image_id; named after the file that says so.
 
-    The first of SOURCES that the folder has is read; without one, or if it names no group, the result is empty.
+    `file` has two columns, image_id and group. By default the first of SOURCES that the folder has is read; without
+    one, or if it names no group, the result is empty.
 
     Raises:
-        ValueError: `groups.csv` has a line of other than two columns, or puts an image into two groups.
+        FileNotFoundError: there is no such file.
+        ValueError: a line of `file` or `groups.csv` has other than two columns, or puts an image into two groups; or
+            `file` names no image of the data.
     """
     known = set(dataset.images["image_id"])
-    for pattern, read in SOURCES.items():
+    sources = SOURCES if file is None else {str(file): _two_columns}
+    for pattern, read in sources.items():
         found = {}
-        for path in sorted(dataset.folder.glob(pattern)):
-            rows = csv.reader(read_text(path).splitlines())
-            for number, image_id, group in read(path, rows):
+        for path in [Path(file)] if file else sorted(dataset.folder.glob(pattern)):
+            for number, image_id, group in read(path, csv.reader(read_text(path).splitlines())):
                 image_id = image_id if image_id in known else without_suffix(image_id)
                 if image_id in known and group != found.setdefault(image_id, group):
                     raise ValueError(f"{path}:{number}: {image_id} is in group {found[image_id]!r} and in {group!r}; "
                                      f"an image has one group.")  # fmt: skip
         if found:
             return pd.Series(found, name=Path(pattern).name, dtype=object).rename_axis("image_id")
+    if file:
+        raise ValueError(f"{file} names no image of {dataset.folder}; expected lines image_id,group.")
     return pd.Series(name=None, dtype=object).rename_axis("image_id")
 
 

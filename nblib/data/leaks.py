@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from nblib.data.table import Dataset, validation_halves
+from nblib.data.table import Dataset
 
 PAIRS_OF_PARTS = (("val", "train"), ("test", "train"), ("val1", "val2"), ("val2", "val1"))
 
@@ -32,7 +32,7 @@ def count_leaks(dataset: Dataset, groups: pd.Series, pairs: pd.DataFrame) -> pd.
         One row per pair of parts: part, relatives_in, images (of the part), group_mates, near_duplicates, either
         (images with such a relative), share (of the images with either).
     """
-    parts = {name: dataset.split(name) for name in ("train", "val", "test")} | validation_halves(dataset.images)
+    parts = {name: dataset.split(name) for name in ("train", "val", "test")} | dataset.halves()
     rows = []
     for name, other in PAIRS_OF_PARTS:
         if len(parts[name]) and len(parts[other]):

@@ -87,6 +87,18 @@ class DecodedPixels(Pixels):
         return list(self._workers.map(self._decode, [self._sources[row] for row in rows]))
 
 
+class ChosenPixels(Pixels):
+    """Some images of other pixels, (n,) `rows` of them; nothing is copied."""
+
+    def __init__(self, pixels: Pixels, rows: np.ndarray):
+        super().__init__(len(rows), pixels.shape[1])
+        self._pixels, self._rows = pixels, rows
+
+    def images(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The images of these rows, as the other pixels give them."""
+        return self._pixels.images(self._rows[rows])
+
+
 class JoinedPixels(Pixels):
     """The pixels of several sets of images, one after the other; nothing is copied."""
 

@@ -8,11 +8,16 @@ from nblib.data.folder import Contents, DataFolder, walk_folder
 from nblib.data.layouts import LAYOUTS, recognise
 from nblib.data.names import find_names
 from nblib.data.problems import Problem, format_problems, read_quarantine, serious_problems
+from nblib.data.splits import read_split
 from nblib.data.table import Dataset, match
 
 
 def read_dataset(
-    folder: str | Path, layout: str | None = None, quarantine: str | Path | None = None, names: str | Path | None = None
+    folder: str | Path,
+    layout: str | None = None,
+    quarantine: str | Path | None = None,
+    names: str | Path | None = None,
+    split: str | Path | None = None,
 ) -> Dataset:
     """The data set in `folder`, fit for training. Same arguments as `inspect_dataset`.
 
@@ -20,14 +25,18 @@ def read_dataset(
         FileNotFoundError: there is no such folder or file.
         ValueError: something is seriously wrong; all of it is listed (the first 20, then a count).
     """
-    dataset = inspect_dataset(folder, layout, quarantine, names)
+    dataset = inspect_dataset(folder, layout, quarantine, names, split)
     if serious := serious_problems(dataset.problems):
         raise ValueError(f"{folder} is not fit for training:\n{format_problems(serious)}")
     return dataset
 
 
 def inspect_dataset(
-    folder: str | Path, layout: str | None = None, quarantine: str | Path | None = None, names: str | Path | None = None
+    folder: str | Path,
+    layout: str | None = None,
+    quarantine: str | Path | None = None,
+    names: str | Path | None = None,
+    split: str | Path | None = None,
 ) -> Dataset:
     """The data set in `folder` with everything that is wrong with it; the images themselves are not opened.
 
@@ -36,10 +45,11 @@ def inspect_dataset(
         layout: one of `LAYOUTS`; recognised by default.
         quarantine: file with the image_ids to leave out, as `nblib check --quarantine` writes it.
         names: file with the names of concepts (`read_names`); by default one in the folder is used.
+        split: file that says which images are train, val1 and val2 (`read_split`); by default the folder does.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: there is no such layout, or `quarantine` or `names` can't be read.
+        ValueError: there is no such layout, or `quarantine`, `names` or `split` can't be read.
     """
     data = walk_folder(folder)
     if layout not in (None, *LAYOUTS):
@@ -50,7 +60,10 @@ def inspect_dataset(
     left_out = read_quarantine(quarantine) if quarantine else {}
     found = LAYOUTS[layout].read(data)
     contents = _without(found, left_out)
-    matched = match(contents)
+    listed = found.listed.loc[found.listed["split"] != "test", "image_id"]
+    parts = read_split(split, listed) if split else {}
+    parts = {image_id: part for image_id, part in parts.items() if image_id not in left_out}
+    matched = match(contents, parts)
     terms, name_problems = find_names(data, [*matched.images["concepts"], *matched.test_concepts.values()], names)
     absent = _missing_parts(data, contents, tried)
     problems = [*data.problems, *absent, *contents.problems, *matched.problems, *name_problems]
@@ -59,7 +72,7 @@ def inspect_dataset(
         problems.append(_left_out_note(str(quarantine), left_out, found))
     return Dataset(
         data.path, layout, matched.images, matched.category_from, terms, contents.manual, matched.test_concepts,
-        tuple(problems),
+        tuple(problems), parts,
     )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ COLUMNS = ["image_id", "path", "split", "category", "concepts"]
 # What synthetic data are called wherever they are shown; the sample's README.txt begins with the word.
 SYNTHETIC_MARK = "synthetic phantoms"
 
+SPLIT_OF = {"train": "train", "val1": "val", "val2": "val"}  # the parts of a split of train and validation
+
 VALIDATION_SPLIT_SEED = 2020  # no parameter: val1 and val2 are the same for every run of every experiment
 
 
@@ -40,6 +42,7 @@ class Dataset:
         manual_concepts: image_id -> manually curated concepts, empty where there are no such lists.
         test_concepts: image_id -> true concepts of the test images, for scores only; empty where they are not known.
         problems: what is wrong with it, serious or not.
+        parts: image_id -> train, val1 or val2, as a split file says, with which `images` agrees; empty without one.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Dataset:
     manual_concepts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     test_concepts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    parts: dict[str, str] = field(default_factory=dict)
 
     def split(self, *names: str) -> pd.DataFrame:
         """The images of these splits, numbered from 0."""
@@ -58,6 +62,14 @@ class Dataset:
     def name_of(self, concept: str) -> str:
         """The concept's UMLS term, or the CUI itself where there is none."""
         return self.names.get(concept, concept)
+
+    def halves(self) -> dict[str, pd.DataFrame]:
+        """val1 and val2: as a split file says, or else the paper's (`validation_halves`)."""
+        if not self.parts:
+            return validation_halves(self.images)
+        validation = self.split("val").sort_values("image_id")
+        part = validation["image_id"].map(self.parts)
+        return {name: validation[part == name].reset_index(drop=True) for name in ("val1", "val2")}
 
     @property
     def title(self) -> str:
@@ -70,9 +82,15 @@ class Dataset:
     def fingerprint(self) -> str:
         """16 hex digits of all that a run is trained and tuned on: images (file sizes) and concepts of train and val.
 
-        They change whenever one of these does, and stay when test images are added, removed or replaced.
+        They change whenever one of these or the split does, and stay when test images are added, removed or replaced.
         """
-        return _fingerprint(self.split("train", "val"))
+        images = self.split("train", "val")
+        return _fingerprint(images.assign(split=images["image_id"].map(self.parts)) if self.parts else images)
+
+    @property
+    def split_fingerprint(self) -> str | None:
+        """16 hex digits of the split file that was used; None without one."""
+        return fingerprint_of_parts(self.parts) if self.parts else None
 
     @cached_property
     def test_fingerprint(self) -> str:
@@ -89,6 +107,11 @@ def validation_halves(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
     order = np.random.default_rng(VALIDATION_SPLIT_SEED).permutation(len(validation))
     halves = zip(("val1", "val2"), np.array_split(order, 2), strict=True)
     return {name: validation.iloc[np.sort(rows)].reset_index(drop=True) for name, rows in halves}
+
+
+def fingerprint_of_parts(parts: dict[str, str]) -> str:
+    """16 hex digits of a split: equal for files that put the same images into the same parts."""
+    return hashlib.sha256("\n".join(map("|".join, sorted(parts.items()))).encode()).hexdigest()[:16]
 
 
 def count_images(images: pd.DataFrame) -> pd.DataFrame:
@@ -109,8 +132,10 @@ class Matched(NamedTuple):
     problems: list[Problem]
 
 
-def match(contents: Contents) -> Matched:
+def match(contents: Contents, parts: dict[str, str]) -> Matched:
     """The tidy table (listed images with their concepts, then test images) and what does not fit.
+
+    Images are in the split that `parts` says, those that it lacks in that of their list.
 
     Where there is no image at all, that is not a problem of each line: labels alone can be explored.
     """
@@ -131,6 +156,8 @@ def match(contents: Contents) -> Matched:
     if on_disk:
         problems += [*_mismatches(on_disk, labelled, test_ids), *_missing_tests(on_disk, test_ids)]
     table, category_from = _table(on_disk, labelled, test_ids)
+    if parts:
+        table["split"] = table["image_id"].map(parts).map(SPLIT_OF).fillna(table["split"])
     known = truth["concepts"].map(len).any()
     test_concepts = dict(zip(truth["image_id"], truth["concepts"], strict=True)) if known else {}
     return Matched(table, category_from, test_concepts, [*problems, *_never_trained(table)])

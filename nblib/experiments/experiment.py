@@ -4,13 +4,14 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from nblib.data import ConceptVocabulary, Dataset, choose_concepts
+from nblib.data import ConceptVocabulary, Dataset, choose_concepts, read_dataset
 from nblib.experiments.paper import table_3
 from nblib.experiments.parameters import project_path, refuse_unknown
 
@@ -32,9 +33,9 @@ BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
 Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
-# run. The data are compared by their fingerprint, which a quarantined image changes too; the label space is compared by
-# its concepts when a run is opened.
-NOT_CONDITIONS = ("data", "quarantine", "mrsty", "runs", "tensorboard", "force")
+# run. The data are compared by their fingerprint, which a quarantined image or another split changes too; the label
+# space is compared by its concepts when a run is opened.
+NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard", "force")
 
 
 class Experiment(BaseModel):
@@ -91,6 +92,7 @@ class Experiment(BaseModel):
     trainable_from: str | None = None
     data: str = "data/sample"
     quarantine: str | None = None
+    split: str | None = None
     runs: str = "runs"
     tensorboard: bool = False
     force: bool = False
@@ -136,6 +138,15 @@ class Experiment(BaseModel):
     def quarantine_file(self) -> Path | None:
         """The list of images to leave out, as `nblib check --quarantine` writes it; None to leave out none."""
         return project_path(self.quarantine) if self.quarantine else None
+
+    @property
+    def split_file(self) -> Path | None:
+        """The file of train, val1 and val2, as `nblib split` writes it; None: the paper's halves."""
+        return project_path(self.split) if self.split else None
+
+    def read_data(self, read: Callable[..., Dataset] = read_dataset) -> Dataset:
+        """Its data set, without what is in quarantine, split as it says. Raises as `nblib.data.read_dataset`."""
+        return read(self.data_folder, quarantine=self.quarantine_file, split=self.split_file)
 
     @property
     def run_folder(self) -> Path:

@@ -50,6 +50,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         "identity": experiment.identity(dataset.fingerprint),
         "data": dataset.title,
         "data_fingerprint": dataset.fingerprint,
+        "split_fingerprint": dataset.split_fingerprint,
         "provenance": provenance(),
     }
     write_json(run.folder / "experiment.json", facts)
@@ -72,7 +73,11 @@ def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str 
     there, here = run.experiment.conditions(), experiment.conditions()
     differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
     if run.facts["data_fingerprint"] != data_fingerprint:
-        differing.append(f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here")
+        splits = f", split {run.experiment.split} there, {experiment.split} here"
+        differs = run.experiment.split != experiment.split
+        differing.append(
+            f"data {run.facts['data_fingerprint']} there, {data_fingerprint} here{splits if differs else ''}"
+        )
     return (
         f"{run.folder} holds another run: {'; '.join(differing) or 'it is of another version of nblib'}. "
         f"Give this one another experiment_name or runs folder, or archive that one with force=True."

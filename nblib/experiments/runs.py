@@ -64,7 +64,7 @@ class Run:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Content of experiment.json: experiment, identity, data (their name), data_fingerprint, provenance."""
+        """Content of experiment.json: experiment, identity, data (their name), fingerprints, provenance."""
         return read_facts(self.folder / "experiment.json")
 
     @cached_property
@@ -155,8 +155,8 @@ class Run:
         if dataset.fingerprint != self.facts["data_fingerprint"]:
             raise ValueError(
                 f"{self.folder} was trained on data {self.facts['data_fingerprint']}; {dataset.folder} now holds "
-                f"{dataset.fingerprint}. Restore the images and concepts of train and validation, or train again under "
-                f"another name; so must an older run, whose fingerprint still covered the test images."
+                f"{dataset.fingerprint}. Restore images, concepts and split of train and validation, or train again "
+                f"under another name; so must an older run, whose fingerprint still covered the test images."
             )
 
     def has_probabilities(self, name: str) -> bool:

@@ -62,6 +62,8 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
         uncompared |= {"lr_reduction_patience", "lr_reduction_monitor"}
     compared = [name for name in ours if name not in uncompared]
     differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in compared if ours[name] != theirs[name]]
+    if experiment.split:
+        differing.append(f"split {experiment.split}, not the paper's halves")
     if (best := paper_best_epoch(experiment)) > experiment.epochs:
         differing.append(f"epochs {experiment.epochs}, below the paper's best epoch {best}")
     return differing
@@ -133,13 +135,13 @@ def with_data(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset]]:
     """The finished runs and their data, each read once; runs whose data are gone or have changed are left out."""
 
     @cache
-    def read(folder: Path, quarantine: Path | None) -> Dataset | None:
+    def read(folder: Path, **files: Path | None) -> Dataset | None:
         try:
-            return read_dataset(folder, quarantine=quarantine)
+            return read_dataset(folder, **files)
         except (OSError, ValueError):
             return None
 
     for run in (run for run in runs if run.finished):
-        dataset = read(run.experiment.data_folder, run.experiment.quarantine_file)
+        dataset = run.experiment.read_data(read)
         if dataset and dataset.fingerprint == run.facts["data_fingerprint"]:
             yield run, dataset

@@ -73,7 +73,7 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
     inspected, needed = cache(inspect_dataset), []
     for experiment in experiments:
         folder = experiment.data_folder
-        dataset = inspected(folder, quarantine=experiment.quarantine_file) if folder.is_dir() else None
+        dataset = experiment.read_data(inspected) if folder.is_dir() else None
         findings += [check_data(experiment, dataset), *check_weights(experiment)]
         if dataset is not None:
             findings.append(Finding("ok", f"notebook 08: {kernel_ridge_solver(len(dataset.split('train', 'val')))}"))

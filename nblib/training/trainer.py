@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, concatenate, labelled_splits, read_dataset
+from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, concatenate, labelled_splits, share_pixels
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
 from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
@@ -77,12 +78,15 @@ def load_training_data(experiment: Experiment) -> TrainingData:
         FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
     """
     grow_memory()  # before anything is computed, also what a notebook draws before it builds a network
-    dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
+    dataset = experiment.read_data()
     splits = labelled_splits(dataset, experiment.label_space(dataset))
     parts = {name: _limited(splits[name], experiment) for name in ("train", "val1", "val2")}
     if not all(map(len, parts.values())):
         raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
-    parts = {name: _with_pixels(examples, experiment) for name, examples in parts.items()}
+    if dataset.parts and not experiment.limit_images:
+        parts = share_pixels(parts, experiment.image_size, _pixels_folder(experiment))
+    else:
+        parts = {name: _with_pixels(examples, experiment) for name, examples in parts.items()}
     if experiment.train_on == "all":
         parts["train"] = concatenate(parts.values())
     return TrainingData(dataset, parts["train"].vocabulary, **parts)
@@ -105,7 +109,8 @@ def prepare(experiments: Iterable[Experiment]) -> None:
 def shared_pixels(experiment: Experiment) -> tuple:
     """Equal for two experiments exactly when they train on the same pixels."""
     e = experiment
-    return e.data, e.quarantine, e.runs, e.image_size, e.limit_images and (e.limit_images, e.seed)
+    drawn = e.limit_images and (e.limit_images, e.seed, e.split)
+    return e.data, e.quarantine, e.runs, e.image_size, drawn, e.split is None
 
 
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
@@ -269,7 +274,7 @@ def predict_test(run: Run, flip: bool = False) -> None:
         ValueError: the data folder has no test images, or other data than the run was trained on.
     """
     experiment = run.experiment
-    dataset = read_dataset(experiment.data_folder, quarantine=experiment.quarantine_file)
+    dataset = experiment.read_data()
     run.require(dataset)
     images = dataset.split("test").dropna(subset="path")
     if images.empty:
@@ -302,5 +307,9 @@ def _limited(examples: Examples, experiment: Experiment) -> Examples:
 
 
 def _with_pixels(examples: Examples, experiment: Experiment) -> Examples:
-    folder = project_path(experiment.runs) / "pixels"
-    return replace(examples, pixels=cache_pixels(examples.images, experiment.image_size, folder))
+    pixels = cache_pixels(examples.images, experiment.image_size, _pixels_folder(experiment))
+    return replace(examples, pixels=pixels)
+
+
+def _pixels_folder(experiment: Experiment) -> Path:
+    return project_path(experiment.runs) / "pixels"

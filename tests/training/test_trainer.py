@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
 
-from nblib.data import decode_image, read_dataset
+from nblib.data import METHODS, decode_image, read_dataset, write_split
 from nblib.evaluation import RULES, sample_f1
 from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
@@ -472,6 +472,52 @@ def test_what_is_in_quarantine_is_not_trained_on(sample, sample_dataset, tmp_pat
     assert train not in data.train.image_ids
     assert val not in {*data.val1.image_ids, *data.val2.image_ids}
     assert data.dataset.fingerprint != sample_dataset.fingerprint
+
+
+# ---- splits from files
+
+
+@pytest.fixture(scope="module")
+def splits(sample, tmp_path_factory):
+    """Three files of a split of the sample into folds."""
+    dataset = read_dataset(sample)
+    images = dataset.split("train", "val")
+    made = METHODS["kfold"](dataset, np.arange(len(images)) // 2, 3, 0)
+    folder = tmp_path_factory.mktemp("splits")
+    return {folder / f"{number}.csv": write_split(folder / f"{number}.csv", parts) and parts
+            for number, parts in enumerate(made)}  # fmt: skip
+
+
+def on_split(sample, runs, path, **conditions):
+    return small(sample, runs, **{"split": str(path), "limit_images": None, "epochs": 3, **conditions})
+
+
+def test_splits_of_a_file_share_pixels_that_are_those_of_their_images(splits, sample, tmp_path):
+    experiments = [on_split(sample, tmp_path, path) for path in splits]
+    prepare(experiments)
+    assert len(list((tmp_path / "pixels").glob("*px/grey"))) == 1
+    for experiment, parts in zip(experiments, splits.values(), strict=True):
+        data = load_training_data(experiment)
+        assert {image_id for image_id, part in parts.items() if part == "val2"} == set(data.val2.image_ids)
+        for row in (0, len(data.val2) - 1):
+            assert np.array_equal(data.val2.pixels[row], decode_image(data.val2.images["path"].iloc[row], 32))
+    assert len(set(map(shared_pixels, experiments))) == 1
+
+
+def test_a_run_on_a_split_file_resumes_to_the_same_bits_and_refuses_another_file(splits, sample, tmp_path):
+    first, second, _ = splits
+    whole = train_anew(on_split(sample, tmp_path / "whole", first))
+    killed = on_split(sample, tmp_path / "killed", first)
+    train_in_part(killed, 1)
+    with pytest.raises(ValueError, match=r"another run: data .* there, .* here, split .*0.csv there, .*1.csv here"):
+        train_anew(on_split(sample, tmp_path / "killed", second))
+    resumed = train_anew(killed)
+    assert measured(resumed).equals(measured(whole)) and scored(resumed) == scored(whole)
+    test = read_half(resumed, killed.read_data(), "val2")
+    assert set(test.image_ids) == {image_id for image_id, part in splits[first].items() if part == "val2"}
+    assert resumed.facts["split_fingerprint"] == killed.read_data().split_fingerprint
+    with pytest.raises(ValueError, match="was trained on data"):
+        resumed.require(read_dataset(sample))
 
 
 # ---- prepare
