@@ -62,6 +62,7 @@ bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_first_figure.py
 	$(BIN)/python tests/benchmarks/bench_growth.py
 	$(BIN)/python tests/benchmarks/bench_memory.py
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_export.py
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .
@@ -74,7 +75,7 @@ lab: $(READY) data/sample  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir . notebooks/01_data_analysis.ipynb
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --extra export --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 picture: $(READY)  ## make docs/report.png from a rendered report (needs Chromium)
 	$(BIN)/python docs/picture.py

@@ -19,7 +19,7 @@ from nblib.reports import submit
 
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
-    "watch", "split",
+    "watch", "split", "export",
     "batch",
 )  # fmt: skip
 
@@ -464,6 +464,18 @@ def test_predict_without_images_or_with_an_unknown_format_says_so(nblib, sample,
     code, _, err = nblib("predict", run.folder, sample / "test", "--to", tmp_path / "p.xml")
     assert code == 1 and err.startswith("format must be one of csv, json, parquet, submission; received 'xml'")
     assert not (tmp_path / "p.xml").exists()
+
+
+# ---- export
+
+
+def test_export_writes_a_folder_and_names_what_it_has_not(nblib, sample, tmp_path):
+    run = finished_run(sample, tmp_path / "runs")
+    code, out, _ = nblib("export", run.folder, "--to", tmp_path / "to", "--format", "saved_model")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'to'}: probabilities differ from Keras's by at most ") and "predict.py" in out
+    code, _, err = nblib("export", run.folder, "--to", tmp_path / "to", "--format", "pickle")
+    assert (code, err) == (1, "format must be one of onnx, saved_model, litert; received 'pickle'.\n")
 
 
 # ---- report and mistakes

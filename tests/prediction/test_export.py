@@ -60,6 +60,6 @@ def test_rules_that_are_no_threshold_or_not_fitted_are_refused(run, tmp_path):
         export_run(run.folder, tmp_path / "to", rule="top_k")
     with pytest.raises(FileNotFoundError, match=r"no file .*tuned_threshold\.json: "):
         export_run(run.folder, tmp_path / "to", rule="tuned_threshold")
-    with pytest.raises(FileNotFoundError, match="no finished run in .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no finished run in .*nowhere"):
         export_run(run.folder.parent / "nowhere", tmp_path / "to")
     assert not (tmp_path / "to").exists()

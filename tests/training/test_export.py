@@ -76,6 +76,6 @@ def test_an_unknown_form_and_a_model_that_predicts_something_else_are_refused(sa
     with pytest.raises(ValueError, match="format must be one of onnx, saved_model, litert; received 'onx'"):
         export_model(run, tmp_path / "to", "onx")
     monkeypatch.setitem(READERS, "litert", lambda path: lambda images: np.float32(2))
-    with pytest.raises(ValueError, match="the litert model of .* predicts .* away from Keras; it is not written"):
+    with pytest.raises(ValueError, match=r"the litert model of .* predicts .* away from Keras; it is not written"):
         export_model(run, tmp_path / "to", "litert")
     assert list((tmp_path / "to").iterdir()) == []
