@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 HERE = Path(__file__).parent
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 
 
 def read_image(path):
     """(1, height, width, 3) uint8; of 16-bit images the upper eight bits, as in training."""
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         if image.mode.startswith("I;16"):
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         return np.asarray(image.convert("RGB"))[None]

@@ -35,9 +35,8 @@ def test_integers_take_other_pixels_only_where_the_middle_of_a_new_pixel_is_on_a
     np.testing.assert_array_equal(exact[differing] + 1, whole[differing])
 
 
-@pytest.mark.parametrize(
-    "backbone", ["VGG16", "ResNet50", "DenseNet169", "small_plain", "small_residual", "small_dense"]
-)
+# Others are compared in tests/benchmarks/bench_export.py: TensorFlow takes a minute to convert a large graph.
+@pytest.mark.parametrize("backbone", ["VGG16", "small_plain", "small_residual", "small_dense"])
 def test_onnx_equals_keras(backbone, sample, images, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

@@ -206,7 +206,6 @@ def test_a_run_in_mixed_precision_resumes_to_the_same_bits_and_is_near_the_one_i
     assert ours["learning_rate"].iloc[0] == exact["learning_rate"].iloc[0] > ours["learning_rate"].iloc[-1]
     np.testing.assert_allclose(ours["loss"].iloc[:3], exact["loss"].iloc[:3], rtol=near)
     assert not ours["loss"].equals(exact["loss"])
-    assert abs(whole.scores["test_f1"] - run.scores["test_f1"]) < 0.1
     predict_test(whole)
     assert whole.probabilities("test")[1].dtype == np.float32
 
