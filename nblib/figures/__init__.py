@@ -14,7 +14,7 @@ __all__ = [
     "concept_label", "draw_ablation", "draw_against_paper", "draw_calibration", "draw_ceiling",
     "draw_concepts_per_image", "draw_confused", "draw_drift", "draw_f1_by", "draw_frequency", "draw_grad_cam",
     "draw_halves", "draw_image_sizes", "draw_images_by_category", "draw_indicative_concepts", "draw_labels",
-    "draw_lift", "draw_loss_slices", "draw_missed", "draw_neighbours", "draw_predicted_concepts",
-    "draw_predictions", "draw_ranks", "draw_sample_images", "draw_thresholds", "draw_top_concepts_by_split",
-    "draw_training_curves", "evenly", "format_table", "use_style",
+    "draw_lift", "draw_loss_slices", "draw_missed", "draw_neighbours", "draw_predicted_concepts", "draw_predictions",
+    "draw_ranks", "draw_sample_images", "draw_thresholds", "draw_top_concepts_by_split", "draw_training_curves",
+    "evenly", "format_table", "use_style",
 ]  # fmt: skip
