@@ -178,8 +178,8 @@ def ablation_table(ablations: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         f1, gain = rows[["f1", "low", "high"]], rows[["gain", "gain_low", "gain_high"]]
         table[way, "F1"] = f1.apply(lambda row: "{:.3f} ({:.3f} to {:.3f})".format(*row), axis=1)
         table[way, "gain"] = gain.apply(lambda row: "{:+.3f} ({:+.3f} to {:+.3f})".format(*row), axis=1)
-    names = dict.fromkeys(name for ablation in ablations.values() for name in ablation["configuration"])
-    return pd.DataFrame(table).loc[list(names)].fillna("")
+    names = max((list(ablation["configuration"]) for ablation in ablations.values()), key=len)
+    return pd.DataFrame(table).reindex(names).fillna("")
 
 
 def _complete(members: Members, configuration: Configuration | Choice) -> list:

@@ -188,7 +188,7 @@ def draw_grad_cam(pixels: np.ndarray, maps: Mapping[str, np.ndarray], name_of: N
 
 def draw_ablation(tables: Mapping[str, pd.DataFrame], data: str = "", ax: Axes | None = None) -> Axes:
     """F1 of each configuration with its 95 % interval, one mark per way of splitting (`run_ablation`)."""
-    names = list(dict.fromkeys(name for table in tables.values() for name in table["configuration"]))
+    names = max((list(table["configuration"]) for table in tables.values()), key=len)
     ax = ax or axes_of_size(9, 1.2 + 0.36 * len(names))
     for number, (way, rows) in enumerate(tables.items()):
         places = np.array([names.index(name) for name in rows["configuration"]]) + 0.24 * (number - 0.5)
