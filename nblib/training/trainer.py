@@ -12,6 +12,7 @@ from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_freq
 from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
+    AveragedWeights,
     Checkpoint,
     SampleF1,
     Show,
@@ -23,7 +24,7 @@ from nblib.training.callbacks import (
 from nblib.training.devices import as_part_of_batch, retracing_warnings_suppressed
 from nblib.training.losses import LOSSES, of_sigmoids
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
-from nblib.training.optimizers import NadamWithDecay
+from nblib.training.optimizers import build_optimizer
 from nblib.training.rules import save_rules_and_concept_scores
 from nblib.training.training_data import TrainingData, on_cached_features, with_pixels
 
@@ -84,13 +85,13 @@ def _damaged_results(run: Run, data: TrainingData) -> str | None:
 
 
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` compiled with the experiment's loss, NAdam, mean F1 over images and accuracy. Paper: section 4.
+    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy. Paper: section 4.
 
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
     with model.distribute_strategy.scope():
-        optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
+        optimizer = build_optimizer(experiment)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
@@ -118,6 +119,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     run = Run(experiment.run_folder)
     plateau = plateau_callbacks(experiment)
     checkpoint = Checkpoint(run, plateau, whole, show)
+    averaged = [AveragedWeights(resumed=bool(checkpoint.rows))] if experiment.use_ema else []
     epochs_done = len(checkpoint.rows)
     if checkpoint.rows:
         run.write_history(checkpoint.rows)  # the file may be damaged, or an epoch ahead
@@ -133,7 +135,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
         validation_data=validation and ordered_stream(validation, size, by_colour),
         initial_epoch=epochs_done,
         epochs=experiment.epochs,
-        callbacks=[*plateau, checkpoint, *curves],
+        callbacks=[*plateau, *averaged, checkpoint, *curves],
         shuffle=False,
         verbose=0,
     )

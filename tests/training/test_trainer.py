@@ -194,6 +194,30 @@ def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_furth
     assert (finished.scores["best_epoch"], finished.scores["epochs"]) == (1, 3)
 
 
+def trained_epoch(sample, runs, **conditions):
+    """All weights after an epoch of 80 examples in which nothing is random but the order."""
+    run = train_anew(small(sample, runs, loss="bce", dropout=0, epochs=1, **conditions))
+    return np.concatenate([weights.ravel() for weights in best_model(run).get_weights()])
+
+
+@pytest.mark.parametrize("optimizer", ["nadam", "sgd"])
+def test_two_accumulated_batches_of_8_are_one_of_16(optimizer, sample, tmp_path):
+    of_16 = trained_epoch(sample, tmp_path / "16", optimizer=optimizer, batch_size=16)
+    two_of_8 = trained_epoch(sample, tmp_path / "8", optimizer=optimizer, batch_size=8, gradient_accumulation_steps=2)
+    np.testing.assert_allclose(two_of_8, of_16, rtol=0, atol=2e-5)
+    assert np.abs(trained_epoch(sample, tmp_path / "1", optimizer=optimizer, batch_size=8) - of_16).max() > 1e-4
+
+
+def test_the_averaged_weights_are_evaluated_and_saved_and_survive_a_kill(run, sample, tmp_path):
+    conditions = dict(use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2, clipnorm=1.0, epochs=6)
+    whole = train_anew(small(sample, tmp_path / "whole", **conditions))
+    assert whole.scores["validation_f1"] == pytest.approx(whole.history["val_f1"].max(), abs=1e-6)
+
+    killed = small(sample, tmp_path / "killed", **conditions)
+    train_in_part(killed, 2)
+    assert_same_numbers(train_anew(killed), whole)
+
+
 @pytest.mark.parametrize(("precision", "near"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)])
 def test_a_run_in_mixed_precision_resumes_to_the_same_bits_and_is_near_the_one_in_float32(
     run, sample, tmp_path, precision, near
