@@ -20,7 +20,7 @@ from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits
 from nblib.experiments import LABEL_STATISTICS, VERSIONS_OF, Experiment, project_path, read_parameters, table_1
 from nblib.training.kernel_ridge import kernel_ridge_solver
 from nblib.training.models import count_activations, describe_network, initial_weights
-from nblib.training.trainer import shared_pixels
+from nblib.training.training_data import shared_pixels
 from nblib.training.weights import IMAGENET, cache_folder
 
 FLOAT = 4  # bytes of a float32

@@ -30,7 +30,8 @@ from nblib.training.doctor import (
     workload,
 )
 from nblib.training.models import build_network, count_activations, with_preprocessing
-from nblib.training.trainer import compile_model, load_training_data
+from nblib.training.trainer import compile_model
+from nblib.training.training_data import load_training_data
 from nblib.training.weights import IMAGENET, ImagenetFile
 
 TABLE_3 = Path(__file__).parents[2] / "params" / "table3"
