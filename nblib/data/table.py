@@ -172,9 +172,10 @@ def _test_ids(
     return [image_id for image_id in ordered or sorted(tests, key=_natural) if image_id not in others]
 
 
-def _natural(image_id: str) -> list:
-    """A key to sort by that has numbers for digits."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", image_id)]
+def _natural(image_id: str) -> tuple[list, str]:
+    """A key to sort by: texts and numbers by turns, with digits of any script; then the ID itself (`_1` and `_01`)."""
+    parts = re.split(r"(\d+)", image_id)
+    return [int(part) if position % 2 else part for position, part in enumerate(parts)], image_id
 
 
 def _mismatches(on_disk: dict[str, ImageFile], listed: pd.DataFrame, test_ids: list[str]) -> Iterator[Problem]:

@@ -74,6 +74,14 @@ def test_a_table_where_every_category_is_known_has_no_column_for_unknown(sample_
     assert table["total"].to_dict() == {"train": 84, "val": 24}
 
 
+def test_test_images_are_in_natural_order_with_digits_of_any_script_and_always_the_same(folder):
+    names = ["3", "_1", "a", "a01", "a1", "a2", "a2b", "a10", "a²", "a٣x", "a१०x"]  # 3, 10, a square
+    for name in reversed(names):
+        write(folder / f"test/{name}.jpg", "")
+    order = [name for name in read_dataset(folder).split("test")["image_id"] if name not in "EF"]
+    assert order == ["3", "_1", "a", "a01", "a1", "a2", "a2b", "a٣x", "a10", "a१०x", "a²"]
+
+
 def test_an_image_on_disk_that_no_list_names_is_reported_and_left_out(folder):
     write(folder / "train/DRCT/G.jpg", "")
     sentence = "the image is in no concept list; it is left out."
