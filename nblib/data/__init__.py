@@ -21,4 +21,16 @@ from nblib.data.text import CUI_FORM, decode_text, read_concept_lines, without_s
 from nblib.data.unlabelled import unlabelled_images
 from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_density, label_statistics
 
-__all__ = ["MODALITY_CONCEPTS", "decode_compactly", "drift", "label_statistics", "Pixels", "share_pixels", "pair_agreement", "Dataset", "format_problems", "cache_pixels", "figure_anchors", "ImageSource", "concept_counts", "near_duplicates", "Z_95", "labelled_splits", "validation_folds", "missing_splits", "f1_ceiling", "find_groups", "stack_images", "serious_problems", "NEAR", "leaking_pairs", "check_images", "nearest_distances", "CATEGORIES", "indicative_concepts", "ConceptVocabulary", "choose_concepts", "decode_text", "SYNTHETIC_MARK", "concept_counts_by", "read_dataset", "Problem", "check_image", "co_occurring_concepts", "without_suffix", "paper_folds", "Examples", "join_groups", "write_quarantine", "write_split", "images_with", "LAYOUTS", "count_images", "unlabelled_images", "most_frequent", "UnreadableImage", "related", "reading_problem", "decode_image", "lift_table", "pixel_key", "validation_halves", "image_sizes", "read_concept_lines", "label_cardinality", "count_leaks", "concatenate", "METHODS", "inspect_dataset", "label_density", "image_signatures", "CUI_FORM", "concept_pairs"]
+__all__ = [
+    "CATEGORIES", "CUI_FORM", "LAYOUTS", "METHODS", "MODALITY_CONCEPTS", "NEAR", "SYNTHETIC_MARK", "Z_95",
+    "ConceptVocabulary", "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "UnreadableImage", "cache_pixels",
+    "check_image", "check_images", "choose_concepts", "co_occurring_concepts", "concatenate", "concept_counts",
+    "concept_counts_by", "concept_pairs", "count_images", "count_leaks", "decode_compactly", "decode_image",
+    "decode_text", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems", "image_signatures",
+    "image_sizes", "images_with", "indicative_concepts", "inspect_dataset", "join_groups", "label_cardinality",
+    "label_density", "label_statistics", "labelled_splits", "leaking_pairs", "lift_table", "missing_splits",
+    "most_frequent", "near_duplicates", "nearest_distances", "pair_agreement", "paper_folds", "pixel_key",
+    "read_concept_lines", "read_dataset", "reading_problem", "related", "serious_problems", "share_pixels",
+    "stack_images", "unlabelled_images", "validation_folds", "validation_halves", "without_suffix",
+    "write_quarantine", "write_split",
+]  # fmt: skip
