@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -203,7 +204,7 @@ def test_07_shows_every_run_beside_the_paper(executed):
 
 
 def test_08_evaluates_every_configuration_out_of_fold_and_writes_a_submission(executed, sample):
-    shown = outputs_of(executed / "08_beyond_the_paper.ipynb")
+    shown = unescape(outputs_of(executed / "08_beyond_the_paper.ipynb"))
     for configuration in (
         "logistic regression, threshold 0.5", "rule: expected_f1", "model: k-nearest neighbours",
         "model: 03_vgg16_flipped", "pool: ensemble selection", "vote: union", "all together",
