@@ -2,7 +2,7 @@
 
 from nblib.experiments import Experiment, Run, open_run
 from nblib.training.models import build_network, with_preprocessing
-from nblib.training.trainer import load_training_data
+from nblib.training.training_data import load_training_data
 
 
 def finished_run(data, runs, name="first", **conditions) -> Run:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from nblib.evaluation.clusters import clustered_error, margin, scored_images
 
@@ -69,9 +70,10 @@ def resampled_means(columns: np.ndarray, resamples: int, seed: int) -> np.ndarra
     How often each image was drawn is one row of a matrix, whose product with the columns is all their sums.
     """
     images, rng, means = len(columns), np.random.default_rng(seed), []
-    for start in range(0, resamples, BLOCK):
-        block = min(BLOCK, resamples - start)
-        drawn = rng.integers(images, size=(block, images), dtype=np.int32) + np.arange(block)[:, None] * images
-        times = np.bincount(drawn.ravel(), minlength=block * images).reshape(block, images)
-        means.append(times.astype(np.float64) @ columns / images)
+    with threadpool_limits(1, "blas"):  # small products: threads cost more than they save
+        for start in range(0, resamples, BLOCK):
+            block = min(BLOCK, resamples - start)
+            drawn = rng.integers(images, size=(block, images), dtype=np.int32) + np.arange(block)[:, None] * images
+            times = np.bincount(drawn.ravel(), minlength=block * images).reshape(block, images)
+            means.append(times.astype(np.float64) @ columns / images)
     return np.concatenate(means)

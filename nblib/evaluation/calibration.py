@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit, logit
 
+from nblib.evaluation.blocks import row_blocks
 from nblib.evaluation.metrics import as_csr
 
 EPSILON = 1e-7  # probabilities are clipped this far from 0 and 1, which networks predict in single precision
 STEP = 1e-3  # logits are rounded to its multiples: some ten thousand numbers to fit, for any number of images
+HIGHEST = round(logit(1 - EPSILON) / STEP)  # the highest logit in steps; the lowest is its negative
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,11 @@ def logits(probabilities: np.ndarray) -> np.ndarray:
 
 def _grouped_logits(probabilities, labels):
     """Logits that occur, ascending, rounded to `STEP`; the share that is true at each; the count of each."""
-    groups = np.rint(logits(probabilities) / STEP).astype(np.int64)
-    lowest = groups.min()
-    rows, columns = as_csr(labels).nonzero()
-    counts = np.bincount((groups - lowest).ravel())
-    true = np.bincount(groups[rows, columns] - lowest, minlength=len(counts))
+    labels = as_csr(labels)
+    counts, true = np.zeros((2, 2 * HIGHEST + 1), dtype=np.int64)
+    for rows in row_blocks(len(probabilities)):
+        groups = np.rint(logits(probabilities[rows]) / STEP).astype(np.int32) + HIGHEST
+        counts += np.bincount(groups.ravel(), minlength=len(counts))
+        true += np.bincount(groups[labels[rows].nonzero()], minlength=len(counts))
     occur = np.flatnonzero(counts)
-    return (occur + lowest) * STEP, true[occur] / counts[occur], counts[occur]
+    return (occur - HIGHEST) * STEP, true[occur] / counts[occur], counts[occur]

@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.special import expit, logit
 
 from nblib.data import Examples
+from nblib.evaluation.blocks import columns_of, row_blocks, stack_selected
 from nblib.evaluation.bootstrap import compare_f1
 from nblib.evaluation.calibration import CALIBRATIONS, EPSILON, Isotonic, PlattScaling
 from nblib.evaluation.expected_f1 import expected_f1, plugin_f1
@@ -69,21 +70,19 @@ class ConceptThresholds(Threshold):
         `weight` is a pseudo-count: the common threshold weighs as much as that many images with the concept; logits
         are averaged. Concepts without images get the common threshold.
         """
-        start = TunedThreshold.fit(probabilities, labels).threshold
-        columns, true = np.array(probabilities.T, dtype=np.float64), np.array(as_csr(labels).toarray().T, dtype=bool)
-        selected = columns > start
-        number_true, sizes, hits = (each.sum(axis=0) for each in (true, selected, true & selected))
-        thresholds, images = np.full(len(columns), start), true.sum(axis=1)
-        for concept in np.tile(np.flatnonzero(images), 2):  # two passes
-            sizes -= selected[concept]
-            hits -= selected[concept] & true[concept]
-            with_it = f1_of_counts(hits + true[concept], number_true, sizes + 1)
-            gains = with_it - f1_of_counts(hits, number_true, sizes)
-            own, share = _best_threshold(columns[concept], gains), images[concept] / (images[concept] + weight)
-            thresholds[concept] = expit(share * logit(own) + (1 - share) * logit(start))
-            selected[concept] = columns[concept] > thresholds[concept]
-            sizes += selected[concept]
-            hits += selected[concept] & true[concept]
+        start, labels = TunedThreshold.fit(probabilities, labels).threshold, as_csr(labels)
+        by_concept, fit = labels.tocsc(), _CoordinateAscent(probabilities, labels, start)
+        thresholds = np.full(labels.shape[1], start)
+        for _ in range(2):
+            for concept, column in enumerate(columns_of(probabilities)):
+                true = by_concept.indices[by_concept.indptr[concept] : by_concept.indptr[concept + 1]]
+                if not len(true):
+                    continue
+                fit.count(column, true, thresholds[concept], -1)
+                share = len(true) / (len(true) + weight)
+                own = fit.best_threshold(column, true)
+                thresholds[concept] = expit(share * logit(own) + (1 - share) * logit(start))
+                fit.count(column, true, thresholds[concept], +1)
         return cls(thresholds)
 
 
@@ -96,10 +95,8 @@ class TopK:
     @classmethod
     def fit(cls, probabilities: np.ndarray, labels) -> "TopK":
         """The k with the best F1 on these probabilities, (N, K), and labels, (N, K); at most the cap."""
-        labels = as_csr(labels).toarray()
-        hits = np.take_along_axis(labels, most_probable(probabilities, CAP), axis=1).cumsum(axis=1, dtype=np.int64)
-        true = labels.sum(axis=1, keepdims=True, dtype=np.int64)
-        f1 = f1_of_counts(hits, true, np.arange(1, hits.shape[1] + 1))
+        labels = as_csr(labels)
+        f1 = np.concatenate([_f1_of_top(probabilities[rows], labels[rows]) for rows in row_blocks(len(probabilities))])
         return cls(int(f1.sum(axis=0).argmax()) + 1)
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
@@ -121,6 +118,9 @@ class ExpectedF1:
 
     def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
         """Concepts selected for each image, (N, K): at least one, so that `nomissing` changes nothing."""
+        return stack_selected(lambda rows: self._selected(probabilities[rows], cap, nomissing), len(probabilities))
+
+    def _selected(self, probabilities, cap, nomissing):
         expected = self.expected(self.calibration.apply(probabilities), cap)
         return select_top_k(probabilities, expected.argmax(axis=1) + 1, cap, nomissing)
 
@@ -183,10 +183,43 @@ def compare_rules(tuned_on: Examples, evaluated_on: Examples, rules=tuple(RULES)
     return table.rename_axis("rule")
 
 
-def _best_threshold(probabilities, gains):
-    """The threshold above which the gains, (N,), have the largest sum: halfway between two probabilities, 0 and 1."""
-    order = np.argsort(-probabilities, kind="stable")
-    edges = np.concatenate([[1], probabilities[order], [0]])
-    sums = np.concatenate([[0], np.cumsum(gains[order])])
-    cut = np.argmax(np.where(edges[:-1] > edges[1:], sums, -np.inf))
-    return np.clip((edges[cut] + edges[cut + 1]) / 2, EPSILON, 1 - EPSILON)
+def _f1_of_top(probabilities, labels):
+    """F1 of each image's k most probable concepts, k from 1 to the cap, (n, k)."""
+    labels = labels.toarray()
+    hits = np.take_along_axis(labels, most_probable(probabilities, CAP), axis=1).cumsum(axis=1, dtype=np.int64)
+    true = labels.sum(axis=1, keepdims=True, dtype=np.int64)
+    return f1_of_counts(hits, true, np.arange(1, hits.shape[1] + 1))
+
+
+class _CoordinateAscent:
+    """How many concepts each image has, how many of them and how many in all are selected: three arrays, (N,)."""
+
+    def __init__(self, probabilities: np.ndarray, labels: sparse.csr_array, threshold: float):
+        self.number_true = np.diff(labels.indptr).astype(np.int64)
+        counts = [np.count_nonzero(probabilities[rows] > threshold, axis=1) for rows in row_blocks(len(probabilities))]
+        rows, columns = labels.nonzero()
+        self.sizes = np.concatenate(counts)
+        self.hits = np.bincount(rows[probabilities[rows, columns] > threshold], minlength=len(self.sizes))
+
+    def count(self, column: np.ndarray, true: np.ndarray, threshold: float, change: int) -> None:
+        """Adds a concept to what is selected of the images above its threshold, or removes it; `true` have it."""
+        self.sizes[column > threshold] += change
+        self.hits[true[column[true] > threshold]] += change
+
+    def best_threshold(self, column: np.ndarray, true: np.ndarray) -> float:
+        """The threshold with the largest summed gain of F1: halfway between two probabilities, 0 and 1.
+
+        Only images that have the concept gain, so that the best cut is below one of them, and no image below all of
+        them matters, apart from the next one.
+        """
+        lowest = column[true].min()
+        images, below = np.flatnonzero(column >= lowest), column[column < lowest].max(initial=0)
+        has_it = np.zeros(len(images), dtype=bool)
+        has_it[np.searchsorted(images, true)] = True
+        number_true, sizes, hits = self.number_true[images], self.sizes[images], self.hits[images]
+        gains = f1_of_counts(hits + has_it, number_true, sizes + 1) - f1_of_counts(hits, number_true, sizes)
+        order = np.argsort(-column[images], kind="stable")
+        edges = np.concatenate([[1], column[images][order], [below]])
+        sums = np.concatenate([[0], np.cumsum(gains[order])])
+        cut = np.argmax(np.where(edges[:-1] > edges[1:], sums, -np.inf))
+        return np.clip((edges[cut] + edges[cut + 1]) / 2, EPSILON, 1 - EPSILON)

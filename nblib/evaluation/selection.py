@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from nblib.evaluation.blocks import row_blocks, stack_selected
 from nblib.evaluation.metrics import as_csr, sample_f1
 
 CAP = 100  # at most this many concepts per image. Paper: section 2.
@@ -18,6 +19,10 @@ def select(probabilities: np.ndarray, threshold=0.5, cap: int = CAP, nomissing: 
         nomissing: an image left without a concept gets its most probable one: our reading of the name of the best run.
             Paper: Table 4.
     """
+    return stack_selected(lambda rows: _selected(probabilities[rows], threshold, cap, nomissing), len(probabilities))
+
+
+def _selected(probabilities, threshold, cap, nomissing):
     selected = probabilities > threshold
     for row in np.flatnonzero(np.count_nonzero(selected, axis=1) > cap):
         concepts = np.flatnonzero(selected[row])
@@ -35,15 +40,22 @@ def select_top_k(probabilities: np.ndarray, k, cap: int = CAP, nomissing: bool =
     """
     k = np.broadcast_to(np.clip(k, int(nomissing), cap), len(probabilities))
     concepts = most_probable(probabilities, int(k.max(initial=0)))
-    rows, ranks = np.nonzero(np.arange(concepts.shape[1]) < k[:, None])
-    selected = np.zeros(probabilities.shape, dtype=bool)
-    selected[rows, concepts[rows, ranks]] = True
-    return as_csr(selected)
+    chosen = np.arange(concepts.shape[1]) < k[:, None]
+    starts = np.concatenate([[0], np.count_nonzero(chosen, axis=1).cumsum()]).astype(np.int32)
+    ones = np.ones(starts[-1], dtype=np.uint8)
+    selected = sparse.csr_array((ones, concepts[chosen], starts), shape=probabilities.shape)
+    selected.sort_indices()
+    return selected
 
 
 def most_probable(probabilities: np.ndarray, k: int) -> np.ndarray:
-    """Indices of the k most probable concepts of each image, the most probable first, (N, min(k, K))."""
+    """Indices of the k most probable concepts of each image, the most probable first, (N, min(k, K)) int32."""
     k = min(k, probabilities.shape[1])
+    parts = [_most_probable(probabilities[rows], k) for rows in row_blocks(len(probabilities))]
+    return np.concatenate(parts, dtype=np.int32)
+
+
+def _most_probable(probabilities, k):
     concepts = np.argpartition(-probabilities, max(k - 1, 0), axis=1)[:, :k]
     order = np.argsort(-np.take_along_axis(probabilities, concepts, axis=1), axis=1, kind="stable")
     return np.take_along_axis(concepts, order, axis=1)

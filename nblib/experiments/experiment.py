@@ -37,6 +37,10 @@ Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_b
 # space is compared by its concepts when a run is opened.
 NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard", "force")
 
+# Parameters that were added after runs had been made. An identity has them only where they differ from their default,
+# which changes nothing, so that earlier runs keep theirs.
+ADDED = ("optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum")
+
 
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
@@ -75,8 +79,14 @@ class Experiment(BaseModel):
     sigmoids: int | None = Field(None, ge=1)
     loss: Loss = "bce"
     batch_size: int = Field(32, ge=1)
+    optimizer: Literal["nadam", "adamw", "sgd"] = "nadam"
     learning_rate: float = Field(1e-5, gt=0)
     schedule_decay: float = Field(0.9, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    clipnorm: float | None = Field(None, gt=0)
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    use_ema: bool = False
+    ema_momentum: float = Field(0.99, ge=0, lt=1)
     lr_reduction_factor: float | None = Field(0.2, gt=0, lt=1)
     lr_reduction_patience: int = Field(5, ge=1)
     lr_reduction_monitor: Literal["f1", "loss"] = "f1"
@@ -117,6 +127,9 @@ class Experiment(BaseModel):
             raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
         if self.jit_compile and self.devices > 1:
             raise ValueError("XLA compiles for one device only: set jit_compile to False or devices to 1")
+        if self.devices > 1 and (self.gradient_accumulation_steps > 1 or self.clipnorm):
+            # Keras would fail at the former, and clip the gradient of each device's part of the batch.
+            raise ValueError("gradients are accumulated and clipped on one device only: set devices to 1")
         return self
 
     @property
@@ -174,7 +187,9 @@ class Experiment(BaseModel):
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""
-        facts = json.dumps([self.conditions(), data_fingerprint], sort_keys=True)
+        defaults = {name: type(self).model_fields[name].default for name in ADDED}
+        conditions = {name: value for name, value in self.conditions().items() if value != defaults.get(name, ...)}
+        facts = json.dumps([conditions, data_fingerprint], sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 

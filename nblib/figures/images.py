@@ -1,4 +1,4 @@
-"""Images drawn: how many of which kind, how large, with how many concepts, the pictures themselves, and neighbours."""
+"""Images drawn: how many of which kind, how large, how many concepts, the pictures, neighbours and near-duplicates."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
-from nblib.data import Dataset, decode_image, image_sizes
+from nblib.data import NEAR, Dataset, decode_image, image_sizes
 from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, shortened, titled
 
 ACROSS = 5  # pictures in a row
@@ -74,8 +74,10 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     return draw_pictures(images, [""] * len(images), lines, dataset.title, size)
 
 
-def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int) -> Figure:
-    """The images, read with `size` pixels per side, side by side in their own proportions.
+def draw_pictures(
+    images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int, across: int = ACROSS
+) -> Figure:
+    """The images, read with `size` pixels per side, side by side in their own proportions, `across` in a row.
 
     Above each is its name with its note, (N,), below it are its lines, (N,) sequences.
     """
@@ -83,7 +85,7 @@ def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Li
     ratios = (sizes["height"] / sizes["width"]).fillna(1).tolist()
     names = [f"{row.image_id} ({row.category})" if row.category else row.image_id for row in images.itertuples()]
     titles = [f"{name}\n{note}".strip() for name, note in zip(names, notes, strict=True)]
-    figure, panels = picture_panels(ratios, titles, lines)
+    figure, panels = picture_panels(ratios, titles, lines, across)
     for ax, path, ratio in zip(panels, images["path"], ratios, strict=True):
         try:
             ax.imshow(decode_image(path, size), aspect=ratio)
@@ -174,6 +176,42 @@ def draw_new_images(images: pd.DataFrame, title: str = "", size: int = 224) -> F
         texts = [f"{probability:.2f}  {shortened(name or concept, 30)}" for probability, name, concept in named]
         lines.append([(text, GREY) for text in cut(texts, 10)] or [("no concept", "C7")])
     return draw_pictures(images.assign(category=None), [""] * len(images), lines, title, size)
+
+
+def draw_hash_distances(distances: Sequence[int], near: int = NEAR, data: str = "", ax: Axes | None = None) -> Axes:
+    """Histogram of images by the distance to their most similar other image, from `nblib.data.nearest_distances`.
+
+    A dashed line marks `near`, up to which two images count as near-duplicates.
+    """
+    ax = ax or axes_of_size(8, 3.5)
+    ax.hist(distances, bins=range(0, max(distances, default=0) + 6, 5), color="C0", alpha=0.75)
+    ax.axvline(near, color="C7", linestyle="--")
+    ax.annotate(f"near-duplicates: at most {near}", (near, 0.94), (6, 0), ("data", "axes fraction"), "offset points")
+    ax.set(xlabel="bits that differ from the most similar image, of 512", ylabel=f"images, of {len(distances):,}",
+           title=titled("Distance to the most similar other image", data))  # fmt: skip
+    return ax
+
+
+def draw_pairs(dataset: Dataset, pairs: pd.DataFrame, size: int = 224) -> Figure:
+    """The images of each pair side by side, two pairs in a row; green with a tick the concepts that both have.
+
+    Args:
+        dataset: that holds all images.
+        pairs: image_id, other_id, distance, and perhaps part and other_part, (P,), as `nblib.data.leaking_pairs` says.
+        size: pixels per side of each picture.
+    """
+    table = dataset.images.set_index("image_id", drop=False)
+    ids, notes, lines = [], [], []
+    for number, pair in enumerate(pairs.to_dict("records"), start=1):
+        both = [pair["image_id"], pair["other_id"]]
+        lists = table.loc[both, "concepts"].tolist()
+        lines += [_lines(dataset, concepts, set(lists[0]) & set(lists[1])) for concepts in lists]
+        parts = [
+            pair.get(name) or table["split"][image] for name, image in zip(("part", "other_part"), both, strict=True)
+        ]
+        notes += [f"pair {number}: {parts[0]}", f"{parts[1]}, {pair['distance']} bits apart"]
+        ids += both
+    return draw_pictures(table.loc[ids], notes, lines, f"{dataset.title}: near-duplicates and their concepts", size, 4)
 
 
 def _lines(dataset: Dataset, concepts: Sequence[str], shared: set[str]) -> Lines:

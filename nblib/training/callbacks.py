@@ -102,6 +102,21 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     return [stopping, ReduceLROnF1Plateau(monitor="val_f1", mode="max", **plateau)]
 
 
+class AveragedWeights(callbacks.SwapEMAWeights):
+    """Puts the moving average of the weights into the model while it is evaluated, and from the end of each epoch on.
+
+    So it comes before the Checkpoint, which then saves averaged weights; the next epoch, also in a run that was
+    `resumed`, begins by putting the weights that are trained back.
+    """
+
+    # Keras' own way on TensorFlow adds and subtracts, which rounds; this one, which it has for JAX, is exact.
+    _tf_swap_variables = callbacks.SwapEMAWeights._backend_swap_variables
+
+    def __init__(self, resumed: bool = False):
+        super().__init__(swap_on_epoch=True)
+        self._ema_weights_in_model = resumed
+
+
 class Checkpoint(callbacks.Callback):
     """Saves a run after every epoch, prints one line, and resumes it where it was.
 

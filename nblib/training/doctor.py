@@ -20,12 +20,12 @@ from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits
 from nblib.experiments import LABEL_STATISTICS, VERSIONS_OF, Experiment, project_path, read_parameters, table_1
 from nblib.training.kernel_ridge import kernel_ridge_solver
 from nblib.training.models import count_activations, describe_network, initial_weights
-from nblib.training.trainer import shared_pixels
+from nblib.training.training_data import shared_pixels
 from nblib.training.weights import IMAGENET, cache_folder
 
 FLOAT = 4  # bytes of a float32
-STATE = 3  # numbers per parameter in the file that a run resumes from: itself and two optimiser slots
-TRAINING = 4  # numbers per parameter in memory: its gradient, too; no training takes less
+STATE = 3  # numbers per parameter in the file that a run resumes from: itself and two slots of NAdam or AdamW
+TRAINING = 4  # numbers per parameter in memory: its gradient, too
 FRAMEWORK = 750_000_000  # Python with TensorFlow before it holds any network, as measured; bytes
 
 
@@ -110,6 +110,12 @@ def needs(experiment: Experiment, images: int, predicted: int, concepts: int) ->
     )
 
 
+def further_slots(experiment: Experiment) -> int:
+    """Numbers that the optimiser keeps per parameter beyond the two of NAdam and AdamW; SGD keeps one less."""
+    accumulated = experiment.gradient_accumulation_steps > 1
+    return experiment.use_ema + accumulated - (experiment.optimizer == "sgd")
+
+
 def check_devices() -> Iterator[Finding]:
     """GPUs and whether TensorFlow sees them, cores, memory, disk."""
     cards, visible = graphics_cards(), tf.config.list_physical_devices("GPU")
@@ -186,7 +192,7 @@ def check_disk(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
         stores = {shared_pixels(experiment): (experiment, need.pixels) for experiment, need in pairs}
         pixels = sum(max(0, count - _cached_pixels(experiment)) for experiment, count in stores.values())
         results = sum(need.weights + need.probabilities for _, need in pairs)
-        state = 2 * STATE * max(need.weights for _, need in pairs)
+        state = 2 * max((STATE + further_slots(experiment)) * need.weights for experiment, need in pairs)
         total, free = pixels + results + state, _free(folder)
         what = (
             f"{folder}: {_gigabytes(total)} of {_gigabytes(free)} free are needed: pixels {_gigabytes(pixels)} "
@@ -202,7 +208,7 @@ def check_memory(needed: list[tuple[Experiment, Needs]]) -> Iterator[Finding]:
     cards = graphics_cards() if tf.config.list_physical_devices("GPU") else []
     place, free = ("of the GPU", cards[0][1]) if cards else ("available", psutil.virtual_memory().available)
     for experiment, need in needed:
-        training = TRAINING * need.weights
+        training = (TRAINING + further_slots(experiment)) * need.weights
         certain = training + (0 if cards else FRAMEWORK)
         total = certain + need.activations
         what = (

@@ -1,6 +1,28 @@
-"""NAdam with the schedule decay that Keras 2 had and Keras 3 left out."""
+"""The optimiser of an experiment; NAdam with the schedule decay that Keras 2 had and Keras 3 left out."""
 
 from keras import ops, optimizers
+
+from nblib.experiments import Experiment
+
+
+def build_optimizer(experiment: Experiment) -> optimizers.Optimizer:
+    """The experiment's optimiser: the paper's NAdam, AdamW, or stochastic gradient descent with momentum 0.9.
+
+    Weight decay, clipping, gradient accumulation and moving averages are those of Keras, and off by default.
+    """
+    e = experiment
+    options = {
+        "weight_decay": e.weight_decay or (0.0 if e.optimizer == "adamw" else None),
+        "clipnorm": e.clipnorm,
+        "gradient_accumulation_steps": e.gradient_accumulation_steps if e.gradient_accumulation_steps > 1 else None,
+        "use_ema": e.use_ema,
+        "ema_momentum": e.ema_momentum,
+    }
+    if e.optimizer == "adamw":
+        return optimizers.AdamW(e.learning_rate, **options)
+    if e.optimizer == "sgd":
+        return optimizers.SGD(e.learning_rate, momentum=0.9, **options)
+    return NadamWithDecay(e.learning_rate, e.schedule_decay, **options)
 
 
 class NadamWithDecay(optimizers.Nadam):

@@ -1,22 +1,18 @@
 """Train one experiment on one validation half: read, fit, predict, score; a killed run resumes where it was."""
 
-import sys
-from collections.abc import Iterable
-from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, cache_pixels, concatenate, labelled_splits, share_pixels
+from nblib.data import Examples
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
-from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, project_path, read_half
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, read_half
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
+    AveragedWeights,
     Checkpoint,
     SampleF1,
     Show,
@@ -25,92 +21,12 @@ from nblib.training.callbacks import (
     plateau_callbacks,
     weights_only,
 )
-from nblib.training.devices import as_part_of_batch, grow_memory, retracing_warnings_suppressed
-from nblib.training.features import on_features, split_frozen
+from nblib.training.devices import as_part_of_batch, retracing_warnings_suppressed
 from nblib.training.losses import LOSSES, of_sigmoids
-from nblib.training.models import (
-    initial_weights,
-    load_best_weights,
-    trained_network,
-    with_flip_augmentation,
-    with_preprocessing,
-)
-from nblib.training.optimizers import NadamWithDecay
+from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
+from nblib.training.optimizers import build_optimizer
 from nblib.training.rules import save_rules_and_concept_scores
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What an experiment is trained on (train) and evaluated on (val1 and val2), in one label space.
-
-    With `train_on` all, train also has the images of val1 and val2.
-    """
-
-    dataset: Dataset
-    vocabulary: ConceptVocabulary
-    train: Examples
-    val1: Examples
-    val2: Examples
-
-    def half(self, name: str) -> Examples:
-        """val1 or val2."""
-        return getattr(self, name)
-
-    def unseen(self, experiment: Experiment) -> dict[str, Examples]:
-        """The halves that the experiment is not trained on: both, or none."""
-        return {} if experiment.train_on == "all" else {name: self.half(name) for name in ("val1", "val2")}
-
-    def summary(self, experiment: Experiment) -> str:
-        """Data, images by what they are for, and sigmoids, in one line."""
-        use = {experiment.validation_half: "to select the epoch", experiment.test_half: "to test"}
-        halves = [f"{len(self.half(name)):,} {use[name]}" for name in use if name in self.unseen(experiment)]
-        images = ", ".join([f"{len(self.train):,} images to train on", *(halves or ["none to test"])])
-        return f"{self.dataset.title}: {images}; {len(self.vocabulary):,} sigmoids"
-
-
-def load_training_data(experiment: Experiment) -> TrainingData:
-    """Pixels and labels of train, val1 and val2; pixels are decoded once for all runs of the same size.
-
-    `limit_images` keeps that many images of train, and as many of each half, drawn by the experiment's seed. The
-    vocabulary is always chosen from all of train and validation.
-
-    Raises:
-        FileNotFoundError, ValueError: the data folder is missing, or not fit for training.
-    """
-    grow_memory()  # before anything is computed, also what a notebook draws before it builds a network
-    dataset = experiment.read_data()
-    splits = labelled_splits(dataset, experiment.label_space(dataset))
-    parts = {name: _limited(splits[name], experiment) for name in ("train", "val1", "val2")}
-    if not all(map(len, parts.values())):
-        raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
-    if dataset.parts and not experiment.limit_images:
-        parts = share_pixels(parts, experiment.image_size, _pixels_folder(experiment))
-    else:
-        parts = {name: _with_pixels(examples, experiment) for name, examples in parts.items()}
-    if experiment.train_on == "all":
-        parts["train"] = concatenate(parts.values())
-    return TrainingData(dataset, parts["train"].vocabulary, **parts)
-
-
-def prepare(experiments: Iterable[Experiment]) -> None:
-    """Creates once what runs of these experiments share: pixels of each size, and ImageNet weights.
-
-    Raises:
-        FileNotFoundError, ValueError: what an experiment needs is missing or wrong.
-    """
-    experiments = list(experiments)
-    with redirect_stdout(sys.stderr):  # Keras prints the progress of downloads to stdout
-        for experiment in {(e.backbone, e.weights): e for e in experiments}.values():
-            initial_weights(experiment)
-        for experiment in {shared_pixels(e): e for e in experiments}.values():
-            load_training_data(experiment)
-
-
-def shared_pixels(experiment: Experiment) -> tuple:
-    """Equal for two experiments exactly when they train on the same pixels."""
-    e = experiment
-    drawn = e.limit_images and (e.limit_images, e.seed, e.split)
-    return e.data, e.quarantine, e.runs, e.image_size, drawn, e.split is None
+from nblib.training.training_data import TrainingData, on_cached_features, with_pixels
 
 
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
@@ -169,13 +85,13 @@ def _damaged_results(run: Run, data: TrainingData) -> str | None:
 
 
 def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` compiled with the experiment's loss, NAdam, mean F1 over images and accuracy. Paper: section 4.
+    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy. Paper: section 4.
 
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
     with model.distribute_strategy.scope():
-        optimizer = NadamWithDecay(experiment.learning_rate, experiment.schedule_decay)
+        optimizer = build_optimizer(experiment)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
@@ -203,6 +119,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     run = Run(experiment.run_folder)
     plateau = plateau_callbacks(experiment)
     checkpoint = Checkpoint(run, plateau, whole, show)
+    averaged = [AveragedWeights(resumed=bool(checkpoint.rows))] if experiment.use_ema else []
     epochs_done = len(checkpoint.rows)
     if checkpoint.rows:
         run.write_history(checkpoint.rows)  # the file may be damaged, or an epoch ahead
@@ -218,7 +135,7 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
         validation_data=validation and ordered_stream(validation, size, by_colour),
         initial_epoch=epochs_done,
         epochs=experiment.epochs,
-        callbacks=[*plateau, checkpoint, *curves],
+        callbacks=[*plateau, *averaged, checkpoint, *curves],
         shuffle=False,
         verbose=0,
     )
@@ -279,37 +196,9 @@ def predict_test(run: Run, flip: bool = False) -> None:
     images = dataset.split("test").dropna(subset="path")
     if images.empty:
         raise ValueError(f"{experiment.data_folder} has no test images; expected them in its folder test/.")
-    examples = _with_pixels(Examples.of(images, run.vocabulary), experiment)
+    examples = with_pixels(Examples.of(images, run.vocabulary), experiment)
     model = load_model(run)
     model = with_flip_augmentation(model) if flip else model
     with run.lock():
         predicted = predict(model, examples, experiment.batch_size)
         run.write_probabilities("test", examples.image_ids, predicted, test_fingerprint=dataset.test_fingerprint)
-
-
-def on_cached_features(
-    network: keras.Model, experiment: Experiment, data: TrainingData
-) -> tuple[keras.Model, TrainingData] | None:
-    """The network's head, and the data as the frozen backbone's features; None where the backbone is trained."""
-    if (parts := split_frozen(network, experiment)) is None:
-        return None
-    frozen, head = parts
-    train = on_features(frozen, data.train, experiment, experiment.flipped_copies)
-    halves = {name: on_features(frozen, half, experiment, False) for name, half in data.unseen(experiment).items()}
-    return head, replace(data, train=train, **halves)
-
-
-def _limited(examples: Examples, experiment: Experiment) -> Examples:
-    if experiment.limit_images is None or experiment.limit_images >= len(examples):
-        return examples
-    drawn = examples.images.sample(experiment.limit_images, random_state=experiment.seed)
-    return examples.take(np.sort(drawn.index))
-
-
-def _with_pixels(examples: Examples, experiment: Experiment) -> Examples:
-    pixels = cache_pixels(examples.images, experiment.image_size, _pixels_folder(experiment))
-    return replace(examples, pixels=pixels)
-
-
-def _pixels_folder(experiment: Experiment) -> Path:
-    return project_path(experiment.runs) / "pixels"

@@ -1,10 +1,11 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from labelled import labelled
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from nblib.data import ConceptVocabulary
 from nblib.evaluation.decision_rules import (
@@ -88,6 +89,59 @@ def test_thresholds_per_concept_beat_the_common_one_where_they_were_tuned():
             VAL1.labels, one.select(VAL1.probabilities)
         )
         assert np.nanmean(gain) > 0
+
+
+def dense_concept_thresholds(probabilities, true, start, weight):
+    """The same coordinate ascent in the plainest way: all images sorted for each concept, everything dense."""
+    thresholds, selected = np.full(true.shape[1], start), probabilities > start
+    for concept in [*range(true.shape[1])] * 2:
+        if not (number := true[:, concept].sum()):
+            continue
+        f1 = {}
+        for chosen in (False, True):
+            selected[:, concept] = chosen
+            hits = (selected & true).sum(axis=1)
+            f1[chosen] = 2 * hits / np.maximum(selected.sum(axis=1) + true.sum(axis=1), 1)
+        edges = np.concatenate([[1], np.sort(probabilities[:, concept])[::-1], [0]])
+        gains = (f1[True] - f1[False])[np.argsort(-probabilities[:, concept], kind="stable")]
+        cut = np.argmax(np.where(edges[:-1] > edges[1:], np.concatenate([[0], np.cumsum(gains)]), -np.inf))
+        own, share = np.clip(edges[cut : cut + 2].mean(), 1e-7, 1 - 1e-7), number / (number + weight)
+        thresholds[concept] = expit(share * logit(own) + (1 - share) * logit(start))
+        selected[:, concept] = probabilities[:, concept] > thresholds[concept]
+    return thresholds
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])  # many equal probabilities, a few, none
+def test_thresholds_per_concept_equal_those_of_the_plainest_way(digits):
+    half = made_half("val1", 3, images=1_200, concepts=40)
+    labels = half.labels.toarray().astype(bool)
+    labels[:, 7] = False
+    probabilities = half.probabilities.astype(np.float64).round(digits)
+    start = TunedThreshold.fit(probabilities, labels).threshold
+    expected = dense_concept_thresholds(probabilities, labels, start, weight=10)
+    assert ConceptThresholds.fit(probabilities, labels, weight=10).threshold == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_probabilities_in_half_precision_are_used_as_they_are(name):
+    half = made_half("val1", 4, images=1_500)
+    half = replace(half, probabilities=half.probabilities.astype(np.float16))
+    same = replace(half, probabilities=half.probabilities.astype(np.float64))
+    fitted, expected = (fit_rule(name, each) for each in (half, same))
+    assert repr(fitted) == repr(expected)
+    assert (fitted.select(half.probabilities) != expected.select(same.probabilities)).nnz == 0
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_copies_all_probabilities(name):
+    half = made_half("val1", 5, images=8_000, concepts=1_000)
+    frequent = half.labels[:, :8]  # so that labels are sparse, as they are of real images
+    half = replace(half, labels=sparse.hstack([frequent, sparse.csr_array((8_000, 992), dtype=np.uint8)], format="csr"))
+    tracemalloc.start()
+    fit_rule(name, half).select(half.probabilities)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.8 * half.probabilities.nbytes, "one copy in single precision; in double precision it would be two"
 
 
 def test_the_rarer_a_concept_the_nearer_its_threshold_to_the_common_one():

@@ -1,8 +1,10 @@
+import hashlib
+import json
 import math
 
 import pytest
 
-from nblib.experiments.experiment import NOT_CONDITIONS, Experiment, notebook_of, paper_experiment
+from nblib.experiments.experiment import ADDED, NOT_CONDITIONS, Experiment, notebook_of, paper_experiment
 from nblib.experiments.paper import table_3
 
 # One other value for each parameter that decides the numbers.
@@ -25,7 +27,13 @@ OTHER_CONDITIONS = {
     "loss": "f1_times_bce",
     "batch_size": 24,
     "learning_rate": 2e-5,
+    "optimizer": "adamw",
     "schedule_decay": 1.0,
+    "weight_decay": 1e-4,
+    "clipnorm": 1.0,
+    "gradient_accumulation_steps": 2,
+    "use_ema": True,
+    "ema_momentum": 0.999,
     "lr_reduction_factor": None,
     "lr_reduction_patience": 3,
     "lr_reduction_monitor": "loss",
@@ -111,6 +119,11 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("learning_rate", math.inf),
         ("learning_rate", "fast"),
         ("schedule_decay", -1),
+        ("optimizer", "adam"),
+        ("weight_decay", -1e-4),
+        ("clipnorm", 0),
+        ("gradient_accumulation_steps", 0),
+        ("ema_momentum", 1),
         ("lr_reduction_factor", 1),
         ("lr_reduction_patience", 0),
         ("lr_reduction_monitor", "accuracy"),
@@ -165,6 +178,13 @@ def test_compilation_and_several_devices_exclude_each_other():
     )
 
 
+@pytest.mark.parametrize("option", [{"gradient_accumulation_steps": 2}, {"clipnorm": 1.0}])
+def test_several_devices_neither_accumulate_nor_clip_gradients(option):
+    assert message_of(devices=2, **option) == (
+        "gradients are accumulated and clipped on one device only: set devices to 1."
+    )
+
+
 def test_an_experiment_is_itself_again_after_a_round_trip():
     experiment = Experiment(small_relative=True, weights=None, dropout=0.25)
     assert Experiment(**experiment.model_dump()) == experiment
@@ -200,6 +220,16 @@ def test_identity_does_not_change_with_the_places_of_data_and_runs_and_what_is_w
 
 def test_identity_does_not_change_with_what_to_do_with_an_earlier_run():
     assert Experiment(force=True).identity("data") == Experiment().identity("data")
+
+
+def test_an_identity_is_that_of_versions_that_had_fewer_parameters():
+    experiment = Experiment(backbone="ResNet50", experiment_name="mine")
+    conditions = {name: value for name, value in experiment.conditions().items() if name not in ADDED}
+    digest = hashlib.sha256(json.dumps([conditions, "data"], sort_keys=True).encode()).hexdigest()
+    assert experiment.identity("data") == digest[:16]
+    assert Experiment(weights=None).identity("data") == "bfaca1ecb84e0a62"
+    older = {name: value for name, value in experiment.model_dump().items() if name not in ADDED}
+    assert Experiment(**older) == experiment
 
 
 def test_identity_changes_with_the_data():

@@ -152,3 +152,25 @@ def test_each_new_image_is_followed_by_its_neighbours_and_ticks_what_they_share_
     ]  # fmt: skip
     ticked = [[text.get_text() for text in ax.texts if text.get_text().startswith("✓")] for ax in figure.axes]
     assert ticked == [[], [f"✓ {shortened(name_of(first[0]), 30)}"], [], [f"✓ {shortened(name_of(second[-1]), 30)}"]]
+
+
+def test_distances_are_a_histogram_with_the_threshold_marked():
+    ax = figures.draw_hash_distances([0, 3, 40, 41, 90], near=40, data="mine")
+    drawn = {bar.get_x(): bar.get_height() for bar in ax.patches if bar.get_height()}
+    assert drawn == {0: 2, 40: 2, 90: 1}
+    assert [line.get_xdata()[0] for line in ax.lines] == [40]
+    assert ax.get_title() == "Distance to the most similar other image (mine)"
+    assert not any(bar.get_height() for bar in figures.draw_hash_distances([]).patches)
+
+
+def test_pairs_are_side_by_side_with_the_concepts_that_both_have_ticked(sample_dataset):
+    ids = sample_dataset.split("train")["image_id"].tolist()
+    pairs = pd.DataFrame({"image_id": ids[:3], "other_id": ids[3:6], "distance": [0, 7, 40]})
+    axes = figures.draw_pairs(sample_dataset, pairs, size=32).axes
+    table = sample_dataset.images.set_index("image_id")
+    assert [ax.get_title().split()[0] for ax in axes] == [ids[row] for row in (0, 3, 1, 4, 2, 5)]
+    assert axes[3].get_title().endswith("train, 7 bits apart")
+    columns = [ax.get_subplotspec().colspan.start for ax in axes]
+    assert columns == [0, 1, 2, 3, 0, 1], "two pairs in a row"
+    both = set(table.loc[ids[1], "concepts"]) & set(table.loc[ids[4], "concepts"])
+    assert sum(text.get_text().startswith("✓") for text in axes[2].texts[:9]) == min(len(both), 9)

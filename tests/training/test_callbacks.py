@@ -6,6 +6,7 @@ from benchmarks.mutations import mutated
 from nblib.evaluation import sample_f1
 from nblib.experiments import best_epoch, paper_experiment
 from nblib.training.callbacks import (
+    AveragedWeights,
     EarlyStopping,
     ReduceLROnF1Plateau,
     SampleF1,
@@ -30,6 +31,25 @@ def fit_steps(model, steps):
     rng = np.random.default_rng(steps)
     for _ in range(steps):
         model.train_on_batch(rng.normal(size=(6, 4)), rng.integers(0, 2, (6, 3)))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_averaged_weights_are_in_the_model_from_the_end_of_an_epoch_to_the_next_one(scaled):
+    model, callback = small_model(), AveragedWeights()
+    optimizer = NadamWithDecay(0.01, use_ema=True)
+    optimizer.build(model.trainable_variables)
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "binary_crossentropy")
+    fit_steps(model, 5)
+    callback.set_model(model)
+    callback.set_params({"epochs": 9})
+    trained = [each.numpy() for each in model.trainable_variables]
+    averaged = [each.numpy() for each in optimizer._model_variables_moving_average]
+    expected = {"epoch_end": averaged, "epoch_begin": trained, "test_begin": averaged, "test_end": trained}
+    for moment, weights in expected.items():
+        getattr(callback, f"on_{moment}")(*[0] * moment.startswith("epoch"))
+        for ours, theirs in zip(model.trainable_variables, weights, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs)
+    assert any((a != t).any() for a, t in zip(averaged, trained, strict=True))
 
 
 def rates_after(callback, epochs):

@@ -75,6 +75,9 @@ train_anew(experiment("two", dropout=0, devices=2))
 train_anew(experiment("whole", **mixed))
 train_in_part(experiment("killed", **mixed), 1)
 predict_test(train_anew(experiment("killed", **mixed)))
+options = dict(dropout=0, epochs=1, use_ema=True, ema_momentum=0.5, weight_decay=0.1, optimizer="adamw")
+train_anew(experiment("options", **options))
+train_anew(experiment("options_on_two", devices=2, **options))
 print(steps)
 """
 
@@ -124,8 +127,9 @@ def test_two_devices_predict_each_image_in_its_place(steps, loss):
     np.testing.assert_allclose(two["predicted"][loss], one["predicted"][loss], rtol=0, atol=1e-5)
 
 
-def test_a_run_on_two_devices_is_that_on_one_but_for_rounding(runs):
-    one, two = (runs[name].history.drop(columns="seconds") for name in ("one", "two"))
+@pytest.mark.parametrize(("one", "two"), [("one", "two"), ("options", "options_on_two")])
+def test_a_run_on_two_devices_is_that_on_one_but_for_rounding(one, two, runs):
+    one, two = (runs[name].history.drop(columns="seconds") for name in (one, two))
     pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=1e-3, atol=1e-3)
 
 

@@ -24,13 +24,15 @@ from nblib.training.doctor import (
     check_memory,
     check_weights,
     examine,
+    further_slots,
     graphics_cards,
     needs,
     read_experiment,
     workload,
 )
 from nblib.training.models import build_network, count_activations, with_preprocessing
-from nblib.training.trainer import compile_model, load_training_data
+from nblib.training.trainer import compile_model
+from nblib.training.training_data import load_training_data
 from nblib.training.weights import IMAGENET, ImagenetFile
 
 TABLE_3 = Path(__file__).parents[2] / "params" / "table3"
@@ -104,15 +106,20 @@ def test_averaged_features_and_a_smaller_batch_need_less():
     assert more.weights - less.weights == 4 * (512 - 128) * 64
 
 
-def test_files_of_a_run_are_as_large_as_predicted(tmp_path):
-    experiment = small(fc_units=512)
+@pytest.mark.parametrize(
+    ("options", "slots"),
+    [({}, 0), ({"optimizer": "sgd"}, -1), ({"use_ema": True, "gradient_accumulation_steps": 2}, 2)],
+)
+def test_files_of_a_run_are_as_large_as_predicted(options, slots, tmp_path):
+    experiment = small(fc_units=512, **options)
     model = compile_model(with_preprocessing(build_network(experiment, 100), "small_plain"), experiment)
     model.optimizer.build(model.trainable_variables)
     save_weights(model, tmp_path / "best.weights.h5")
     write_state(tmp_path / "state.npz", [], model)
     predicted = needs(experiment, 1, 1, 100)
     assert (tmp_path / "best.weights.h5").stat().st_size == pytest.approx(predicted.weights, rel=0.03)
-    assert (tmp_path / "state.npz").stat().st_size == pytest.approx(STATE * predicted.weights, rel=0.03)
+    assert further_slots(experiment) == slots
+    assert (tmp_path / "state.npz").stat().st_size == pytest.approx((STATE + slots) * predicted.weights, rel=0.03)
 
 
 @pytest.mark.parametrize("limit", [None, 10])

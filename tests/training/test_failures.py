@@ -14,7 +14,8 @@ from nblib.data import cache_pixels, check_images, decode_image, read_dataset, w
 from nblib.experiments import Run
 from nblib.system import write_json
 from nblib.training.models import build_network, trained_network, with_preprocessing
-from nblib.training.trainer import compile_model, load_training_data
+from nblib.training.trainer import compile_model
+from nblib.training.training_data import load_training_data
 
 EPOCHS = 4
 

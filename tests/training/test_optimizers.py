@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from nblib.training.optimizers import NadamWithDecay
+from nblib.experiments import Experiment
+from nblib.training.optimizers import NadamWithDecay, build_optimizer
 
 STEPS = 50
 SHAPES = ((3,), (2, 4), ())
@@ -104,3 +105,76 @@ def test_all_that_a_step_depends_on_is_among_its_variables():
     for step in gradients[8:20]:
         second.apply(step, variables)
     np.testing.assert_array_equal(np.concatenate([np.ravel(v.numpy()) for v in variables]), whole[-1])
+
+
+# ---- the options of an experiment, beside NumPy
+
+
+def steps_of(start, gradients, **conditions):
+    return path_of(build_optimizer(Experiment(learning_rate=0.01, **conditions)), start, gradients)
+
+
+def flat(arrays):
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+def test_the_default_is_the_papers_to_the_bit():
+    start, gradients = random_start(seed=3)
+    np.testing.assert_array_equal(steps_of(start, gradients), path_of(NadamWithDecay(0.01), start, gradients))
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_adamw_is_that_of_its_authors(weight_decay):
+    """Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2."""
+    start, gradients = random_start(seed=4)
+    weights, mean, square, expected = flat(start).astype("float64"), 0, 0, []
+    for step, gradient in enumerate(map(flat, gradients), 1):
+        weights = weights - 0.01 * weight_decay * weights
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        weights = weights - 0.01 * mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-7)
+        expected.append(weights)
+    path = steps_of(start, gradients, optimizer="adamw", weight_decay=weight_decay)
+    np.testing.assert_allclose(path, expected, rtol=0, atol=5e-6)
+
+
+def test_sgd_has_momentum_and_clips_the_gradient_of_each_array():
+    start, gradients = random_start(seed=5)
+    weights, velocity, expected = [np.float64(each) for each in start], [0, 0, 0], []
+    for step in gradients:
+        clipped = [gradient * min(1, 0.5 / np.linalg.norm(gradient)) for gradient in step]
+        velocity = [0.9 * old - 0.01 * gradient for old, gradient in zip(velocity, clipped, strict=True)]
+        weights = [old + change for old, change in zip(weights, velocity, strict=True)]
+        expected.append(flat(weights))
+    path = steps_of(start, gradients, optimizer="sgd", clipnorm=0.5)
+    np.testing.assert_allclose(path, expected, rtol=0, atol=5e-6)
+
+
+def test_the_papers_nadam_takes_weight_decay_too():
+    start, gradients = random_start(seed=6)
+    (expected,) = path_of(NadamWithDecay(0.01), [0.9 * each for each in start], gradients[:1])
+    (reached,) = steps_of(start, gradients[:1], weight_decay=10.0)  # 0.01 x 10 of each weight
+    np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["nadam", "adamw", "sgd"])
+def test_steps_are_made_of_the_mean_gradient_of_accumulated_batches(optimizer):
+    start, gradients = random_start(seed=7)
+    means = [
+        [(a + b) / 2 for a, b in zip(*pair, strict=True)] for pair in zip(gradients[::2], gradients[1::2], strict=True)
+    ]
+    expected = steps_of(start, means, optimizer=optimizer)
+    path = steps_of(start, gradients, optimizer=optimizer, gradient_accumulation_steps=2)
+    np.testing.assert_allclose(path[1::2], expected, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(path[2::2], path[1:-1:2])  # nothing moves in between
+
+
+def test_the_moving_average_is_that_of_the_weights_after_each_step():
+    start, gradients = random_start(seed=8)
+    optimizer = build_optimizer(Experiment(learning_rate=0.01, use_ema=True, ema_momentum=0.75))
+    first, *others = path_of(optimizer, start, gradients)
+    average = first
+    for weights in others:
+        average = 0.75 * average + 0.25 * weights
+    kept = [average.numpy() for average in optimizer._model_variables_moving_average]
+    np.testing.assert_allclose(flat(kept), average, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal([first, *others], steps_of(start, gradients))

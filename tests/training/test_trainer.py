@@ -17,7 +17,8 @@ from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_
 from nblib.training.losses import LOSSES
 from nblib.training.models import build_network, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
-from nblib.training.trainer import compile_model, fit, load_training_data, predict_test, prepare, shared_pixels
+from nblib.training.trainer import compile_model, fit, predict_test
+from nblib.training.training_data import load_training_data, prepare, shared_pixels
 
 EPOCHS = 12
 KILLED_AFTER = 5
@@ -193,6 +194,30 @@ def test_training_stops_early_and_a_run_killed_before_its_scores_trains_no_furth
     assert (finished.scores["best_epoch"], finished.scores["epochs"]) == (1, 3)
 
 
+def trained_epoch(sample, runs, **conditions):
+    """All weights after an epoch of 80 examples in which nothing is random but the order."""
+    run = train_anew(small(sample, runs, loss="bce", dropout=0, epochs=1, **conditions))
+    return np.concatenate([weights.ravel() for weights in best_model(run).get_weights()])
+
+
+@pytest.mark.parametrize("optimizer", ["nadam", "sgd"])
+def test_two_accumulated_batches_of_8_are_one_of_16(optimizer, sample, tmp_path):
+    of_16 = trained_epoch(sample, tmp_path / "16", optimizer=optimizer, batch_size=16)
+    two_of_8 = trained_epoch(sample, tmp_path / "8", optimizer=optimizer, batch_size=8, gradient_accumulation_steps=2)
+    np.testing.assert_allclose(two_of_8, of_16, rtol=0, atol=2e-5)
+    assert np.abs(trained_epoch(sample, tmp_path / "1", optimizer=optimizer, batch_size=8) - of_16).max() > 1e-4
+
+
+def test_the_averaged_weights_are_evaluated_and_saved_and_survive_a_kill(run, sample, tmp_path):
+    conditions = dict(use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=2, clipnorm=1.0, epochs=6)
+    whole = train_anew(small(sample, tmp_path / "whole", **conditions))
+    assert whole.scores["validation_f1"] == pytest.approx(whole.history["val_f1"].max(), abs=1e-6)
+
+    killed = small(sample, tmp_path / "killed", **conditions)
+    train_in_part(killed, 2)
+    assert_same_numbers(train_anew(killed), whole)
+
+
 @pytest.mark.parametrize(("precision", "near"), [("mixed_float16", 0.02), ("mixed_bfloat16", 0.1)])
 def test_a_run_in_mixed_precision_resumes_to_the_same_bits_and_is_near_the_one_in_float32(
     run, sample, tmp_path, precision, near
@@ -266,65 +291,6 @@ def test_tensorboard_gets_the_history_and_a_run_that_resumes_adds_to_it(sample, 
     for column, points in written.values():
         assert [step for step, _ in points] == [1, 2, 3]
         assert [value for _, value in points] == pytest.approx(finished.history[column].tolist(), rel=1e-6)
-
-
-def test_halves_are_of_validation_and_share_no_image(sample, tmp_path):
-    data = load_training_data(small(sample, tmp_path, limit_images=None))
-    names = {split: set(data.dataset.split(split)["image_id"]) for split in ("train", "val")}
-    val1, val2 = set(data.half("val1").image_ids), set(data.half("val2").image_ids)
-    assert set(data.train.image_ids) == names["train"]
-    assert val1 | val2 == names["val"] and not val1 & val2
-
-
-def test_the_halves_are_the_same_for_every_seed(sample, tmp_path):
-    first, second = (load_training_data(small(sample, tmp_path, limit_images=None, seed=seed)) for seed in (1, 2))
-    for half in ("val1", "val2"):
-        assert first.half(half).image_ids.tolist() == second.half(half).image_ids.tolist()
-
-
-def test_the_label_space_is_that_of_train_and_validation_together(sample, tmp_path):
-    data = load_training_data(small(sample, tmp_path))
-    train, val = (set(data.dataset.split(split)["concepts"].explode()) for split in ("train", "val"))
-    assert train - val and val - train
-    assert data.vocabulary.concepts == tuple(sorted(train | val))
-
-
-def test_pixels_and_labels_are_those_of_the_image_beside_them(sample, tmp_path):
-    data = load_training_data(small(sample, tmp_path, limit_images=10))
-    images = data.dataset.images.set_index("image_id")
-    for examples in (data.train, data.val1, data.val2):
-        rows = images.loc[examples.image_ids]
-        np.testing.assert_array_equal(examples.pixels, [decode_image(path, 32) for path in rows["path"]])
-        assert data.vocabulary.decode(examples.labels) == [tuple(sorted(concepts)) for concepts in rows["concepts"]]
-
-
-def test_a_limit_keeps_that_many_images_and_the_whole_vocabulary(sample, tmp_path):
-    whole = load_training_data(small(sample, tmp_path, limit_images=None))
-    limited = load_training_data(small(sample, tmp_path, limit_images=10))
-    assert [len(part) for part in (limited.train, limited.val1, limited.val2)] == [10, 10, 10]
-    assert set(limited.train.image_ids) < set(whole.train.image_ids)
-    assert limited.vocabulary == whole.vocabulary
-
-    again, other = (load_training_data(small(sample, tmp_path, limit_images=10, seed=seed)) for seed in (2020, 3))
-    assert again.train.image_ids.tolist() == limited.train.image_ids.tolist()
-    assert set(other.train.image_ids) != set(limited.train.image_ids)
-
-
-def test_a_limit_above_the_number_of_images_keeps_all(sample, tmp_path):
-    whole = load_training_data(small(sample, tmp_path, limit_images=None))
-    limited = load_training_data(small(sample, tmp_path, limit_images=10_000))
-    assert limited.train.image_ids.tolist() == whole.train.image_ids.tolist()
-
-
-def test_images_without_a_concept_are_left_out(sample, tmp_path):
-    folder = shutil.copytree(sample, tmp_path / "data")
-    concepts = next(folder.glob("concepts/train/DRCT*.csv"))
-    first, *others = concepts.read_text(encoding="utf-8").splitlines()
-    file_name = first.split(",")[0]
-    concepts.write_text("\n".join([file_name, *others]) + "\n", encoding="utf-8")
-    data = load_training_data(small(folder, tmp_path, limit_images=None))
-    listed = set(data.dataset.split("train")["image_id"])
-    assert listed - set(data.train.image_ids) == {file_name.removesuffix(".jpg")}
 
 
 def test_padding_gives_that_many_sigmoids(sample, tmp_path):
@@ -517,37 +483,3 @@ def test_a_run_on_a_split_file_resumes_to_the_same_bits_and_refuses_another_file
     assert resumed.facts["split_fingerprint"] == killed.read_data().split_fingerprint
     with pytest.raises(ValueError, match="was trained on data"):
         resumed.require(read_dataset(sample))
-
-
-# ---- prepare
-
-
-def test_what_experiments_share_is_prepared_once_and_only_loaded_by_their_runs(sample, tmp_path, capsys):
-    experiments = [
-        small(sample, tmp_path, experiment_name=name, validation_half=half, **conditions)
-        for name, conditions in (("one", {}), ("other", {"loss": "bce"}), ("larger", {"image_size": 40}))
-        for half in ("val1", "val2")
-    ]
-    prepare(iter(experiments))
-    stores = sorted((tmp_path / "pixels").glob("*px/grey"))
-    assert sorted(path.parent.name.rpartition("_")[2] for path in stores) == ["32px"] * 3 + ["40px"] * 3
-    before = [path.stat().st_mtime_ns for path in stores]
-    for experiment in experiments:
-        load_training_data(experiment)
-    assert sorted((tmp_path / "pixels").glob("*px/grey")) == stores
-    assert [path.stat().st_mtime_ns for path in stores] == before
-    assert capsys.readouterr().out == ""
-
-
-def test_what_can_not_be_prepared_is_an_error(sample, tmp_path):
-    with pytest.raises(FileNotFoundError, match="weights must be imagenet, null, or a file"):
-        prepare([small(sample, tmp_path), small(sample, tmp_path, weights=str(tmp_path / "absent.h5"))])
-
-
-@pytest.mark.parametrize("other", [{"seed": 1}, {"limit_images": 41}, {"image_size": 33}, {"quarantine": "q.txt"}])
-def test_experiments_share_pixels_when_data_size_and_images_are_the_same(other, sample, tmp_path):
-    one = shared_pixels(small(sample, tmp_path))
-    assert one == shared_pixels(small(sample, tmp_path, loss="bce", dropout=0, validation_half="val2"))
-    assert one != shared_pixels(small(sample, tmp_path, **other))
-    every = shared_pixels(small(sample, tmp_path, limit_images=None))
-    assert every == shared_pixels(small(sample, tmp_path, limit_images=None, seed=1))

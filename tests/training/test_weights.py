@@ -13,7 +13,8 @@ from keras.src.utils import file_utils
 
 from nblib.experiments import SMALL_RELATIVES, Experiment, paper_experiment
 from nblib.training.models import BACKBONES, build_network, with_preprocessing
-from nblib.training.trainer import load_training_data, train
+from nblib.training.trainer import train
+from nblib.training.training_data import load_training_data
 from nblib.training.weights import IMAGENET, cache_folder, load_backbone
 
 SMALL = tuple(SMALL_RELATIVES.values())
