@@ -59,6 +59,7 @@ bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_pixels.py
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_intervals.py
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_audit.py
 	$(BIN)/python tests/benchmarks/bench_first_figure.py
 	$(BIN)/python tests/benchmarks/bench_growth.py
 	$(BIN)/python tests/benchmarks/bench_memory.py
