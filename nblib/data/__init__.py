@@ -7,7 +7,15 @@ from nblib.data.counting import f1_ceiling, figure_anchors, images_with, indicat
 from nblib.data.duplicates import NEAR, image_signatures, near_duplicates, nearest_distances
 from nblib.data.examples import Examples, concatenate, labelled_splits, share_pixels
 from nblib.data.groups import find_groups, join_groups
-from nblib.data.images import ImageSource, UnreadableImage, cache_pixels, decode_compactly, decode_image, image_sizes
+from nblib.data.images import (
+    ImageInMemory,
+    ImageSource,
+    UnreadableImage,
+    cache_pixels,
+    decode_compactly,
+    decode_image,
+    image_sizes,
+)
 from nblib.data.images import pixel_key
 from nblib.data.label_space import choose_concepts
 from nblib.data.layouts import LAYOUTS
@@ -23,7 +31,7 @@ from nblib.data.vocabulary import ConceptVocabulary, label_cardinality, label_de
 
 __all__ = [
     "CATEGORIES", "CUI_FORM", "LAYOUTS", "METHODS", "MODALITY_CONCEPTS", "NEAR", "SYNTHETIC_MARK", "Z_95",
-    "ConceptVocabulary", "Dataset", "Examples", "ImageSource", "Pixels", "Problem", "UnreadableImage",
+    "ConceptVocabulary", "Dataset", "Examples", "ImageInMemory", "ImageSource", "Pixels", "Problem", "UnreadableImage",
     "cache_pixels", "check_image", "check_images", "choose_concepts", "co_occurring_concepts", "concatenate",
     "concept_counts", "concept_counts_by", "concept_pairs", "count_images", "count_leaks", "decode_compactly",
     "decode_image", "decode_text", "drift", "f1_ceiling", "figure_anchors", "find_groups", "format_problems",

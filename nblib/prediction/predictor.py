@@ -120,7 +120,14 @@ class Predictor:
     def blocks(self, images: Images) -> Iterator[Predictions]:
         """The predictions batch by batch, in order: memory does not grow with the number of images."""
         places = [images] if isinstance(images, str | Path) else images
-        decoded = self._decoded(chain.from_iterable(map(unlabelled_images, places)))
+        yield from self._blocks(chain.from_iterable(map(unlabelled_images, places)))
+
+    def predict_source(self, image_id: str, source: ImageSource) -> Predictions:
+        """The prediction of one image, wherever its bytes are; none, and why, where it can't be read."""
+        return _concatenated([self._predicted([], []), *self._blocks([(image_id, source)])])
+
+    def _blocks(self, found: Iterable[tuple[str, ImageSource] | Problem]) -> Iterator[Predictions]:
+        decoded = self._decoded(found)
         problems = []
         good = (item for item in decoded if problems.extend(item.problems) or item.pixels)
         while (batch := list(islice(good, self.batch_size))) or problems:
@@ -154,7 +161,8 @@ class Predictor:
         try:
             pixels = {size: decode_compactly(source, size) for size in self._sizes}
         except UnreadableImage as error:
-            return Decoded(image_id, source, {}, [Problem(str(source), f"{error.why}; not predicted.", True, image_id)])
+            why = error.why.removeprefix(f"{source} ")
+            return Decoded(image_id, source, {}, [Problem(str(source), f"{why}; not predicted.", True, image_id)])
         notes = [problem for problem in check_image(image_id, source) if not problem.serious]
         return Decoded(image_id, source, pixels, notes)
 
