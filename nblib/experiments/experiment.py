@@ -39,14 +39,17 @@ NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard",
 
 # Parameters that were added after runs had been made. An identity has them only where they differ from their default,
 # which changes nothing, so that earlier runs keep theirs.
-ADDED = ("optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum")
+ADDED = (
+    "label_smoothing", "optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema",
+    "ema_momentum", "schedule", "warmup_epochs", "monitor",
+)  # fmt: skip
 
 
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
 
     With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
-    tested on: exactly `epochs` epochs are trained, at a constant rate, and the run has no score.
+    tested on: exactly `epochs` epochs are trained, at a constant rate unless `schedule` is cosine, without a score.
 
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
@@ -78,6 +81,7 @@ class Experiment(BaseModel):
     mrsty: str | None = None
     sigmoids: int | None = Field(None, ge=1)
     loss: Loss = "bce"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
     batch_size: int = Field(32, ge=1)
     optimizer: Literal["nadam", "adamw", "sgd"] = "nadam"
     learning_rate: float = Field(1e-5, gt=0)
@@ -87,9 +91,12 @@ class Experiment(BaseModel):
     gradient_accumulation_steps: int = Field(1, ge=1)
     use_ema: bool = False
     ema_momentum: float = Field(0.99, ge=0, lt=1)
+    schedule: Literal["plateau", "cosine"] = "plateau"
     lr_reduction_factor: float | None = Field(0.2, gt=0, lt=1)
     lr_reduction_patience: int = Field(5, ge=1)
     lr_reduction_monitor: Literal["f1", "loss"] = "f1"
+    warmup_epochs: float = Field(0.0, ge=0)
+    monitor: Literal["f1", "tuned_f1", "loss"] = "f1"
     early_stopping_patience: int = Field(10, ge=1)
     epochs: int = Field(50, ge=1)
     train_on: Literal["train", "all"] = "train"
@@ -130,6 +137,8 @@ class Experiment(BaseModel):
         if self.devices > 1 and (self.gradient_accumulation_steps > 1 or self.clipnorm):
             # Keras would fail at the former, and clip the gradient of each device's part of the batch.
             raise ValueError("gradients are accumulated and clipped on one device only: set devices to 1")
+        if self.warmup_epochs and (self.schedule != "cosine" or self.warmup_epochs >= self.epochs):
+            raise ValueError("warmup_epochs must be less than epochs, and needs schedule cosine")
         return self
 
     @property

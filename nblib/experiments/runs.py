@@ -22,7 +22,7 @@ With `force` a conflicting or finished run is archived: its folder is renamed to
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,7 +138,8 @@ class Run:
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
 
-        An older run has no accuracy; one trained on all images has no `val_...`.
+        An older run has no accuracy; one trained on all images has no `val_...`. Where the experiment has another
+        `monitor` than f1, it is there as `monitored`: the higher the better.
         """
         return read_history(self.folder / "history.csv")
 
@@ -260,7 +261,10 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
     return replace(Examples.of(images, vocabulary), probabilities=run.vocabulary.convert(probabilities, vocabulary))
 
 
-def best_epoch(validation_f1: Iterable[float]) -> int:
-    """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0."""
-    f1 = list(validation_f1)
-    return len(f1) if max(f1) == 0 else f1.index(max(f1)) + 1
+def best_epoch(history: pd.DataFrame) -> int:
+    """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0.
+
+    Where the experiment monitors something else, the history has it as `monitored`, and its highest value decides.
+    """
+    values = list(history["monitored"] if "monitored" in history else history["val_f1"])
+    return len(values) if max(values) == 0 else values.index(max(values)) + 1
