@@ -75,7 +75,7 @@ lab: $(READY) data/sample  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir . notebooks/01_data_analysis.ipynb
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --extra export --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --extra export --extra hub --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 picture: $(READY)  ## make docs/report.png from a rendered report (needs Chromium)
 	$(BIN)/python docs/picture.py

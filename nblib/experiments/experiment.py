@@ -6,20 +6,31 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from nblib.data import ConceptVocabulary, Dataset, choose_concepts, read_dataset
 from nblib.experiments.paper import table_3
 from nblib.experiments.parameters import project_path, refuse_unknown
 
-# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0
-# to B7: Keras builds them with one more layer where it fetches ImageNet weights itself, so that a file does not fit.
+# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras.
 KERAS_BACKBONES = (
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
     "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3",
+    "EfficientNetB4", "EfficientNetB5", "EfficientNetB6", "EfficientNetB7",
     "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
     "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3",
     "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile",
@@ -30,6 +41,7 @@ KERAS_BACKBONES = (
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
+HUB = "hub:"  # begins the name of a backbone that KerasHub has; a preset follows
 Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
@@ -43,6 +55,11 @@ ADDED = (
     "label_smoothing", "optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema",
     "ema_momentum", "schedule", "warmup_epochs", "monitor",
 )  # fmt: skip
+
+
+def _or_of_hub(backbone: Any, validate: Callable[[Any], str]) -> str:
+    of_hub = isinstance(backbone, str) and backbone.startswith(HUB) and backbone != HUB
+    return backbone if of_hub else validate(backbone)
 
 
 class Experiment(BaseModel):
@@ -66,11 +83,13 @@ class Experiment(BaseModel):
 
     experiment_name: str = Field("03_vgg16_flipped", pattern=r"^\w[\w.-]*$")
     small_relative: bool = False
-    backbone: BackboneName = Field("VGG16", validate_default=True)
+    backbone: Annotated[BackboneName, WrapValidator(_or_of_hub), PlainSerializer(str)] = Field(
+        "VGG16", validate_default=True
+    )
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
     flipped_copies: bool = True
-    pooling: Literal["flatten", "avg", "gem"] = "flatten"
+    pooling: Literal["flatten", "avg", "gem", "token", "token_avg"] = "flatten"
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)

@@ -4,6 +4,7 @@ runs/<experiment_name>/<val1, val2 or all>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
     concepts.csv          first: concept, name where it is known, and in how many images of train it is
+    backbone.json         of a backbone of KerasHub: what it is, so that it can be built without its preset
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far; where all images are trained on, after every epoch
     state.npz             after every epoch: all that is needed to go on; gone once finished

@@ -20,6 +20,7 @@ from nblib.training.callbacks import (
     weights_only,
 )
 from nblib.training.devices import as_part_of_batch, retracing_warnings_suppressed
+from nblib.training.hub import kept_backbone, save_description
 from nblib.training.losses import LOSSES, of_sigmoids, smoothed
 from nblib.training.metrics import SampleF1, SigmoidAccuracy, TunedF1
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
@@ -54,6 +55,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         if damage:
             print(f"The results are made again with the best weights: {damage}")
         with run.lock():
+            save_description(run)
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
@@ -151,7 +153,7 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 
 def load_model(run: Run) -> keras.Model:
     """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
-    return with_preprocessing(trained_network(run), run.experiment.backbone)
+    return with_preprocessing(trained_network(run), kept_backbone(run))
 
 
 def predict_batch(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
