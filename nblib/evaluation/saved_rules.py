@@ -4,13 +4,12 @@ A rule is `{"name": its name in RULES, ...its numbers}`, and so is the calibrati
 number, so that a rule that was read selects exactly what the fitted one did.
 """
 
-import json
 from dataclasses import fields
-from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from nblib.data import Examples
 from nblib.evaluation.calibration import CALIBRATIONS
@@ -19,6 +18,55 @@ from nblib.system import write_json
 
 CLASSES = {**RULES, **CALIBRATIONS}
 NAMES = {of_name: name for name, of_name in CLASSES.items()}
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Saved(BaseModel):
+    """The form of a file, or of the calibration in it."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+
+class _Threshold(_Saved):
+    name: Literal["threshold", "tuned_threshold"]
+    threshold: Share | Annotated[list[Share], Field(min_length=1)]
+
+
+class _ConceptThresholds(_Saved):
+    name: Literal["concept_thresholds"]
+    threshold: list[Share] = Field(min_length=1)
+
+
+class _TopK(_Saved):
+    name: Literal["top_k"]
+    k: int = Field(ge=1)
+
+
+class _Platt(_Saved):
+    name: Literal["platt"]
+    temperature: float = Field(gt=0)
+    shift: float
+
+
+class _Isotonic(_Saved):
+    name: Literal["isotonic"]
+    steps: list[float] = Field(min_length=1)
+    values: list[Share]
+
+    @model_validator(mode="after")
+    def _is_a_function(self) -> "_Isotonic":
+        if len(self.steps) != len(self.values) or self.steps != sorted(self.steps):
+            raise ValueError("steps must ascend, with a value for each")
+        return self
+
+
+class _ExpectedF1(_Saved):
+    name: Literal["expected_f1", "plugin_f1"]
+    calibration: Annotated[_Platt | _Isotonic, Field(discriminator="name")]
+
+
+SAVED = TypeAdapter(Annotated[_Threshold | _ConceptThresholds | _TopK | _ExpectedF1, Field(discriminator="name")])
 
 
 def rule_file(run_folder: Path, name: str) -> Path:
@@ -31,17 +79,16 @@ def fit_or_read_rule(run_folder: Path, name: str, tuned_on: Examples):
 
     A damaged file is replaced.
     """
-    path = rule_file(run_folder, name)
     try:
-        return read_rule(path)
+        return read_saved_rule(run_folder, name, tuned_on and len(tuned_on.vocabulary))
     except (FileNotFoundError, ValueError):
         rule = fit_rule(name, tuned_on)
-        write_json(path, rule_as_json(rule))
+        write_json(rule_file(run_folder, name), rule_as_json(rule))
         return rule
 
 
-def read_saved_rule(run_folder: Path, name: str, concepts: int):
-    """The rule of this name that is saved in the folder of a run, for probabilities of so many concepts.
+def read_saved_rule(run_folder: Path, name: str, concepts: int | None):
+    """The rule of this name that is saved in the folder of a run, for probabilities of so many concepts, if known.
 
     Raises:
         FileNotFoundError: none is saved; the message says what saves it.
@@ -56,7 +103,9 @@ def read_saved_rule(run_folder: Path, name: str, concepts: int):
             f"rules and does not train; one that is trained on all images has none but the threshold."
         )
     rule = read_rule(path)
-    if np.size(getattr(rule, "threshold", 0)) not in (1, concepts):
+    if type(rule) is not RULES[name]:
+        raise ValueError(f"{path} holds the rule {NAMES[type(rule)]!r}; remove it, and fit the rule again.")
+    if concepts is not None and np.size(getattr(rule, "threshold", 0)) not in (1, concepts):
         raise ValueError(
             f"{path} has a threshold for each of {len(rule.threshold):,} concepts of the data, and the run predicts "
             f"{concepts:,} of them; use another rule."
@@ -72,12 +121,12 @@ def read_rule(path: str | Path):
         ValueError: it holds no rule.
     """
     try:
-        saved = json.loads(Path(path).read_text(encoding="utf-8"))
-        if saved["name"] not in RULES:
-            raise ValueError(f"expected one of {', '.join(RULES)}; received {saved['name']!r}")
-        return _from_json(saved)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path} holds no decision rule ({error}); remove it, and fit the rule again.") from None
+        return _from_json(SAVED.validate_json(Path(path).read_bytes()).model_dump())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = " ".join(map(str, first["loc"][1:]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ValueError(f"{path} holds no decision rule ({reason}); remove it, and fit the rule again.") from None
 
 
 def rule_as_json(rule) -> Any:
@@ -92,8 +141,4 @@ def _from_json(saved: Any):
     """The rule, calibration, array or number that `rule_as_json` took apart."""
     if isinstance(saved, dict):
         return CLASSES[saved["name"]](**{key: _from_json(part) for key, part in saved.items() if key != "name"})
-    if isinstance(saved, list):
-        return np.array([_from_json(number) for number in saved])
-    if not isfinite(saved):
-        raise ValueError(f"expected a number; received {saved}")
-    return saved
+    return np.array(saved) if isinstance(saved, list) else saved

@@ -8,7 +8,7 @@ from nblib.experiments.parameters import notebook_parameters, project_path, read
 from nblib.experiments.run_files import naming_damage, read_arrays
 from nblib.experiments.run_folders import ARCHIVED, VERSIONS_OF, comparable_runs, conflicting_run, find_runs
 from nblib.experiments.run_folders import open_finished, open_run, other_code, provenance
-from nblib.experiments.runs import Run, best_epoch, read_half
+from nblib.experiments.runs import Run, best_epoch, read_half, read_own_data
 from nblib.experiments.watch import duration, print_epochs, time_left, watch_run
 
 __all__ = [
@@ -16,5 +16,5 @@ __all__ = [
     "WINNING_F1", "Experiment", "Run", "best_epoch", "comparable_runs", "conflicting_run", "duration", "find_runs",
     "naming_damage", "notebook_of", "notebook_parameters", "open_finished", "open_run", "other_code",
     "paper_experiment", "print_epochs", "printed_table_3", "project_path", "provenance", "read_arrays", "read_half",
-    "read_parameters", "refuse_unknown", "table_1", "table_3", "table_4", "time_left", "watch_run",
+    "read_own_data", "read_parameters", "refuse_unknown", "table_1", "table_3", "table_4", "time_left", "watch_run",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """The files of a run folder, validated where they are read: a damaged one is a ValueError of one sentence."""
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,7 +180,8 @@ def _read_table(path: Path, columns: dict[str, type], **options) -> pd.DataFrame
     """These columns of a CSV file, indexed by concept; without rows where there is no such file."""
     if not path.is_file():
         return pd.DataFrame(columns=list(columns)).set_index("concept")
-    with naming_damage(path):
+    with naming_damage(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, before pandas refuses a count such as inf
         table = pd.read_csv(BytesIO(_read(path)), usecols=list(columns), dtype=columns, **options)
         return table[list(columns)].set_index("concept")
 

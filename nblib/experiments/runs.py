@@ -262,6 +262,15 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
     return replace(Examples.of(images, vocabulary), probabilities=run.vocabulary.convert(probabilities, vocabulary))
 
 
+def read_own_data(run: Run) -> Dataset | None:
+    """The data that the run was trained on; None where their folder is gone, unreadable or holds other data."""
+    try:
+        dataset = run.experiment.read_data()
+    except (OSError, ValueError):
+        return None
+    return dataset if dataset.fingerprint == run.facts["data_fingerprint"] else None
+
+
 def best_epoch(history: pd.DataFrame) -> int:
     """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0.
 

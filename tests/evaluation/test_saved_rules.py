@@ -60,6 +60,14 @@ DAMAGED = {
     "not a number": '{"name": "threshold", "threshold": NaN}',
     "another field": '{"name": "top_k", "n": 3}',
     "nested without end": "[" * 100_000,
+    "no number at all": '{"name": "top_k", "k": []}',
+    "a list in a list": '{"name": "tuned_threshold", "threshold": [[]]}',
+    "no probability": '{"name": "concept_thresholds", "threshold": [0.5, 1.5]}',
+    "a number for a calibration": '{"name": "plugin_f1", "calibration": 0}',
+    "a rule for a calibration": '{"name": "plugin_f1", "calibration": {"name": "top_k", "k": 3}}',
+    "a step too many": '{"name": "plugin_f1", "calibration": {"name": "isotonic", "steps": [0, 1], "values": [0]}}',
+    "steps that fall": '{"name": "plugin_f1", "calibration": {"name": "isotonic", "steps": [1, 0], "values": [0, 1]}}',
+    "no temperature": '{"name": "plugin_f1", "calibration": {"name": "platt", "temperature": 0, "shift": 0}}',
 }
 
 
@@ -74,6 +82,17 @@ def test_a_damaged_file_is_named_and_replaced_by_fitting_again(examples, tmp_pat
         read_rule(path)
     fitted = fit_or_read_rule(tmp_path, "top_k", examples)
     assert read_rule(path) == fitted
+
+
+@pytest.mark.parametrize("threshold", [[0.5] * 29, [0.5] * 31])
+def test_thresholds_of_another_number_of_concepts_and_another_rule_are_replaced(examples, tmp_path, threshold):
+    path = rule_file(tmp_path, "concept_thresholds")
+    write_json(path, {"name": "concept_thresholds", "threshold": threshold})
+    assert fit_or_read_rule(tmp_path, "concept_thresholds", examples).threshold.shape == (30,)
+    path.rename(rule_file(tmp_path, "top_k"))
+    with pytest.raises(ValueError, match=r"top_k\.json holds the rule 'concept_thresholds'; remove it"):
+        read_saved_rule(tmp_path, "top_k", 30)
+    assert type(fit_or_read_rule(tmp_path, "top_k", examples)) is RULES["top_k"]
 
 
 def test_a_saved_rule_is_read_by_name_for_the_same_number_of_concepts(examples, tmp_path):

@@ -74,6 +74,7 @@ DAMAGES = [
     ("concept_scores.csv", lambda text: "", "No columns to parse"),
     ("concept_scores.csv", lambda text: text.replace("wrong", "worse"), "columns expected but not found: .'wrong'"),
     ("concept_scores.csv", lambda text: text.replace("\nC", "\nC1,many,0,0,1,1,1,1\nC", 1), "invalid literal for int"),
+    ("concept_scores.csv", lambda text: text.replace("\nC", "\nC1,inf,0,0,1,1,1,1\nC", 1), "cannot safely convert"),
     ("scores.json", lambda text: "{}", "epochs: Field required"),
     ("scores.json", without("test_f1"), "test_f1 missing"),
     ("scores.json", with_value("test_f1", "0.3"), "test_f1: Input should be a valid number, received '0.3'"),
