@@ -75,6 +75,7 @@ def check(
         image_signatures,
         missing_splits,
         near_duplicates,
+        pair_agreement,
         write_quarantine,
     )
 
@@ -83,8 +84,8 @@ def check(
     left_out = write_quarantine(quarantine, problems) if quarantine else 0
     groups = find_groups(dataset)
     pairs = near_duplicates(image_signatures(dataset.images if pixels else dataset.images.head(0)))
-    leaks = count_leaks(dataset, groups, pairs)
-    echo(_check_json(dataset, problems, groups, leaks) if as_json else _check_text(dataset, problems, groups, leaks))
+    found = dataset, problems, groups, count_leaks(dataset, groups, pairs), pair_agreement(dataset.images, pairs)
+    echo(_check_json(*found) if as_json else _check_text(*found))
     if quarantine:
         echo(f"{left_out:,} images to leave out: {quarantine}", err=as_json)
     if serious_problems(problems):
@@ -405,7 +406,9 @@ def _quiet_tensorflow() -> AbstractContextManager:
     return stderr_silenced()
 
 
-def _check_text(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
+def _check_text(
+    dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame, agreement: DataFrame
+) -> str:
     """The output of `nblib check`: counts, then problems, the serious ones first."""
     title = LAYOUTS[dataset.layout].title
     text = [f"{dataset.folder}: {title}, {len(dataset.images):,} images, {len(dataset.names):,} concept names"]
@@ -421,6 +424,8 @@ def _check_text(dataset: Dataset, problems: list[Problem], groups: Series, leaks
     text.append(f"groups of images from: {groups.name or 'nothing; they are not known'}")
     if leaks["either"].any():
         text.append(f"images with relatives in another part:\n{leaks.round(3).to_string(index=False)}")
+    if len(agreement):
+        text.append(f"near-duplicates, and how far their concepts agree:\n{agreement.round(3).to_string(index=False)}")
     serious, notes = serious_problems(problems), [problem for problem in problems if not problem.serious]
     for heading, found in (("Training would be wrong", serious), ("Good to know", notes)):
         if found:
@@ -432,13 +437,17 @@ def _check_text(dataset: Dataset, problems: list[Problem], groups: Series, leaks
     return "\n".join(text)
 
 
-def _check_json(dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame) -> str:
+def _check_json(
+    dataset: Dataset, problems: list[Problem], groups: Series, leaks: DataFrame, agreement: DataFrame
+) -> str:
     """The same for programs, with every problem."""
     facts = {
         "folder": str(dataset.folder), "layout": dataset.layout, "category_from": dataset.category_from,
         "images": len(dataset.images), "manual_concepts": len(dataset.manual_concepts),
         "test_concepts": len(dataset.test_concepts), "fit": not serious_problems(problems),
-        "groups_from": groups.name, "leaks": leaks.to_dict("records"), "problems": list(map(asdict, problems)),
+        "groups_from": groups.name, "leaks": leaks.to_dict("records"),
+        "near_duplicates": agreement.astype(object).where(agreement.notna(), None).to_dict("records"),
+        "problems": list(map(asdict, problems)),
     }  # fmt: skip
     return json.dumps(facts, indent=2)
 

@@ -147,7 +147,11 @@ def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
     assert (leaks["part"], leaks["relatives_in"], leaks["group_mates"]) == ("val", "train", 1)
     before = json.loads(nblib("check", sample, "--json")[1])["leaks"][0]
     assert (leaks["near_duplicates"], leaks["either"]) == (before["near_duplicates"] + 1, before["either"] + 2)
-    assert "groups of images from: groups.csv\nimages with relatives" in nblib("check", data)[1]
+    found = json.loads(out)["near_duplicates"][-1]
+    assert (found["bits_apart"], found["pairs"]) == ("all", found["labelled"])
+    assert 0 <= found["same_concepts"] <= found["mean_f1"] <= 1
+    text = nblib("check", data)[1]
+    assert "groups of images from: groups.csv\nimages with relatives" in text and "concepts agree:\n" in text
 
 
 def test_split_writes_files_that_keep_groups_whole(nblib, sample, tmp_path):

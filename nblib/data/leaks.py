@@ -54,3 +54,32 @@ def label_agreement(images: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
         2 * len(one & other) / (len(one) + len(other)) if one and other else np.nan
         for one, other in zip(*ends, strict=True)
     ])  # fmt: skip
+
+
+def leaking_pairs(dataset: Dataset, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those near-duplicates that lie in different parts (train, val1, val2, test), with part and other_part, (P, 5)."""
+    part_of = dataset.images.set_index("image_id")["split"].to_dict()
+    part_of |= {image_id: name for name, half in dataset.halves().items() for image_id in half["image_id"]}
+    found = pairs.assign(part=pairs["image_id"].map(part_of), other_part=pairs["other_id"].map(part_of))
+    return found[found["part"] != found["other_part"]].reset_index(drop=True)
+
+
+def pair_agreement(images: pd.DataFrame, pairs: pd.DataFrame, width: int = 10) -> pd.DataFrame:
+    """How far the concepts of near-duplicates agree, by distance in steps of `width`, then over all.
+
+    The mean F1 is about the highest that any model can reach on such images: what is missing to 1 is noise in labels.
+
+    Returns:
+        Columns bits_apart ("0 to 10", "11 to 20", ..., "all"), pairs, labelled (pairs where both images have concepts),
+        mean_f1 and same_concepts (share) of those; empty without pairs.
+    """
+    steps = (pairs["distance"] - 1).clip(lower=0) // width
+    table = pd.DataFrame({"step": steps, "f1": label_agreement(images, pairs)})
+    table["same"] = (table["f1"] == 1).where(table["f1"].notna()).astype(float)
+    groups = [(f"{step * width + (step > 0)} to {(step + 1) * width}", part) for step, part in table.groupby("step")]
+    rows = [
+        [name, len(part), part["f1"].count(), part["f1"].mean(), part["same"].mean()]
+        for name, part in [*groups, ("all", table)]
+        if len(part)
+    ]
+    return pd.DataFrame(rows, columns=["bits_apart", "pairs", "labelled", "mean_f1", "same_concepts"])

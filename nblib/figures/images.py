@@ -1,15 +1,16 @@
-"""Images drawn: how many of which kind, how large, with how many concepts, the pictures themselves, and neighbours."""
+"""Images drawn: how many of which kind, how large, how many concepts, the pictures, neighbours and near-duplicates."""
 
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
-from nblib.data import Dataset, decode_image, image_sizes
+from nblib.data import NEAR, Dataset, decode_image, image_sizes
 from nblib.figures.style import SPLIT_COLOURS, axes_of_size, plain_ratios, shortened, titled
 
 ACROSS = 5  # pictures in a row
@@ -73,8 +74,10 @@ def draw_sample_images(dataset: Dataset, images: pd.DataFrame, size: int = 224) 
     return draw_pictures(images, [""] * len(images), lines, dataset.title, size)
 
 
-def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int) -> Figure:
-    """The images, read with `size` pixels per side, side by side in their own proportions.
+def draw_pictures(
+    images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Lines], title: str, size: int, across: int = ACROSS
+) -> Figure:
+    """The images, read with `size` pixels per side, side by side in their own proportions, `across` in a row.
 
     Above each is its name with its note, (N,), below it are its lines, (N,) sequences.
     """
@@ -82,7 +85,7 @@ def draw_pictures(images: pd.DataFrame, notes: Sequence[str], lines: Sequence[Li
     ratios = (sizes["height"] / sizes["width"]).fillna(1).tolist()
     names = [f"{row.image_id} ({row.category})" if row.category else row.image_id for row in images.itertuples()]
     titles = [f"{name}\n{note}".strip() for name, note in zip(names, notes, strict=True)]
-    figure, panels = picture_panels(ratios, titles, lines)
+    figure, panels = picture_panels(ratios, titles, lines, across)
     for ax, path, ratio in zip(panels, images["path"], ratios, strict=True):
         try:
             ax.imshow(decode_image(path, size), aspect=ratio)
@@ -143,12 +146,72 @@ def draw_neighbours(
         size: pixels per side of each picture.
     """
     images = dataset.images.set_index("image_id", drop=False).loc[[image_id, *neighbours]]
-    own = set(images["concepts"].iloc[0])
-    notes = ["query image", *(f"cosine {similarity:.3f}" for similarity in similarities)]
-    shared = [set(), *(own & set(concepts) for concepts in images["concepts"].iloc[1:])]
-    lines = [_lines(dataset, *each) for each in zip(images["concepts"], shared, strict=True)]
-    title = f"{dataset.title}: an image, its nearest neighbours, and the concepts they share"
-    return draw_pictures(images, notes, lines, title, size)
+    return draw_nearest(dataset, images.assign(similarity=[np.nan, *similarities]), size)
+
+
+def draw_nearest(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
+    """As `draw_neighbours` for several images, which need not be in the data set.
+
+    Args:
+        dataset: knows the names of the concepts.
+        images: image_id, path, category, concepts and similarity; a query, whose similarity is NaN, precedes its
+            neighbours (`nblib.ensembles.nearest_train_images`).
+        size: pixels per side of each picture.
+    """
+    queries = images["similarity"].isna()
+    notes = ["query image" if pd.isna(each) else f"cosine {each:.3f}" for each in images["similarity"]]
+    lines, own = [], set()
+    for is_query, concepts in zip(queries, images["concepts"], strict=True):
+        own = set(concepts) if is_query else own
+        lines.append(_lines(dataset, concepts, set() if is_query else own & set(concepts)))
+    title = f"{dataset.title}: {'images and their' if queries.sum() > 1 else 'an image, its'} nearest neighbours, "
+    return draw_pictures(images, notes, lines, f"{title}and the concepts they share", size)
+
+
+def draw_new_images(images: pd.DataFrame, title: str = "", size: int = 224) -> Figure:
+    """Images, the probabilities and names of their concepts below: `nblib.prediction.Predictions.table` with `path`."""
+    lines = []
+    for row in images.itertuples():
+        named = zip(row.probabilities, row.names, row.concepts, strict=True)
+        texts = [f"{probability:.2f}  {shortened(name or concept, 30)}" for probability, name, concept in named]
+        lines.append([(text, GREY) for text in cut(texts, 10)] or [("no concept", "C7")])
+    return draw_pictures(images.assign(category=None), [""] * len(images), lines, title, size)
+
+
+def draw_hash_distances(distances: Sequence[int], near: int = NEAR, data: str = "", ax: Axes | None = None) -> Axes:
+    """Histogram of images by the distance to their most similar other image, from `nblib.data.nearest_distances`.
+
+    A dashed line marks `near`, up to which two images count as near-duplicates.
+    """
+    ax = ax or axes_of_size(8, 3.5)
+    ax.hist(distances, bins=range(0, max(distances, default=0) + 6, 5), color="C0", alpha=0.75)
+    ax.axvline(near, color="C7", linestyle="--")
+    ax.annotate(f"near-duplicates: at most {near}", (near, 0.94), (6, 0), ("data", "axes fraction"), "offset points")
+    ax.set(xlabel="bits that differ from the most similar image, of 512", ylabel=f"images, of {len(distances):,}",
+           title=titled("Distance to the most similar other image", data))  # fmt: skip
+    return ax
+
+
+def draw_pairs(dataset: Dataset, pairs: pd.DataFrame, size: int = 224) -> Figure:
+    """The images of each pair side by side, two pairs in a row; green with a tick the concepts that both have.
+
+    Args:
+        dataset: that holds all images.
+        pairs: image_id, other_id, distance, and perhaps part and other_part, (P,), as `nblib.data.leaking_pairs` says.
+        size: pixels per side of each picture.
+    """
+    table = dataset.images.set_index("image_id", drop=False)
+    ids, notes, lines = [], [], []
+    for number, pair in enumerate(pairs.to_dict("records"), start=1):
+        both = [pair["image_id"], pair["other_id"]]
+        lists = table.loc[both, "concepts"].tolist()
+        lines += [_lines(dataset, concepts, set(lists[0]) & set(lists[1])) for concepts in lists]
+        parts = [
+            pair.get(name) or table["split"][image] for name, image in zip(("part", "other_part"), both, strict=True)
+        ]
+        notes += [f"pair {number}: {parts[0]}", f"{parts[1]}, {pair['distance']} bits apart"]
+        ids += both
+    return draw_pictures(table.loc[ids], notes, lines, f"{dataset.title}: near-duplicates and their concepts", size, 4)
 
 
 def _lines(dataset: Dataset, concepts: Sequence[str], shared: set[str]) -> Lines:

@@ -56,6 +56,10 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def name_of(self, concept: str) -> str:
+        """The name of a concept, or the concept itself where its name is not known."""
+        return self.names.get(concept) or concept
+
     @property
     def table(self) -> pd.DataFrame:
         """One row per image: image_id, and as tuples its concepts, the most probable first, names, probabilities."""

@@ -2,7 +2,7 @@
 
 from nblib.training.doctor import examine, read_experiment, versions
 from nblib.training.export import export_model
-from nblib.training.features import extract_features
+from nblib.training.features import extract_features, similarity_features
 from nblib.training.gradcam import explain
 from nblib.training.kernel_ridge import prepare_kernel_ridge, kernel_ridge_solver
 from nblib.training.losses import LOSSES, loss_slices
@@ -13,5 +13,5 @@ from nblib.training.training_data import load_training_data, prepare
 __all__ = [
     "LOSSES", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features",
     "kernel_ridge_solver", "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test",
-    "prepare", "prepare_kernel_ridge", "read_experiment", "train", "versions",
+    "prepare", "prepare_kernel_ridge", "read_experiment", "similarity_features", "train", "versions",
 ]  # fmt: skip

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nblib.data.leaks import count_leaks, label_agreement, related
+from nblib.data.leaks import count_leaks, label_agreement, leaking_pairs, pair_agreement, related
 from nblib.data.table import Dataset, validation_halves
 
 PAIRS = pd.DataFrame({"image_id": ["t0", "v1", "t1"], "other_id": ["v1", "s0", "t2"], "distance": [0, 3, 5]})
@@ -42,3 +42,19 @@ def test_agreement_is_the_f1_of_the_concepts(dataset):
     f1 = label_agreement(dataset.images, PAIRS)
     assert f1[[0, 2]].tolist() == [1, 2 * 1 / (1 + 3)]
     assert np.isnan(f1[1])  # a test image has no concepts
+
+
+def test_leaking_pairs_lie_in_different_parts(dataset):
+    found = leaking_pairs(dataset, PAIRS)
+    half = next(name for name, images in dataset.halves().items() if "v1" in set(images["image_id"]))
+    assert found["image_id"].tolist() == ["t0", "v1"], "t1 and t2 are both in train"
+    assert found[["part", "other_part"]].to_numpy().tolist() == [["train", half], [half, "test"]]
+
+
+def test_agreement_is_counted_by_distance(dataset):
+    pairs = pd.DataFrame({"image_id": ["t0", "v1", "t1"], "other_id": ["v1", "s0", "t2"], "distance": [0, 10, 11]})
+    table = pair_agreement(dataset.images, pairs).set_index("bits_apart")
+    assert table.loc["0 to 10"].tolist() == [2, 1, 1, 1]
+    assert table.loc["11 to 20"].tolist() == [1, 1, 0.5, 0]
+    assert table.loc["all"].tolist() == [3, 2, 0.75, 0.5]
+    assert pair_agreement(dataset.images, pairs.head(0)).empty
