@@ -2,7 +2,8 @@
 
 from nblib.prediction.export import export_run
 from nblib.prediction.predictor import Predictor
+from nblib.prediction.shards import predict_shards
 from nblib.prediction.trust import trust_table
 from nblib.prediction.writing import print_predictions, write_predictions
 
-__all__ = ["Predictor", "export_run", "print_predictions", "trust_table", "write_predictions"]
+__all__ = ["Predictor", "export_run", "predict_shards", "print_predictions", "trust_table", "write_predictions"]

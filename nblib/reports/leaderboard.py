@@ -98,7 +98,7 @@ def _row_of(run: Run) -> Row:
         row.epochs, row.seconds = len(history), float(history["seconds"].sum())
     if "val_f1" in history:
         row.history = {name: history[column].round(5).tolist() for column, name in MEASURES.items()}
-        row.best_epoch = best_epoch(history["val_f1"])
+        row.best_epoch = best_epoch(history)
     if experiment.train_on == "all":
         row.note = "trained on all images, so that none is left for an F1"
     if not run.finished:
