@@ -42,7 +42,7 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
         validated = "val_f1" in history
         for ax, measure in ((left, "loss"), (right, "f1")):
             if validated:
-                best = history.iloc[best_epoch(history["val_f1"]) - 1]
+                best = history.iloc[best_epoch(history) - 1]
                 ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
                 ax.plot(best["epoch"], best[f"val_{measure}"], "o", color=colour)
             if len(histories) == 1 or not validated:

@@ -5,12 +5,13 @@ from keras import ops, optimizers
 from nblib.experiments import Experiment
 
 
-def build_optimizer(experiment: Experiment) -> optimizers.Optimizer:
+def build_optimizer(experiment: Experiment, batches: int = 1) -> optimizers.Optimizer:
     """The experiment's optimiser: the paper's NAdam, AdamW, or stochastic gradient descent with momentum 0.9.
 
-    Weight decay, clipping, gradient accumulation and moving averages are those of Keras, and off by default.
+    Weight decay, clipping, gradient accumulation and moving averages are those of Keras, and off by default. `batches`
+    is the number of them per epoch, which a schedule other than plateau needs.
     """
-    e = experiment
+    e, rate = experiment, learning_rate(experiment, batches)
     options = {
         "weight_decay": e.weight_decay or (0.0 if e.optimizer == "adamw" else None),
         "clipnorm": e.clipnorm,
@@ -19,10 +20,24 @@ def build_optimizer(experiment: Experiment) -> optimizers.Optimizer:
         "ema_momentum": e.ema_momentum,
     }
     if e.optimizer == "adamw":
-        return optimizers.AdamW(e.learning_rate, **options)
+        return optimizers.AdamW(rate, **options)
     if e.optimizer == "sgd":
-        return optimizers.SGD(e.learning_rate, momentum=0.9, **options)
-    return NadamWithDecay(e.learning_rate, e.schedule_decay, **options)
+        return optimizers.SGD(rate, momentum=0.9, **options)
+    return NadamWithDecay(rate, e.schedule_decay, **options)
+
+
+def learning_rate(experiment: Experiment, batches: int) -> float | optimizers.schedules.CosineDecay:
+    """The learning rate, or how it changes from batch to batch: up from 0 in the warm-up, then down to 0 by a cosine.
+
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), with no restart.
+    """
+    rate, rising = experiment.learning_rate, round(experiment.warmup_epochs * batches)
+    if experiment.schedule == "plateau":
+        return rate
+    falling = experiment.epochs * batches - rising
+    if not rising:
+        return optimizers.schedules.CosineDecay(rate, falling)
+    return optimizers.schedules.CosineDecay(0.0, falling, warmup_target=rate, warmup_steps=rising)
 
 
 class NadamWithDecay(optimizers.Nadam):

@@ -14,15 +14,15 @@ from nblib.training.batches import batches_per_epoch, ordered_stream, stream, tr
 from nblib.training.callbacks import (
     AveragedWeights,
     Checkpoint,
-    SampleF1,
     Show,
-    SigmoidAccuracy,
     TensorBoardCurves,
     plateau_callbacks,
     weights_only,
 )
 from nblib.training.devices import as_part_of_batch, retracing_warnings_suppressed
-from nblib.training.losses import LOSSES, of_sigmoids
+from nblib.training.hub import kept_backbone, save_description
+from nblib.training.losses import LOSSES, of_sigmoids, smoothed
+from nblib.training.metrics import SampleF1, SigmoidAccuracy, TunedF1
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import build_optimizer
 from nblib.training.rules import save_rules_and_concept_scores
@@ -55,13 +55,15 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         if damage:
             print(f"The results are made again with the best weights: {damage}")
         with run.lock():
+            save_description(run)
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
             model, data = on_cached_features(network, experiment, data) or (whole, data)
             if not run.finished:
-                fit(compile_model(model, experiment), experiment, data, whole, show)
+                batches = batches_per_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
+                fit(compile_model(model, experiment, batches), experiment, data, whole, show)
             load_best_weights(weights_only(whole), run)
             for name, half in data.unseen(experiment).items():
                 run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
@@ -84,19 +86,21 @@ def _damaged_results(run: Run, data: TrainingData) -> str | None:
     return None
 
 
-def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy. Paper: section 4.
+def compile_model(model: keras.Model, experiment: Experiment, batches: int = 1) -> keras.Model:
+    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy.
+
+    `batches` is the number of them per epoch. Paper: section 4.
 
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
     with model.distribute_strategy.scope():
-        optimizer = build_optimizer(experiment)
+        optimizer = build_optimizer(experiment, batches)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
-        loss = as_part_of_batch(of_sigmoids(LOSSES[experiment.loss]))
-        measured = [SampleF1(), SigmoidAccuracy(name="accuracy")]
+        loss = as_part_of_batch(of_sigmoids(smoothed(LOSSES[experiment.loss], experiment.label_smoothing)))
+        measured = [SampleF1(), SigmoidAccuracy(name="accuracy"), *[TunedF1()] * (experiment.monitor == "tuned_f1")]
         model.compile(optimizer, loss, metrics=measured, jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
@@ -149,7 +153,7 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 
 def load_model(run: Run) -> keras.Model:
     """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
-    return with_preprocessing(trained_network(run), run.experiment.backbone)
+    return with_preprocessing(trained_network(run), kept_backbone(run))
 
 
 def predict_batch(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
@@ -173,7 +177,7 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
     frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
     return {
-        "best_epoch": best_epoch(history["val_f1"]),
+        "best_epoch": best_epoch(history),
         **effort,
         "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
         "test_f1": interval.mean,

@@ -10,10 +10,11 @@ from finished import finished_run
 
 from nblib.data import Examples, cache_pixels
 from nblib.experiments import Experiment, open_run
+from nblib.training.backbones import BACKBONES
 from nblib.training.callbacks import weights_only
 from nblib.training.features import Features, extract_features, on_features, similarity_features, split_frozen
 from nblib.training.gradcam import last_feature_maps
-from nblib.training.models import BACKBONES, build_backbone, build_network, trained_network, with_preprocessing
+from nblib.training.models import build_backbone, build_network, trained_network, with_preprocessing
 from nblib.training.trainer import compile_model, fit, predict, predict_test
 from nblib.training.training_data import load_training_data
 

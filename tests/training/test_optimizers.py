@@ -178,3 +178,21 @@ def test_the_moving_average_is_that_of_the_weights_after_each_step():
     kept = [average.numpy() for average in optimizer._model_variables_moving_average]
     np.testing.assert_allclose(flat(kept), average, rtol=0, atol=1e-6)
     np.testing.assert_array_equal([first, *others], steps_of(start, gradients))
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+@pytest.mark.parametrize("warmup_epochs", [0, 1.5])
+def test_the_rate_rises_on_a_line_and_falls_on_a_cosine_from_batch_to_batch(warmup_epochs, accumulated):
+    conditions = dict(learning_rate=0.02, schedule="cosine", epochs=5, warmup_epochs=warmup_epochs)
+    optimizer = build_optimizer(
+        Experiment(optimizer="sgd", gradient_accumulation_steps=accumulated, **conditions), batches=10
+    )
+    variables = [keras.Variable(np.zeros(3, "float32"))]
+    rates, rising = [], round(10 * warmup_epochs)
+    for _ in range(50):
+        rates.append(float(optimizer.learning_rate))
+        optimizer.apply([np.ones(3, "float32")], variables)
+    up = [0.02 * step / rising for step in range(rising)]
+    down = [0.01 * (1 + np.cos(np.pi * step / (50 - rising))) for step in range(50 - rising)]
+    np.testing.assert_allclose(rates, up + down, rtol=1e-5, atol=1e-9)
+    assert float(optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
