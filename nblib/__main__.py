@@ -375,6 +375,33 @@ def doctor(
 
 
 @app.command()
+def features(
+    data: DataFolder,
+    to: Annotated[Path, Option(help="The file to write, .npz.", show_default=False)],
+    backbone: Annotated[str, Option(help="Of keras.applications, or hub:PRESET.")] = "VGG16",
+    weights: Annotated[str, Option(help="imagenet, a file, a run folder; hub presets have their own.")] = "imagenet",
+    layers: Annotated[str, Option(help="Comma-separated names of layers.")] = "block4_pool,block5_pool",
+    image_size: Annotated[int, Option(help="Pixels per side.", min=32)] = 224,
+    runs: Annotated[Path, Option(help="Where pixels and features are cached.")] = Path("runs"),
+) -> None:  # fmt: skip
+    """Extract features of all images from a frozen backbone into a file, for notebook 08 or for use elsewhere.
+
+    Example: `nblib features my_data --to features.npz --layers block4_pool,block5_pool`
+    """
+    with _quiet_tensorflow():
+        from nblib.training import extract_features
+    from nblib.data import concatenate, labelled_splits, read_dataset, write_features
+    from nblib.experiments import Experiment
+
+    conditions = {"backbone": backbone, "weights": weights, "image_size": image_size}
+    experiment = Experiment(**conditions, data=str(data.resolve()), runs=str(runs.resolve()))
+    examples = concatenate(labelled_splits(read_dataset(data)).values())
+    extracted = extract_features(examples.images, experiment, tuple(layers.split(",")))
+    write_features(to, examples.image_ids, extracted)
+    echo(f"{to}: {extracted.shape[1]:,} features of {len(extracted):,} images")
+
+
+@app.command()
 def prepare(experiments: ParametersFiles) -> None:
     """Decode the pixels and download the weights that experiments share; `nblib batch` does so by itself.
 

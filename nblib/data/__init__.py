@@ -6,6 +6,7 @@ from nblib.data.counting import Z_95, co_occurring_concepts, concept_counts, con
 from nblib.data.counting import f1_ceiling, figure_anchors, images_with, indicative_concepts, lift_table, most_frequent
 from nblib.data.duplicates import NEAR, image_signatures, near_duplicates, nearest_distances
 from nblib.data.examples import Examples, concatenate, labelled_splits, share_pixels
+from nblib.data.feature_files import read_features_of, write_features
 from nblib.data.groups import find_groups, join_groups
 from nblib.data.images import (
     ImageInMemory,
@@ -38,7 +39,7 @@ __all__ = [
     "format_problems", "image_signatures", "image_sizes", "images_with", "indicative_concepts", "inspect_dataset",
     "join_groups", "label_cardinality", "label_density", "label_statistics", "labelled_splits", "leaking_pairs",
     "lift_table", "missing_splits", "most_frequent", "near_duplicates", "nearest_distances", "pair_agreement",
-    "paper_folds", "pixel_key", "read_concept_lines", "read_dataset", "reading_problem", "related",
-    "serious_problems", "share_pixels", "stack_images", "unlabelled_images", "unlabelled_shards", "validation_folds",
-    "validation_halves", "without_suffix", "write_quarantine", "write_split",
+    "paper_folds", "pixel_key", "read_concept_lines", "read_dataset", "read_features_of", "reading_problem",
+    "related", "serious_problems", "share_pixels", "stack_images", "unlabelled_images", "unlabelled_shards",
+    "validation_folds", "validation_halves", "without_suffix", "write_features", "write_quarantine", "write_split",
 ]  # fmt: skip

@@ -9,15 +9,17 @@ then fitted on some rows and predicts others, as often as folds need it:
 `LEARNERS` names all of them; `learn_members` fits them so that none predicts an image it has learnt from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.preprocessing import normalize
 
-from nblib.data import ConceptVocabulary, Dataset, Examples, concatenate, labelled_splits
+from nblib.data import ConceptVocabulary, Dataset, Examples, concatenate, labelled_splits, read_features_of
 from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON, Members
 from nblib.ensembles.neighbours import KS, Index, tune_vote
 from nblib.experiments import Experiment
@@ -31,14 +33,25 @@ VOTE_TUNED_ON = 20_000  # images, drawn from those learnt from, on which the vot
 
 
 def read_features(
-    dataset: Dataset, experiment: Experiment, layers: tuple[str, ...] = ("block4_pool", "block5_pool")
+    dataset: Dataset,
+    experiment: Experiment,
+    layers: tuple[str, ...] = ("block4_pool", "block5_pool"),
+    files: Sequence[str | Path] = (),
 ) -> Examples:
     """Train, validation and, where there are any, test images in one label space, with features of a frozen backbone.
 
-    Features are `nblib.training.extract_features` with the experiment's backbone, computed once.
+    Args:
+        dataset: the images.
+        experiment, layers: of the backbone, as in `nblib.training.extract_features`, which computes features once.
+        files: further features, `nblib.data.read_features_of`. All are concatenated, each of equal length, so that they
+            weigh the same and the whole has length 1.
     """
     examples = concatenate(labelled_splits(dataset).values())
-    return replace(examples, features=np.asarray(extract_features(examples.images, experiment, layers)))
+    features = np.asarray(extract_features(examples.images, experiment, layers))
+    if files:
+        parts = [features, *(read_features_of(file, examples.image_ids) for file in files)]
+        features = np.concatenate([normalize(part, copy=False) for part in parts], axis=1) / np.sqrt(len(parts))
+    return replace(examples, features=features)
 
 
 def learn_frequencies(examples: Examples) -> Fit:

@@ -8,7 +8,7 @@ from labelled import labelled
 from scipy import sparse
 from sklearn.kernel_ridge import KernelRidge
 
-from nblib.data import concatenate, paper_folds, read_dataset
+from nblib.data import concatenate, paper_folds, read_dataset, write_features
 from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON
 from nblib.ensembles.learners import (
     LEARNERS,
@@ -113,6 +113,19 @@ def test_features_are_of_all_splits(features, sample_dataset):
     assert features.image_ids[:84].tolist() == sample_dataset.split("train")["image_id"].tolist()
     tests = features.where(split="test")
     assert len(tests) == 12 and tests.labels.nnz == 0 < features.where(split="val").labels.nnz
+
+
+def test_further_features_weigh_as_much_as_those_of_the_backbone(features, sample, tmp_path):
+    others = np.random.default_rng(0).normal(size=(len(features), 5)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(len(features))
+    file = write_features(tmp_path / "other.npz", features.image_ids[order], others[order])
+    conditions = dict(backbone="small_plain", weights=None, image_size=32, data=str(sample), runs=str(tmp_path))
+    both = read_features(
+        read_dataset(sample), Experiment(**conditions), ("block3_pool", "block4_pool"), [file]
+    ).features
+    np.testing.assert_allclose(both[:, :192], features.features / 2**0.5, rtol=1e-4, atol=1e-6)
+    expected = others / np.linalg.norm(others, axis=1, keepdims=True) / 2**0.5
+    np.testing.assert_allclose(both[:, 192:], expected, rtol=1e-5)
 
 
 def test_no_model_predicts_images_it_has_learnt_from_and_those_that_tune_are_predicted_from_train_alone(
