@@ -379,7 +379,7 @@ def features(
     data: DataFolder,
     to: Annotated[Path, Option(help="The file to write, .npz.", show_default=False)],
     backbone: Annotated[str, Option(help="Of keras.applications, or hub:PRESET.")] = "VGG16",
-    weights: Annotated[str, Option(help="imagenet, a file, a run folder; hub presets have their own.")] = "imagenet",
+    weights: Annotated[str, Option(help="imagenet, a file, a run folder; empty: random.")] = "imagenet",
     layers: Annotated[str, Option(help="Comma-separated names of layers.")] = "block4_pool,block5_pool",
     image_size: Annotated[int, Option(help="Pixels per side.", min=32)] = 224,
     runs: Annotated[Path, Option(help="Where pixels and features are cached.")] = Path("runs"),
@@ -393,7 +393,7 @@ def features(
     from nblib.data import concatenate, labelled_splits, read_dataset, write_features
     from nblib.experiments import Experiment
 
-    conditions = {"backbone": backbone, "weights": weights, "image_size": image_size}
+    conditions = {"backbone": backbone, "weights": weights or None, "image_size": image_size}
     experiment = Experiment(**conditions, data=str(data.resolve()), runs=str(runs.resolve()))
     examples = concatenate(labelled_splits(read_dataset(data)).values())
     extracted = extract_features(examples.images, experiment, tuple(layers.split(",")))

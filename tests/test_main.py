@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from finished import finished_run
@@ -20,7 +21,7 @@ from nblib.reports import submit
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
     "watch", "split", "export", "app",
-    "batch",
+    "batch", "features",
 )  # fmt: skip
 
 
@@ -237,6 +238,14 @@ def test_check_decodes_images_unless_headers_suffice(nblib, sample, tmp_path):
     assert nblib("check", data, "--headers")[0] == 0
     code, out, _ = nblib("check", data)
     assert code == 1 and f"{cut}: can't be read as an image (" in out
+
+
+def test_features_are_those_of_the_backbone_for_all_images(nblib, sample, tmp_path):
+    options = ["--backbone", "small_plain", "--weights", "", "--image-size", 32, "--layers", "block4_pool"]
+    code, out, err = nblib("features", sample, "--to", tmp_path / "f.npz", *options, "--runs", tmp_path)
+    assert (code, out) == (0, f"{tmp_path}/f.npz: 128 features of 120 images\n"), err
+    with np.load(tmp_path / "f.npz") as arrays:
+        assert arrays["features"].shape == (120, 128) and len(set(arrays["image_ids"])) == 120
 
 
 def test_check_of_labels_alone_names_the_notebooks_that_work(nblib, real_data):
