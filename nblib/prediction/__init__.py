@@ -1,9 +1,18 @@
 """Use what was trained: from new images to concepts, with run folders alone."""
 
 from nblib.prediction.export import export_run
+from nblib.prediction.importing import import_run
 from nblib.prediction.predictor import Predictor
 from nblib.prediction.shards import predict_shards
 from nblib.prediction.trust import trust_table
 from nblib.prediction.writing import print_predictions, write_predictions
 
-__all__ = ["Predictor", "export_run", "predict_shards", "print_predictions", "trust_table", "write_predictions"]
+__all__ = [
+    "Predictor",
+    "export_run",
+    "import_run",
+    "predict_shards",
+    "print_predictions",
+    "trust_table",
+    "write_predictions",
+]

@@ -7,11 +7,13 @@ from nblib.training.gradcam import explain
 from nblib.training.kernel_ridge import prepare_kernel_ridge, kernel_ridge_solver
 from nblib.training.losses import LOSSES, loss_slices
 from nblib.training.models import build_network, describe_network
+from nblib.training.rules import save_rules_and_concept_scores, score_halves
 from nblib.training.trainer import load_model, predict_batch, predict_test, train
 from nblib.training.training_data import load_training_data, prepare
 
 __all__ = [
     "LOSSES", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features",
     "kernel_ridge_solver", "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test",
-    "prepare", "prepare_kernel_ridge", "read_experiment", "similarity_features", "train", "versions",
+    "prepare", "prepare_kernel_ridge", "read_experiment", "save_rules_and_concept_scores", "score_halves",
+    "similarity_features", "train", "versions",
 ]  # fmt: skip

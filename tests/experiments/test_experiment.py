@@ -217,7 +217,7 @@ def test_what_is_trained_on_all_images_has_one_run_whatever_the_half():
 
 
 def test_the_other_conditions_above_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs"} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs", "imported"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
