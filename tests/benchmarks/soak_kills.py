@@ -1,7 +1,8 @@
 """Trainings killed with SIGKILL many times at random moments, compared with the same training without kills.
 
 Run: python tests/benchmarks/soak_kills.py [--kills 25] [--seed 0] [--everything]
-The recipe is the paper's, or has every option that the paper does not have. Prints the moment of each kill; fails unless history, best weights, probabilities and scores are equal to the last bit.
+The recipe is the paper's, or has every option that the paper does not have. Prints the moment of each kill; fails
+unless history, best weights, probabilities and scores are equal to the last bit.
 """
 
 import argparse
