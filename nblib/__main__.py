@@ -326,6 +326,24 @@ def export(
     echo(f"{to}: probabilities differ from Keras's by at most {difference:.0e}; try: python {to / 'predict.py'} IMAGE")
 
 
+@app.command("app")
+def serve(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    port: Annotated[int, Option(help="Port of this machine; the next free one where it is taken.")] = 8866,
+    browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Serve a web page to this machine alone: upload an image or DICOM, see its concepts and where they are seen.
+
+    Needs the run folder, and Voila. Nothing that is uploaded is written to disk. Ctrl-C stops it.
+
+    Example: `nblib app runs/sample/03_vgg16_flipped/val1`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import serve_app
+
+    raise Exit(serve_app(run, port, browser))
+
+
 @app.command()
 def doctor(
     experiments: ParametersFiles = (),
