@@ -176,6 +176,11 @@ class Experiment(BaseModel):
         return "all" if self.train_on == "all" else self.validation_half
 
     @property
+    def base_name(self) -> str:
+        """Its name without the seed that `nblib batch --seeds` appends: runs that differ in seeds alone share it."""
+        return self.experiment_name.removesuffix(f"_seed_{self.seed}")
+
+    @property
     def data_folder(self) -> Path:
         """Where the images and concept lists are."""
         return project_path(self.data)
