@@ -326,6 +326,31 @@ def export(
     echo(f"{to}: probabilities differ from Keras's by at most {difference:.0e}; try: python {to / 'predict.py'} IMAGE")
 
 
+@app.command()
+def card(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    to: Annotated[Path | None, Option(help="The file to write instead of printing.", show_default=False)] = None,
+    licence: Annotated[str, Option(help="Licence of the model, as you publish it.")] = "not stated",
+    data_licence: Annotated[str, Option(help="Licence of the data that it was trained on.")] = "not stated",
+) -> None:
+    """Write the model card of a run: data, recipe, F1, calibration, limits, licences, and the command that repeats it.
+
+    Needs the run folder alone. `nblib export` writes it as well.
+
+    Example: `nblib card runs/sample/03_vgg16_flipped/val1 --to exported/README.md`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import model_card, write_card
+
+    text = model_card(run, licence, data_licence)
+    if to is None:
+        echo(text, nl=False)
+    elif write_card(to, text):
+        echo(f"{to}")
+    else:
+        raise ValueError(f"{to} exists and is not a card of nblib; it stays. Name another file.")
+
+
 @app.command("app")
 def serve(
     run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
