@@ -355,6 +355,49 @@ def export(
 
 
 @app.command()
+def card(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    to: Annotated[Path | None, Option(help="The file to write instead of printing.", show_default=False)] = None,
+    licence: Annotated[str, Option(help="Licence of the model, as you publish it.")] = "not stated",
+    data_licence: Annotated[str, Option(help="Licence of the data that it was trained on.")] = "not stated",
+) -> None:
+    """Write the model card of a run: data, recipe, F1, calibration, limits, licences, and the command that repeats it.
+
+    Needs the run folder alone. `nblib export` writes it as well.
+
+    Example: `nblib card runs/sample/03_vgg16_flipped/val1 --to exported/README.md`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import model_card, write_card
+
+    text = model_card(run, licence, data_licence)
+    if to is None:
+        echo(text, nl=False)
+    elif write_card(to, text):
+        echo(f"{to}")
+    else:
+        raise ValueError(f"{to} exists and is not a card of nblib; it stays. Name another file.")
+
+
+@app.command("app")
+def serve(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    port: Annotated[int, Option(help="Port of this machine; the next free one where it is taken.")] = 8866,
+    browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Serve a web page to this machine alone: upload an image or DICOM, see its concepts and where they are seen.
+
+    Needs the run folder, and Voila. Nothing that is uploaded is written to disk. Ctrl-C stops it.
+
+    Example: `nblib app runs/sample/03_vgg16_flipped/val1`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import serve_app
+
+    raise Exit(serve_app(run, port, browser))
+
+
+@app.command()
 def doctor(
     experiments: ParametersFiles = (),
     data: Annotated[

@@ -20,7 +20,7 @@ from nblib.reports import submit
 
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
-    "watch", "split", "export",
+    "watch", "split", "export", "app", "card",
     "batch",
 )  # fmt: skip
 
@@ -494,6 +494,25 @@ def test_export_writes_a_folder_and_names_what_it_has_not(nblib, sample, tmp_pat
     assert out.startswith(f"{tmp_path / 'to'}: probabilities differ from Keras's by at most ") and "predict.py" in out
     code, _, err = nblib("export", run.folder, "--to", tmp_path / "to", "--format", "pickle")
     assert (code, err) == (1, "format must be one of onnx, saved_model, litert; received 'pickle'.\n")
+
+
+# ---- app and card
+
+
+def test_card_is_printed_or_written_and_another_file_stays(nblib, sample, tmp_path):
+    run = finished_run(sample, tmp_path / "runs", train_on="all")
+    run.write_scores({"epochs": 3, "seconds": 2.0})
+    code, out, _ = nblib("card", run.folder, "--licence", "CC BY 4.0")
+    assert code == 0 and out.startswith("---\n") and "- model: CC BY 4.0" in out
+    assert nblib("card", run.folder, "--to", tmp_path / "card.md")[:2] == (0, f"{tmp_path / 'card.md'}\n")
+    (tmp_path / "mine.md").write_text("mine")
+    code, _, err = nblib("card", run.folder, "--to", tmp_path / "mine.md")
+    assert code == 1 and err.startswith(f"{tmp_path / 'mine.md'} exists and is not a card of nblib")
+
+
+def test_app_of_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
+    code, out, err = nblib("app", tmp_path / "none")
+    assert (code, out) == (1, "") and err.startswith(f"no finished run in {tmp_path / 'none'}; ")
 
 
 # ---- report and mistakes

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -23,7 +22,7 @@ from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON, Members
 from nblib.ensembles.neighbours import KS, Index, tune_vote
 from nblib.experiments import Experiment
 from nblib.system import ProgressBar
-from nblib.training import LOSSES, extract_features, prepare_kernel_ridge
+from nblib.training import extract_features, prepare_head, prepare_kernel_ridge
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows -> their probabilities, (N, K)
 Fit = Callable[[np.ndarray], Predict]  # rows to learn from
@@ -75,38 +74,9 @@ def learn_kernel_ridge(examples: Examples, gamma: float = 2.5, alpha: float = 0.
     return prepare_kernel_ridge(examples.features, examples.labels, gamma, alpha)
 
 
-def learn_head(
-    examples: Examples,
-    units: int = 0,
-    loss: str = "bce",
-    dropout: float = 0.5,
-    epochs: int = 25,
-    learning_rate: float = 2e-3,
-    batch_size: int = 128,
-    seed: int = 2020,
-) -> Fit:
-    """Logistic regression, or with `units` an MLP with one hidden layer of so many rectified linear units.
-
-    Features are standardised; AdamW, with the learning rate falling to 0 along a cosine.
-    """
-
-    def fit(rows: np.ndarray) -> Predict:
-        keras.utils.set_random_seed(seed)
-        features = examples.features[rows]
-        standardised = keras.layers.Normalization()
-        standardised.adapt(features)
-        hidden = [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(dropout)] if units else []
-        rare = keras.initializers.Constant(-5)  # nearly all concepts are absent
-        sigmoids = keras.layers.Dense(examples.labels.shape[1], activation="sigmoid", bias_initializer=rare)
-        head = keras.Sequential([standardised, keras.layers.Dropout(dropout), *hidden, sigmoids])
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * -(-len(rows) // batch_size))
-        head.compile(loss=LOSSES[loss], optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4))
-        labels = examples.labels[rows].toarray().astype(np.float32)
-        head.fit(features, labels, batch_size=batch_size, epochs=epochs, verbose=0)
-        # `predict` of many heads warns of retracing
-        return lambda wanted: np.asarray(head(examples.features[wanted], training=False))
-
-    return fit
+def learn_head(examples: Examples, **options: float) -> Fit:
+    """Logistic regression, or with `units` an MLP with one hidden layer: `nblib.training.prepare_head`."""
+    return prepare_head(examples.features, examples.labels, **options)
 
 
 def learn_per_category(examples: Examples, learn: Learn = learn_kernel_ridge) -> Fit:

@@ -51,6 +51,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         "data": dataset.title,
         "data_fingerprint": dataset.fingerprint,
         "split_fingerprint": dataset.split_fingerprint,
+        "images": {split: len(dataset.split(split)) for split in ("train", "val", "test")},
         "provenance": provenance(),
     }
     write_json(run.folder / "experiment.json", facts)

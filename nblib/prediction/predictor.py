@@ -124,6 +124,11 @@ class Predictor:
         found = chain.from_iterable(map(unlabelled_images, places))
         return chain.from_iterable(blocks for _, blocks in self.grouped([(None, found)]))
 
+    def predict_source(self, image_id: str, source: ImageSource) -> Predictions:
+        """The prediction of one image, wherever its bytes are; none, and why, where it can't be read."""
+        ((_, blocks),) = ((key, list(blocks)) for key, blocks in self.grouped([(None, [(image_id, source)])]))
+        return _concatenated([self._predicted([], []), *blocks])
+
     def grouped(
         self, groups: Iterable[tuple[Any, Iterable[tuple[str, ImageSource] | Problem]]]
     ) -> Iterator[tuple[Any, Iterator[Predictions]]]:
@@ -171,7 +176,8 @@ class Predictor:
         try:
             pixels = {size: decode_compactly(source, size) for size in self._sizes}
         except UnreadableImage as error:
-            return Decoded(image_id, source, {}, [Problem(str(source), f"{error.why}; not predicted.", True, image_id)])
+            why = error.why.removeprefix(f"{source} ")
+            return Decoded(image_id, source, {}, [Problem(str(source), f"{why}; not predicted.", True, image_id)])
         notes = [problem for problem in check_image(image_id, source) if not problem.serious]
         return Decoded(image_id, source, pixels, notes)
 

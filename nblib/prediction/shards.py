@@ -20,7 +20,7 @@ from pyarrow import parquet
 
 from nblib.data import Problem, Shard, unlabelled_shards
 from nblib.prediction.predictor import Predictions, Predictor
-from nblib.system import ProgressBar, replacing, take_lock, write_json
+from nblib.system import ProgressBar, remove_leftovers, replacing, take_lock, write_json
 
 INPUT = b"nblib.input"  # in the metadata of a file: the fingerprint of what it was made of
 ROWS = 8_192  # of a row group
@@ -138,9 +138,11 @@ def _predict(
     shard: Shard, blocks: Iterator[Predictions], to: Path, progress: Progress, floor: float, longest: int
 ) -> None:
     """Writes the predictions of one shard, or counts it as damaged."""
+    path = predictions_file(to, shard)
+    remove_leftovers(to, path.name)
     schema, images, unreadable = SCHEMA.with_metadata({INPUT: shard.fingerprint}), 0, 0
     try:
-        with replacing(predictions_file(to, shard)) as beside, parquet.ParquetWriter(beside, schema) as writer:
+        with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
             waiting = []
             for block in blocks:
                 serious = _unreadable(block)

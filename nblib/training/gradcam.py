@@ -12,15 +12,19 @@ from nblib.training.hub import kept_backbone
 from nblib.training.models import find_backbone, trained_network
 
 
-def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def explain(
+    run: Run, path: str | ImageSource, concepts: list[str], network: keras.Model | None = None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The pixels of an image, (size, size, 3) uint8, and for each concept its class activation map, (size, size).
+
+    `network` is that of the run, `trained_network(run)`, where it is needed for several images.
 
     Raises:
         ValueError: a concept has no sigmoid in this run, or the image can't be read.
     """
     if unknown := [concept for concept in concepts if concept not in run.vocabulary.index]:
         raise ValueError(f"{', '.join(unknown)}: no concept of {run.folder}; its vocabulary.txt lists them.")
-    experiment, network = run.experiment, trained_network(run)
+    experiment, network = run.experiment, network or trained_network(run)
     pixels = decode_image(path, experiment.image_size)
     prepared = np.asarray(find_backbone(kept_backbone(run)).preprocess(pixels.astype(np.float32)))
     return pixels, {concept: grad_cam(network, prepared, run.vocabulary.index[concept]) for concept in concepts}

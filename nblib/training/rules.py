@@ -10,6 +10,7 @@ from nblib.evaluation import (
     RULES,
     concept_scores,
     constant_list,
+    f1_by_category,
     f1_interval,
     f1_per_image,
     fit_or_read_rule,
@@ -40,7 +41,7 @@ def score_halves(run: Run, dataset: Dataset, train_images: pd.DataFrame) -> dict
 
 
 def save_rules_and_concept_scores(run: Run, dataset: Dataset) -> None:
-    """Saves all decision rules, fitted on the validation half, and the concepts' scores on the test half, in the run.
+    """Saves all decision rules, fitted on the validation half, and scores by concept and category on the test half.
 
     Only what is missing is fitted and saved; of a run trained on all images, which has no half, nothing.
     """
@@ -51,7 +52,8 @@ def save_rules_and_concept_scores(run: Run, dataset: Dataset) -> None:
         half = read_half(run, dataset, run.experiment.validation_half)
         for name in names:
             fit_or_read_rule(run.folder, name, half)
-    if run.concept_scores.empty:
+    if run.concept_scores.empty or run.category_scores.empty:
         half = read_half(run, dataset, run.experiment.test_half)
         scores = concept_scores(half.labels, half.probabilities, half.vocabulary)
         run.write_concept_scores(scores.loc[list(run.vocabulary.concepts)])
+        run.write_category_scores(f1_by_category(half.categories, half.labels, select(half.probabilities)))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nblib.data import Examples
 from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs
+from nblib.training.augmentation import augmentation_layers
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
     AveragedWeights,
@@ -31,8 +32,8 @@ from nblib.training.training_data import TrainingData, on_cached_features, with_
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves saved, scored on the test half.
 
-    Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
-    and the head is trained on them, to the same numbers but for rounding.
+    Where all of the backbone is frozen (`trainable_from: head`) and images are not augmented, it processes each image
+    once: its features are cached, and the head is trained on them, to the same numbers but for rounding.
 
     A finished run is returned as it is, unless `force` is set; results of it that are damaged are made again with its
     best weights. A killed run resumes after its last whole epoch, to the same numbers. `show`, such as
@@ -59,7 +60,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
-            model, data = on_cached_features(network, experiment, data) or (whole, data)
+            model, data = _trained_model(network, whole, experiment, data)
             if not run.finished:
                 batches = batches_per_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
                 fit(compile_model(model, experiment, batches), experiment, data, whole, show)
@@ -72,6 +73,16 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     save_rules_and_concept_scores(run, data.dataset)
     return run
+
+
+def _trained_model(
+    network: keras.Model, whole: keras.Model, experiment: Experiment, data: TrainingData
+) -> tuple[keras.Model, TrainingData]:
+    """What is trained, and on what: the head on cached features, augmented images, or `whole` on images as they are."""
+    if augmentation := augmentation_layers(experiment):
+        by_colour = len(whole.inputs) > 1
+        return with_preprocessing(network, experiment.backbone, by_colour, augmentation), data
+    return on_cached_features(network, experiment, data) or (whole, data)
 
 
 def _damaged_results(run: Run, data: TrainingData) -> str | None:
@@ -131,7 +142,8 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
     validation = data.unseen(experiment).get(experiment.validation_half)
     size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
-    batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
+    order = {"first_epoch": epochs_done, "by_colour": by_colour, "sampling": experiment.sampling}
+    batches = partial(training_batches, data.train, size, flipped, experiment.seed, **order)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped),

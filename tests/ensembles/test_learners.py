@@ -13,7 +13,6 @@ from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON
 from nblib.ensembles.learners import (
     LEARNERS,
     learn_frequencies,
-    learn_head,
     learn_kernel_ridge,
     learn_members,
     learn_neighbours,
@@ -27,8 +26,6 @@ from nblib.experiments import Experiment
 CT, MR = [1.0, 0.0, 0.1], [0.0, 1.0, 0.1]
 LABELS = [[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 FREQUENCIES = [4 / 6, 3 / 6, 1 / 6, 2 / 6]
-
-QUICK = {"epochs": 40, "learning_rate": 0.05}
 
 
 @pytest.fixture
@@ -72,19 +69,6 @@ def test_without_two_known_categories_there_is_one_model(categories, examples):
     one, rows = replace(examples, images=examples.images.assign(category=categories)), np.arange(6)
     per_category, common = learn_per_category(one, learn_frequencies), learn_frequencies(one)
     np.testing.assert_array_equal(per_category(rows)(rows), common(rows)(rows))
-
-
-@pytest.mark.parametrize("learn", [partial(learn_head, **QUICK), partial(learn_head, units=16, **QUICK)])
-def test_a_head_learns_concepts_from_features(learn, examples):
-    probabilities = learnt(learn, repeated(examples, 50), [CT, MR])
-    assert (probabilities > 0.5).astype(int).tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
-
-
-def test_the_seed_determines_a_head(examples):
-    rows = np.arange(6)
-    first, again, other = (learn_head(examples, epochs=1, seed=seed)(rows)(rows) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 1e-4
 
 
 def test_kernel_ridge_is_scikit_learn_s_and_predicts_frequencies_far_from_its_examples(examples):

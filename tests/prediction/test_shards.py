@@ -81,7 +81,7 @@ def test_each_shard_has_a_file_with_the_predictions_of_its_images(predictor, ima
 def test_started_again_only_what_is_missing_or_changed_is_predicted(predictor, images, tmp_path):
     predict_shards(predictor, [images], tmp_path / "out")
     dates = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}
-    (tmp_path / "out" / "part_0.parquet").unlink()
+    (tmp_path / "out" / "part_0.parquet").rename(tmp_path / "out" / ".0123456789ab.part_0.parquet")  # as of one killed
     (tmp_path / "out" / "part_1.parquet").write_bytes(b"cut off")
     with ZipFile(images / "deeper" / "pack.zip", "a") as archive:
         archive.writestr("z103.png", png(103))
@@ -89,6 +89,9 @@ def test_started_again_only_what_is_missing_or_changed_is_predicted(predictor, i
     assert (made.predicted, made.before, made.images) == (3, 1, 44)
     assert [path.name for path, date in dates.items() if path.stat().st_mtime_ns == date] == ["images_00000.parquet"]
     assert sum(map(len, predicted(tmp_path / "out").values())) == 46
+    assert {path.name for path in (tmp_path / "out").iterdir()} - {path.name for path in dates} == {
+        ".claims", "settings.json"
+    }  # fmt: skip
     assert not list((tmp_path / "out" / ".claims").iterdir())
 
 
