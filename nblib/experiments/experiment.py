@@ -244,11 +244,13 @@ def paper_experiment(name: str) -> Experiment:
 
 
 def notebook_of(experiment: Experiment) -> str:
-    """Name of the notebook that trains this experiment: 05 for another loss than bce, else 03 or 04 by its backbone."""
-    if experiment.loss != "bce":
-        return "05_soft_f1_losses"
-    like_vgg = experiment.backbone.startswith("VGG") or experiment.backbone == SMALL_RELATIVES["VGG16"]
-    return "03_baseline_vgg16" if like_vgg else "04_deeper_backbones"
+    """Name of the notebook that trains it: 04 for backbones that are not like VGG16, else 05 for other losses than bce.
+
+    03 for the rest.
+    """
+    if not experiment.backbone.startswith("VGG") and experiment.backbone != SMALL_RELATIVES["VGG16"]:
+        return "04_deeper_backbones"
+    return "03_baseline_vgg16" if experiment.loss == "bce" else "05_soft_f1_losses"
 
 
 def _plain_sentence(problem: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Notebooks 03 to 05: networks and how they learn. The only package that imports Keras."""
 
 from nblib.training import backend as backend  # before anything that imports Keras
+from nblib.training.augmentation import augment
 from nblib.training.doctor import examine, read_experiment, versions
 from nblib.training.export import export_model
 from nblib.training.features import extract_features, similarity_features
@@ -13,7 +14,7 @@ from nblib.training.trainer import load_model, predict_batch, predict_test, trai
 from nblib.training.training_data import load_training_data, prepare
 
 __all__ = [
-    "build_network", "describe_network", "examine", "explain", "export_model", "extract_features",
+    "augment", "build_network", "describe_network", "examine", "explain", "export_model", "extract_features",
     "kernel_ridge_solver", "load_model", "load_training_data", "loss_slices", "predict_batch", "predict_test",
     "prepare", "prepare_head", "prepare_kernel_ridge", "read_experiment", "similarity_features", "train",
     "trained_network", "versions",

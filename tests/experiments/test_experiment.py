@@ -286,7 +286,9 @@ def test_data_quarantine_and_runs_are_found_from_a_folder_of_the_project(tmp_pat
         ("small_plain", "bce", "03_baseline_vgg16"),
         ("small_dense", "bce", "04_deeper_backbones"),
         ("Xception", "bce", "04_deeper_backbones"),
-        ("Xception", "focal", "05_soft_f1_losses"),
+        ("Xception", "focal", "04_deeper_backbones"),
+        ("VGG19", "focal", "05_soft_f1_losses"),
+        ("hub:dinov2_small", "bce", "04_deeper_backbones"),
     ],
 )
 def test_the_notebook_of_an_experiment_is_that_of_its_loss_or_of_its_backbone(backbone, loss, notebook):
