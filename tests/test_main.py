@@ -11,6 +11,7 @@ import pytest
 from finished import finished_run
 from paper_labels import write_labels
 from PIL import Image
+from prediction.test_predictor import ODD
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
@@ -474,6 +475,25 @@ def test_predict_prints_or_writes_and_names_what_it_cannot_read(nblib, sample, t
     assert [line.split()[0] for line in out.splitlines()] == [one.stem, *table["concepts"][0].split(";")]
     code, _, err = nblib("predict", run.folder, one, "--rule", "top_k")
     assert code == 1 and err.startswith(f"no file {run.folder / 'rules' / 'top_k.json'}: ") and err.count("\n") == 1
+
+
+def test_predict_names_each_of_many_hostile_images_in_a_line_and_predicts_all_others(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    run = finished_run(data, tmp_path / "runs")
+    images = shutil.move(data / "test", tmp_path / "images")
+    shutil.rmtree(data)
+    number = len(list(images.iterdir()))
+    for name, content, _, predicted in ODD:
+        (images / name).write_bytes(content())
+        number += predicted
+    code, out, err = nblib("predict", run.folder, images, "--to", tmp_path / "p.csv")
+    assert (code, out) == (1, "")
+    *lines, last = err.splitlines()
+    assert last == f"{number} images predicted: {tmp_path / 'p.csv'}" and len(lines) == len(ODD)
+    for name, _, line, _ in ODD:
+        (said,) = [each for each in lines if each.startswith(f"- {images / name}: ")]
+        assert line in said
+    assert len(pd.read_csv(tmp_path / "p.csv")) == number
 
 
 def test_predict_without_images_or_with_an_unknown_format_says_so(nblib, sample, tmp_path):

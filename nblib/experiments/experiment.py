@@ -52,9 +52,9 @@ NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard",
 # Parameters that were added after runs had been made. An identity has them only where they differ from their default,
 # which changes nothing, so that earlier runs keep theirs.
 ADDED = (
-    "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor", "weight_decay",
-    "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs", "monitor",
-    "imported",
+    "resize", "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor",
+    "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs",
+    "monitor", "imported",
 )  # fmt: skip
 
 # Of a run whose probabilities were imported, all others describe a training that never was.
@@ -94,6 +94,7 @@ class Experiment(BaseModel):
     )
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
+    resize: Literal["nearest", "bilinear", "letterbox"] = "nearest"
     flipped_copies: bool = True
     augmentation: Literal["none", "light", "strong"] = "none"
     sampling: Literal["uniform", "rarest"] = "uniform"
