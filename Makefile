@@ -6,7 +6,7 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table3 test bench lint strip lab lock picture clean
+.PHONY: help setup demo table3 test bench scale lint strip lab lock picture clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,11 +23,16 @@ $(READY): requirements.lock pyproject.toml
 data/sample: | $(READY)
 	$(BIN)/nblib sample data/sample
 
+data/new: | $(READY)  # ten of its hundred phantoms are test images, which no run has seen
+	$(BIN)/nblib sample data/new --images 100 --seed 2021
+
 # Notebook, name of the executed copy below runs/sample, then parameters: plain papermill.
 papermill = mkdir -p $(dir runs/sample/$(2)) && $(BIN)/papermill notebooks/$(1).ipynb runs/sample/$(2).ipynb $(3)
 train     = $(call papermill,$(1),$(2)/$(3)/notebook,-f params/$(4).yaml -f params/sample.yaml -p validation_half $(3))
 
-demo: $(READY) data/sample  ## run notebooks 01 to 08 on the synthetic sample and render reports/index.html
+BEST = runs/sample/10_vgg16_f1_plus_bce/val1
+
+demo: $(READY) data/sample data/new  ## run notebooks 01 to 09 on the synthetic sample, predict new images, export, report
 	$(call papermill,01_data_analysis,01_data_analysis,-p data data/sample)
 	$(call papermill,02_encoding,02_encoding,-p data data/sample)
 	$(call train,03_baseline_vgg16,03_vgg16_flipped,val1,table3/03_vgg16_flipped)
@@ -38,7 +43,11 @@ demo: $(READY) data/sample  ## run notebooks 01 to 08 on the synthetic sample an
 	$(call papermill,06_submission,06_submission,-p run runs/sample/03_vgg16_flipped/val1)
 	$(call papermill,07_results,07_results,-p runs runs/sample)
 	$(call papermill,08_beyond_the_paper,08_beyond_the_paper,-p runs runs/sample)
+	$(call papermill,09_use_it,09_use_it,-p run $(BEST) -p images data/new/test)
 	$(BIN)/nblib report runs --to reports
+	$(BIN)/nblib predict $(BEST) data/new/test --to runs/sample/predictions.csv
+	$(BIN)/nblib export $(BEST) --to runs/sample/exported
+	$(BIN)/python runs/sample/exported/predict.py data/new/test/*
 
 # `make table3 JOBS=4 RUNS=runs/mine OPTIONS="-p data my_data -p image_size 64"` makes them other than small.
 RUNS    ?= runs/sample
@@ -59,10 +68,15 @@ bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_pixels.py
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_intervals.py
+	$(BIN)/python tests/benchmarks/bench_estimates.py 20
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_audit.py
 	$(BIN)/python tests/benchmarks/bench_first_figure.py
 	$(BIN)/python tests/benchmarks/bench_growth.py
 	$(BIN)/python tests/benchmarks/bench_memory.py
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_export.py
+
+scale: $(READY)  ## measure 116,604 images x 2,646 concepts through notebooks, rules and intervals
+	TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_scale.py
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .
@@ -75,10 +89,10 @@ lab: $(READY) data/sample  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir . notebooks/01_data_analysis.ipynb
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --extra export --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra app --extra dicom --extra export --extra hub --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 picture: $(READY)  ## make docs/report.png from a rendered report (needs Chromium)
 	$(BIN)/python docs/picture.py
 
-clean:  ## remove .venv, data/sample, runs and reports
-	rm -rf $(VENV) data/sample runs reports
+clean:  ## remove .venv, data/sample, data/new, runs and reports
+	rm -rf $(VENV) data/sample data/new runs reports

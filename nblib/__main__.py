@@ -256,11 +256,15 @@ def report(
 def predict(
     run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
     images: Annotated[
-        list[Path], Argument(help="Images, folders, zip archives, or text files of paths.", show_default=False)
+        list[Path],
+        Argument(help="Images, folders, zip archives, parquet shards, or text files of paths.", show_default=False),
     ],
-    to: Annotated[Path | None, Option(help="The file to write instead of printing.", show_default=False)] = None,
+    to: Annotated[
+        Path | None,
+        Option(help="The file to write instead of printing; or a folder, for millions.", show_default=False),
+    ] = None,
     form: Annotated[
-        str | None, Option("--format", help="csv, json, parquet or submission; by default the suffix of --to says it.")
+        str | None, Option("--format", help="csv, json, parquet, submission; by default the suffix of --to.")
     ] = None,
     others: Annotated[
         list[Path], Option("--with", help="Another run, to predict with the mean; may be repeated.", show_default=False)
@@ -272,10 +276,15 @@ def predict(
         float, Option(help="With the rule threshold: select concepts with a probability above this.", min=0, max=1)
     ] = 0.5,
     nomissing: Annotated[bool, Option("--nomissing", help="Give an image without concepts its most probable.")] = False,
+    floor: Annotated[
+        float, Option(help="With a folder: write all concepts with at least this probability.", min=0, max=1)
+    ] = 0.05,
 ) -> None:
     """Predict the concepts of new images; needs the run folder, not the data that it was trained on.
 
-    What can't be read is named, and the other images are predicted; the exit code is then 1.
+    What can't be read is named, and the other images are predicted; the exit code is then 1. Into a folder (--to
+    without suffix) each archive or parquet shard is predicted by itself, to a parquet file; started again, also several
+    times at once, it predicts what is missing.
 
     Example: `nblib predict runs/sample/03_vgg16_flipped/val1 my_images --to predictions.csv`
     """
@@ -284,7 +293,11 @@ def predict(
         from nblib.prediction import Predictor, print_predictions, write_predictions
 
     chosen = Threshold(threshold) if rule == "threshold" else rule
-    blocks = Predictor(run, *others, rule=chosen, nomissing=nomissing).blocks(images)
+    predictor = Predictor(run, *others, rule=chosen, nomissing=nomissing)
+    if to and not form and not to.suffix:
+        _predict_to_folder(predictor, images, to, floor)
+        return
+    blocks = predictor.blocks(images)
     number, problems = write_predictions(to, blocks, form) if to else print_predictions(blocks)
     if problems:
         echo(format_problems(sorted(problems, key=lambda problem: not problem.serious)), err=True)
@@ -311,6 +324,24 @@ def export(
 
         difference = export_run(run, to, form, rule)
     echo(f"{to}: probabilities differ from Keras's by at most {difference:.0e}; try: python {to / 'predict.py'} IMAGE")
+
+
+@app.command("app")
+def serve(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    port: Annotated[int, Option(help="Port of this machine; the next free one where it is taken.")] = 8866,
+    browser: Annotated[bool, Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Serve a web page to this machine alone: upload an image or DICOM, see its concepts and where they are seen.
+
+    Needs the run folder, and Voila. Nothing that is uploaded is written to disk. Ctrl-C stops it.
+
+    Example: `nblib app runs/sample/03_vgg16_flipped/val1`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import serve_app
+
+    raise Exit(serve_app(run, port, browser))
 
 
 @app.command()
@@ -371,6 +402,20 @@ def watch(
 
 
 app.command(cls=PapermillStyle)(batch)
+
+
+def _predict_to_folder(predictor, images: list[Path], to: Path, floor: float) -> None:
+    from nblib.prediction import predict_shards
+
+    made = predict_shards(predictor, images, to, floor)
+    if problems := made.damaged + made.problems:
+        echo(format_problems(sorted(problems, key=lambda problem: not problem.serious)), err=True)
+    unreadable = f"; {made.unreadable:,} images can't be read, see the column problem" if made.unreadable else ""
+    elsewhere = f", {made.elsewhere:,} being predicted by other processes" if made.elsewhere else ""
+    echo(f"{made.images:,} images of {made.predicted:,} shards predicted: {to}{unreadable}", err=True)
+    echo(f"{made.before:,} shards were predicted before, {len(made.damaged):,} are damaged{elsewhere}", err=True)
+    if made.unreadable or serious_problems(problems):
+        raise Exit(1)
 
 
 def _quiet_tensorflow() -> AbstractContextManager:

@@ -22,8 +22,8 @@ FLOORS = (
     ("data",),
     ("system", "phantoms"),
 )
-WITH_KERAS = {"training", "ensembles"}
-LOADING_KERAS = {*WITH_KERAS, "prediction"}  # which imports training
+WITH_KERAS = {"training"}
+LOADING_KERAS = {*WITH_KERAS, "ensembles", "prediction"}  # which import training
 
 PACKAGES = sorted(path.parent.name for path in NBLIB.glob("*/__init__.py"))
 MODULES = sorted(NBLIB.rglob("*.py"))
@@ -97,7 +97,7 @@ def test_modules_of_a_package_import_each_other_without_a_cycle(package):
     assert needs == {}
 
 
-def test_keras_and_tensorflow_are_imported_by_training_and_ensembles_alone():
+def test_keras_and_tensorflow_are_imported_by_training_alone():
     importers = {
         package_of(path)
         for path in MODULES
@@ -165,7 +165,8 @@ TESTED_BY_OTHERS = {"widgets/inline", *(f"phantoms/{name}" for name in PHANTOMS)
 
 def test_tests_mirror_modules():
     modules = {f"{package}/{path.stem}" for package in PACKAGES for path in (NBLIB / package).glob("[!_]*.py")}
-    tested = {f"{path.parent.name}/{path.stem[5:]}" for path in (TOP / "tests").glob("*/test_*.py")} - {"slurm/slurm"}
+    files = [path for path in (TOP / "tests").glob("*/test_*.py") if path.parent.name != "slurm"]
+    tested = {f"{path.parent.name}/{path.stem[5:]}" for path in files}
     assert tested - OF_WHOLE_PACKAGES == modules - TESTED_BY_OTHERS
 
 

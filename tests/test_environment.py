@@ -23,7 +23,7 @@ def name_of(requirement):
 
 
 EXTRAS = PROJECT["optional-dependencies"]
-LOCKED = [*PROJECT["dependencies"], *EXTRAS["app"], *EXTRAS["dicom"], *EXTRAS["export"], *EXTRAS["dev"]]
+LOCKED = [*PROJECT["dependencies"], *EXTRAS["app"], *EXTRAS["dicom"], *EXTRAS["export"], *EXTRAS["hub"], *EXTRAS["dev"]]
 
 
 @pytest.mark.parametrize("requirement", LOCKED)

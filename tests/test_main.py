@@ -19,7 +19,7 @@ from nblib.reports import submit
 
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
-    "watch", "split", "export",
+    "watch", "split", "export", "app",
     "batch",
 )  # fmt: skip
 
@@ -480,6 +480,14 @@ def test_export_writes_a_folder_and_names_what_it_has_not(nblib, sample, tmp_pat
     assert out.startswith(f"{tmp_path / 'to'}: probabilities differ from Keras's by at most ") and "predict.py" in out
     code, _, err = nblib("export", run.folder, "--to", tmp_path / "to", "--format", "pickle")
     assert (code, err) == (1, "format must be one of onnx, saved_model, litert; received 'pickle'.\n")
+
+
+# ---- app
+
+
+def test_app_of_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
+    code, out, err = nblib("app", tmp_path / "none")
+    assert (code, out) == (1, "") and err.startswith(f"no finished run in {tmp_path / 'none'}; ")
 
 
 # ---- report and mistakes

@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from notebook_code import run_here
 
@@ -18,7 +20,7 @@ from nblib.evaluation import read_submission
 TOP = Path(__file__).parent.parent
 NOTEBOOKS = sorted((TOP / "notebooks").glob("*.ipynb"))
 NAMES = ["01_data_analysis", "02_encoding", "03_baseline_vgg16", "04_deeper_backbones", "05_soft_f1_losses",
-         "06_submission", "07_results", "08_beyond_the_paper"]  # fmt: skip
+         "06_submission", "07_results", "08_beyond_the_paper", "09_use_it"]  # fmt: skip
 SMALL = {"small_relative": True, "weights": None, "image_size": 32, "fc_units": 16, "epochs": 2, "learning_rate": 1e-3}
 
 
@@ -46,7 +48,7 @@ def outputs_of(path):
     return "\n".join(texts)
 
 
-def test_the_notebooks_are_the_ordered_eight():
+def test_the_notebooks_are_the_ordered_nine():
     assert [path.stem for path in NOTEBOOKS] == NAMES
 
 
@@ -95,7 +97,7 @@ def no_tensorflow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executed(sample, tmp_path_factory, no_tensorflow):
-    """Folder with the executed notebooks 01 to 08 and one small run; 01, 02 and 07 ran without TensorFlow."""
+    """Folder with the executed notebooks 01 to 09 and one small run; 01, 02 and 07 ran without TensorFlow."""
     folder = tmp_path_factory.mktemp("executed")
     runs = folder / "runs"
     run = runs / "03_vgg16_flipped" / "val1"
@@ -108,9 +110,17 @@ def executed(sample, tmp_path_factory, no_tensorflow):
         "06_submission": {"run": run, "rule": "concept_thresholds"},
         "07_results": {"runs": runs},
         "08_beyond_the_paper": {"data": sample, "runs": runs, "weights": run, "submission": folder / "beyond.txt"},
+        "09_use_it": {
+            "run": run,
+            "images": sample / "test",
+            "table": folder / "predicted.csv",
+            "shown": 3,
+            "explained": 1,
+            "nomissing": True,
+        },
     }
     for notebook, parameters in steps.items():
-        banned = None if notebook.startswith(("03", "04", "05", "06", "08")) else no_tensorflow
+        banned = None if notebook.startswith(("03", "04", "05", "06", "08", "09")) else no_tensorflow
         done = papermill(notebook, folder / f"{notebook}.ipynb", banned, **parameters)
         assert done.returncode == 0, f"{notebook}\n{done.stderr[-3000:]}"
     return folder
@@ -181,16 +191,40 @@ def test_07_shows_every_run_beside_the_paper(executed):
     )
 
 
-def test_08_evaluates_every_configuration_on_both_halves_and_writes_a_submission(executed, sample):
-    shown = outputs_of(executed / "08_beyond_the_paper.ipynb")
+def test_08_evaluates_every_configuration_out_of_fold_and_writes_a_submission(executed, sample):
+    shown = unescape(outputs_of(executed / "08_beyond_the_paper.ipynb"))
     for configuration in (
         "logistic regression, threshold 0.5", "rule: expected_f1", "model: k-nearest neighbours",
         "model: 03_vgg16_flipped", "pool: ensemble selection", "vote: union", "all together",
+        "chosen", "groups kept together", "paper's halves", "without modality concepts",
     ):  # fmt: skip
         assert configuration in shown
     assert "beyond.txt: " in shown and "- no problems found" in shown
     answered = read_submission(executed / "beyond.txt")
     assert set(answered) == set(read_dataset(sample).split("test")["image_id"]) and all(answered.values())
+
+
+def test_09_writes_the_predictions_and_says_of_each_concept_what_the_run_knows(executed, sample):
+    shown = outputs_of(executed / "09_use_it.ipynb")
+    assert "12 images predicted" in shown and "all were read as they are meant" in shown
+    assert "nearest neighbours" not in shown and "no similar images" not in shown  # a figure shows them
+    predicted = pd.read_csv(executed / "predicted.csv").set_index("image_id")
+    assert set(predicted.index) == set(read_dataset(sample).split("test")["image_id"])
+    found, told = set(";".join(predicted["concepts"]).split(";")), set(re.findall(r"C\d{7}", shown))
+    assert told <= found and len(told) == min(len(found), 30)
+
+
+def test_09_needs_nothing_but_the_run_and_the_images(executed, sample, tmp_path):
+    run = shutil.copytree(executed / "runs" / "03_vgg16_flipped" / "val1", tmp_path / "run")
+    facts = json.loads((run / "experiment.json").read_text())
+    facts["experiment"]["data"] = str(tmp_path / "gone")
+    (run / "experiment.json").write_text(json.dumps(facts))
+    for name in ("rules", "concept_scores.csv", "concepts.csv"):  # as an older run
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    parameters = {"run": run, "images": sample / "test", "table": tmp_path / "predicted.json", "shown": 1}
+    assert "no similar images" in run_here("09_use_it", **parameters)
+    assert len(json.loads((tmp_path / "predicted.json").read_text())) == 12
 
 
 def test_running_again_reads_the_finished_run_instead_of_training(executed, sample):

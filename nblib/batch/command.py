@@ -13,10 +13,10 @@ WORDS = (*HALVES, "all")
 
 
 class PapermillStyle(TyperCommand):
-    """Accepts `-p NAME VALUE`, as papermill does, and `--halves val1 val2`; typer's options have one value each."""
+    """Accepts `-p NAME VALUE`, as papermill does, and `--halves val1 val2`, `--seeds 1 2`; typer has one value each."""
 
     def parse_args(self, context: Any, words: list[str]) -> list[str]:
-        """Passes `-p NAME=VALUE` and `--halves val1 --halves val2` on to typer."""
+        """Passes `-p NAME=VALUE`, `--halves val1 --halves val2` and `--seeds 1 --seeds 2` on to typer."""
         passed, rest = [], list(words)
         while rest:
             word = rest.pop(0)
@@ -24,6 +24,8 @@ class PapermillStyle(TyperCommand):
                 passed += [word, f"{rest.pop(0)}={rest.pop(0)}"]
             elif passed[-2:-1] == ["--halves"] and word in WORDS:
                 passed += ["--halves", word]
+            elif passed[-2:-1] == ["--seeds"] and word.isdecimal():
+                passed += ["--seeds", word]
             else:
                 passed.append(word)
         return super().parse_args(context, passed)
@@ -32,6 +34,8 @@ class PapermillStyle(TyperCommand):
 def batch(
     experiments: Annotated[list[Path], Argument(help="Parameters files, or folders of them.", show_default=False)],
     halves: Annotated[list[str], Option(help="Validation halves: val1, val2; all: train on all images.")] = HALVES,
+    seeds: Annotated[list[int], Option(
+        help="Run each experiment with each of these seeds; reports show them as one row.", show_default=False)] = (),
     overlays: Annotated[list[Path], Option(
         "--overlay", "-f", help="A parameters file that overrides those of all runs.", show_default=False)] = (),
     parameters: Annotated[list[str], Option(
@@ -57,7 +61,7 @@ def batch(
     from nblib.batch.plan import batch_folder, plan_runs, refuse_conflicts
 
     grid = dict(text.partition("=")[::2] for text in parameters)
-    planned = plan_runs(experiments, dict.fromkeys(halves), overlays, grid)
+    planned = plan_runs(experiments, dict.fromkeys(halves), overlays, grid, dict.fromkeys(seeds))
     if dry_run:
         refuse_conflicts(planned)
         echo("\n".join(shlex.join(run.command) for run in planned))

@@ -76,7 +76,8 @@ class ThisMachine:
     def running(self, jobs: Collection[Job]) -> set[Job]:
         """Those of the jobs that have not ended."""
         self._processes = [process for process in self._processes if process.poll() is None]
-        return {job for job in jobs if _process(job)}
+        own = {str(process.pid) for process in self._processes}  # of which a new one has no command line for a moment
+        return {job for job in jobs if job.job_id in own or _process(job)}
 
     def cancellation(self, job: Job) -> str | None:
         """Nobody cancels a job on this machine."""

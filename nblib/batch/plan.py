@@ -86,6 +86,7 @@ def plan_runs(
     halves: Iterable[str] = ("val1", "val2"),
     overlays: Iterable[Path] = (),
     parameters: Mapping[str, str] | None = None,
+    seeds: Iterable[int] = (),
 ) -> list[PlannedRun]:
     """All runs of a batch, in descending order of expected duration.
 
@@ -95,6 +96,8 @@ def plan_runs(
         overlays: files that override those parameters, a later one an earlier one (papermill's -f).
         parameters: values that override all files (papermill's -p). Comma-separated values make a grid; names and
             values of the varied parameters become part of the experiment_name.
+        seeds: each run once with each of them; `_seed_1` and so on become part of the experiment_name, even if it is
+            only one, so that seeds can be added later. Reports show such runs as one row.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -104,8 +107,12 @@ def plan_runs(
     if reserved := choices.keys() & {"validation_half", "train_on", "force"}:
         advice = "give the halves by --halves; to train again, choose other `runs` (force would at every start)."
         raise ValueError(f"a batch does not accept -p {' or -p '.join(sorted(reserved))}: {advice}")
+    seeds = list(map(str, seeds))
+    if "seed" in choices and seeds:
+        raise ValueError("a batch does not accept --seeds and -p seed together; leave one of them out.")
+    choices |= {"seed": seeds} if seeds else {}
     planned, wrong = [], defaultdict(dict)
-    overlays, varied = list(overlays), [name for name in choices if len(choices[name]) > 1]
+    overlays, varied = list(overlays), [name for name in choices if len(choices[name]) > 1 or choices[name] is seeds]
     for file, values, half in product(_files(files), product(*choices.values()), halves):
         try:
             planned.append(_planned([file, *overlays], dict(zip(choices, values, strict=True)), half, varied))

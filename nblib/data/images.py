@@ -1,6 +1,7 @@
 """Images: where their bytes are, decoding, resizing by nearest neighbour, and caching.
 
-An image is a file, a member of a zip archive or a row of a parquet shard; all have the `open` and `stat` of a `Path`.
+An image is a file, a member of a zip archive, a row of a parquet shard or an upload in memory; all have the `open` and
+`stat` of a `Path`.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import io
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
@@ -78,7 +79,26 @@ class ParquetImage:
         return self.shard.stat()
 
 
-ImageSource = Path | ZipMember | ParquetImage
+@dataclass(frozen=True)
+class ImageInMemory:
+    """An image that was uploaded: the name of its file, and its bytes, which are on no disk."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Its bytes as a stream."""
+        return io.BytesIO(self.content)
+
+    def stat(self) -> SimpleNamespace:
+        """`st_size`, as of a file, and `st_mtime_ns` 0."""
+        return SimpleNamespace(st_size=len(self.content), st_mtime_ns=0)
+
+
+ImageSource = Path | ZipMember | ParquetImage | ImageInMemory
 
 
 class UnreadableImage(ValueError):

@@ -62,6 +62,36 @@ def monte_carlo(dataset: Dataset, groups: np.ndarray, rounds: int, seed: int) ->
     return [dict(zip(images["image_id"], np.array(PARTS, object)[part], strict=True)) for part in drawn]
 
 
+def paper_folds(dataset: Dataset) -> pd.Series:
+    """The half, val1 or val2, of each validation image: folds for `nblib.ensembles`. Paper: section 3.3."""
+    halves = [pd.Series(name, index=images["image_id"]) for name, images in dataset.halves().items()]
+    return pd.concat(halves).rename("fold")
+
+
+def validation_folds(dataset: Dataset, groups: pd.Series, number: int = 5, seed: int = 2020) -> pd.Series:
+    """The fold, 1 to `number`, of each validation image: stratified, and images of one group are in one fold.
+
+    Only validation is divided: like the test images, it may be of another mixture than train.
+
+    Args:
+        dataset: what is divided; indexed by its validation image_ids is the result.
+        groups: the group of each validation image, indexed by image_id.
+        number: of folds; few suffice where images are many.
+        seed: of the order of equally large groups, and of ties.
+
+    Raises:
+        ValueError: there are fewer than two folds, or fewer groups than folds.
+    """
+    images = dataset.split("val")
+    groups = groups.loc[images["image_id"]]
+    if not 2 <= number <= groups.nunique():
+        raise ValueError(f"expected 2 to {groups.nunique():,} folds, the number of groups of validation images; "
+                         f"received {number}.")  # fmt: skip
+    labels = sparse.csr_array(ConceptVocabulary.of(images["concepts"]).encode(images["concepts"]), dtype=float)
+    fold = stratify(labels, groups.to_numpy(), np.full(number, 1 / number), seed)
+    return pd.Series(fold + 1, images["image_id"], name="fold")
+
+
 def stratify(labels: sparse.csr_array, groups: np.ndarray, shares: Iterable[float], seed: int) -> np.ndarray:
     """The part of each image, (N,) from 0: groups stay whole, and every concept comes near the shares of all parts.
 

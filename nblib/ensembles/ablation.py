@@ -1,16 +1,17 @@
-"""Ablation by two-fold cross-validation: each configuration is tuned on one half and evaluated on the other."""
+"""Ablation by cross-validation: each configuration is tuned on some validation images and evaluated on the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn.model_selection import GroupKFold
 
-from nblib.data import Dataset, Examples, concatenate
-from nblib.ensembles.ensembles import OTHER_HALF, Member, Members, choose_members, pool, vote
-from nblib.evaluation import compare_f1, f1_per_image, fit_rule
-from nblib.experiments import Run, find_runs, refuse_unknown
+from nblib.data import Examples, concatenate
+from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON, Member, Members, choose_members, pool, vote
+from nblib.evaluation import compare_f1, f1_per_image, fit_rule, sample_f1
+from nblib.experiments import refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Configuration:
     nomissing: bool = False
 
     def fit(self, tuned_on: Sequence[Examples]) -> list:
-        """The rule of each member, fitted on its predictions for one half."""
+        """The rule of each member, fitted on its predictions."""
         return [fit_rule(self.rule, each) for each in tuned_on]
 
     def select(self, rules: Sequence, predicted: Sequence[Examples]) -> sparse.csr_array:
@@ -39,127 +40,148 @@ class Configuration:
         selections = [rule.select(each.probabilities, nomissing=self.nomissing) for rule, each in pairs]
         return selections[0] if len(selections) == 1 else vote(selections, self.vote)
 
-
-def finished_runs(folder: str | Path, dataset: Dataset) -> list[Run]:
-    """The finished runs below `folder` that were trained on all of these data."""
-    runs = [run for run in find_runs(folder) if run.finished and run.experiment.limit_images is None]
-    return [run for run in runs if run.facts["data_fingerprint"] == dataset.fingerprint]
+    def resolve(self, tuned_on: Mapping[str, Examples]) -> "Configuration":
+        """Itself: nothing is left to choose."""
+        return self
 
 
-def run_as_member(run: Run, examples: Mapping[str, Examples]) -> Member:
-    """A finished run as a member: `examples` of val1, val2 and, where it is there, test, with the run's probabilities.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The candidate with the best F1 on the images that tune: what chooses never reports.
 
-    A concept without a sigmoid has probability 0.
+    In each fold the candidates are compared on the images that tune alone, by two-fold cross-validation of their rules
+    with groups kept together, and the best one selects on the images that evaluate.
 
-    Raises:
-        FileNotFoundError: test was never predicted.
-        ValueError: an image is not among those it predicted.
+    Attributes:
+        candidates: names and configurations.
+        groups: the group of each validation image, indexed by image_id.
     """
-    member = {}
-    for name in [name for name in (*OTHER_HALF, "test") if name in examples]:
-        image_ids, probabilities = run.probabilities(name)
-        rows = pd.Index(image_ids).get_indexer(examples[name].image_ids)
-        if (rows < 0).any():
-            raise ValueError(f"{run.folder} did not predict {(rows < 0).sum():,} images of {name}: other data?")
-        predicted = run.vocabulary.convert(probabilities[rows], examples[name].vocabulary)
-        member[name] = replace(examples[name], features=None, probabilities=predicted)
-    return member
 
+    candidates: Mapping[str, Configuration]
+    groups: pd.Series
 
-def add_runs(members: Members, runs: Iterable[Run], examples: Mapping[str, Examples]) -> Members:
-    """The members and finished runs, each run for the half that it was validated on.
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Of all candidates."""
+        return tuple(dict.fromkeys(name for each in self.candidates.values() for name in each.members))
 
-    A run trained on all images has seen both halves. Where its experiment has runs on the halves, it joins them for the
-    test images only: the mean of both, with the rule that is tuned for them. Without such runs it is left out.
-    """
-    added = {half: dict(of_half) for half, of_half in members.items()}
-    on_halves, on_all = ([run for run in runs if (run.experiment.half == "all") == seen] for seen in (False, True))
-    for run in on_halves:
-        added[run.experiment.half][run.experiment.experiment_name] = run_as_member(run, examples)
-    for run in on_all if "test" in examples else []:
-        name, member = run.experiment.experiment_name, run_as_member(run, {"test": examples["test"]})
-        for of_half in (of_half for of_half in added.values() if name in of_half):
-            of_half[name] = {**of_half[name], "test": pool({"half": of_half[name]["test"], "all": member["test"]})}
-    return added
+    def choose(self, tuned_on: Mapping[str, Examples]) -> str:
+        """The name of the best candidate on these images: member -> its predictions for them."""
+        image_ids = next(iter(tuned_on.values())).image_ids
+        parts = list(GroupKFold(2).split(image_ids, groups=self.groups.loc[image_ids]))
+        f1 = dict.fromkeys(self.candidates, 0.0)
+        for fitted_on, compared_on in parts:
+            some, others = ({name: each.take(rows) for name, each in tuned_on.items()}
+                            for rows in (fitted_on, compared_on))  # fmt: skip
+            for name, candidate in self.candidates.items():
+                rules = candidate.fit([some[member] for member in candidate.members])
+                selected = candidate.select(rules, [others[member] for member in candidate.members])
+                f1[name] += len(compared_on) * sample_f1(next(iter(others.values())).labels, selected)
+        return max(f1, key=f1.get)
+
+    def resolve(self, tuned_on: Mapping[str, Examples]) -> Configuration:
+        """The best candidate on these images."""
+        return self.candidates[self.choose(tuned_on)]
 
 
 def pool_members(members: Members, names: Sequence[str], how: str = "mean", choose: bool = False) -> dict[str, Member]:
-    """The members of these names pooled into one, per half it was tuned on.
+    """The members of these names pooled into one, per fold.
 
     Args:
-        members: `members[tuned_on][name]`; where some of the names are missing for a half, the others are pooled.
+        members: `members[fold][name]`; where some of the names are missing in a fold, the others are pooled.
         names: the members to pool.
         how: mean or mean_logit.
-        choose: whether members are chosen, and weighted, by their F1 on the half that tunes.
+        choose: whether members are chosen, and weighted, by their F1 on the images that tune.
     """
     pooled = {}
-    for tuned_on, of_half in members.items():
-        some = {name: of_half[name] for name in names if name in of_half}
+    for fold, of_fold in members.items():
+        some = {name: of_fold[name] for name in names if name in of_fold}
         if some:
-            counts = choose_members({name: each[tuned_on] for name, each in some.items()}, how) if choose else None
+            counts = choose_members({name: each[TUNED_ON] for name, each in some.items()}, how) if choose else None
             parts = next(iter(some.values()))
-            pooled[tuned_on] = {part: pool({n: each[part] for n, each in some.items()}, how, counts) for part in parts}
+            pooled[fold] = {part: pool({n: each[part] for n, each in some.items()}, how, counts) for part in parts}
     return pooled
 
 
-def select_other_half(members: Members, tuned_on: str, configuration: Configuration) -> sparse.csr_array:
-    """What a configuration selects on the half it was not tuned on: a sparse (N, K) matrix."""
-    chosen = [members[tuned_on][name] for name in configuration.members]
-    rules = configuration.fit([member[tuned_on] for member in chosen])
-    return configuration.select(rules, [member[OTHER_HALF[tuned_on]] for member in chosen])
+def select_in_fold(of_fold: Mapping[str, Member], configuration: Configuration | Choice) -> sparse.csr_array:
+    """What a configuration that is tuned in a fold selects on the images that the fold evaluates on: sparse (N, K)."""
+    resolved = configuration.resolve({name: of_fold[name][TUNED_ON] for name in configuration.members})
+    chosen = [of_fold[name] for name in resolved.members]
+    rules = resolved.fit([member[TUNED_ON] for member in chosen])
+    return resolved.select(rules, [member[EVALUATED_ON] for member in chosen])
 
 
 def out_of_fold(members: Members, name: str) -> Examples:
-    """Both halves together, each with those probabilities of the member that were not tuned on it."""
-    return concatenate(members[half][name][other] for half, other in OTHER_HALF.items() if name in members[half])
+    """The validation images, fold by fold, with those probabilities of the member for which they were not used."""
+    return concatenate(of_fold[name][EVALUATED_ON] for of_fold in members.values() if name in of_fold)
 
 
-def select_out_of_fold(members: Members, configuration: Configuration) -> sparse.csr_array:
-    """What a configuration selects on both halves, each time tuned on the other: in the order of `out_of_fold`."""
-    halves = [half for half in OTHER_HALF if set(configuration.members) <= set(members[half])]
-    return sparse.vstack([select_other_half(members, half, configuration) for half in halves], format="csr")
+def select_out_of_fold(members: Members, configuration: Configuration | Choice) -> sparse.csr_array:
+    """What a configuration selects on the images of `out_of_fold`, in their order, each time tuned on other images."""
+    complete = _complete(members, configuration)
+    return sparse.vstack([select_in_fold(members[fold], configuration) for fold in complete], format="csr")
 
 
-def select_test(members: Members, configuration: Configuration) -> sparse.csr_array:
+def select_test(members: Members, configuration: Configuration | Choice) -> sparse.csr_array:
     """What a configuration selects on the test images, tuned on all of validation: a sparse (N, K) matrix.
 
-    A member's probabilities are the mean over the two halves it was tuned on; its rule is fitted on its out-of-fold
-    probabilities of both halves.
+    A member's probabilities are the mean over folds; rules are fitted, and choices made, on out-of-fold probabilities.
     """
-    names = configuration.members
-    rules = configuration.fit([out_of_fold(members, name) for name in names])
-    tests = [{half: each[name]["test"] for half, each in members.items() if name in each} for name in names]
-    return configuration.select(rules, [pool(test) for test in tests])
+    validation = {name: out_of_fold(members, name) for name in configuration.members}
+    resolved = configuration.resolve(validation)
+    rules = resolved.fit([validation[name] for name in resolved.members])
+    tests = [{fold: each[name][TEST] for fold, each in members.items() if name in each} for name in resolved.members]
+    return resolved.select(rules, [pool(test) for test in tests])
 
 
-def run_ablation(configurations: Mapping[str, Configuration], members: Members) -> pd.DataFrame:
-    """F1 of every configuration on both halves, and its gain over the first, with 95 % intervals over images.
+def run_ablation(
+    configurations: Mapping[str, Configuration | Choice], members: Members, groups: pd.Series | None = None
+) -> pd.DataFrame:
+    """Out-of-fold F1 of every configuration, and its gain over the first, with 95 % intervals.
 
-    A configuration with a member that exists for one half only is evaluated once.
+    A configuration with a member that some folds lack is evaluated, and compared with the first, on the other folds.
+
+    Args:
+        configurations: by name; the first is what the others are compared with, and needs members of every fold.
+        members: `members[fold][name]`.
+        groups: the group of each validation image, indexed by image_id, so that groups are the sample of the intervals
+            (`nblib.evaluation.compare_f1`); None: images are.
 
     Returns:
-        Tidy: half (evaluated on), configuration, f1, low, high, gain, gain_low, gain_high.
+        Tidy: configuration, images, f1, low, high, gain, gain_low, gain_high.
 
     Raises:
-        ValueError: a configuration names a member that exists for neither half.
+        ValueError: a configuration names a member that exists in no fold.
     """
-    known = {name for of_half in members.values() for name in of_half}
+    known = {name for of_fold in members.values() for name in of_fold}
     refuse_unknown((name for each in configurations.values() for name in each.members), known, kind="member")
-    tables = []
-    for tuned_on, half in OTHER_HALF.items():
-        complete = {name: each for name, each in configurations.items() if set(each.members) <= set(members[tuned_on])}
-        labels = next(iter(members[tuned_on].values()))[half].labels
-        f1 = {name: f1_per_image(labels, select_other_half(members, tuned_on, each)) for name, each in complete.items()}
-        tables.append(compare_f1(f1).rename_axis("configuration").reset_index().assign(half=half))
-    ablation = pd.concat(tables, ignore_index=True)
-    return ablation[["half", "configuration", "f1", "low", "high", "gain", "gain_low", "gain_high"]]
+    evaluated_on = {fold: next(iter(of_fold.values()))[EVALUATED_ON] for fold, of_fold in members.items()}
+    first, f1, rows = next(iter(configurations)), {}, {}
+    for name, configuration in configurations.items():
+        folds = _complete(members, configuration)
+        f1[name] = {
+            fold: f1_per_image(evaluated_on[fold].labels, select_in_fold(members[fold], configuration))
+            for fold in folds
+        }
+        images = np.concatenate([evaluated_on[fold].image_ids for fold in folds])
+        compared = {each: np.concatenate([f1[each][fold] for fold in folds]) for each in dict.fromkeys([first, name])}
+        of_images = None if groups is None else groups.loc[images].to_numpy()
+        rows[name] = {"images": len(images), **compare_f1(compared, groups=of_images).loc[name]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("configuration").reset_index()
 
 
-def ablation_table(ablation: pd.DataFrame) -> pd.DataFrame:
-    """`run_ablation` for people: one row per configuration; F1 and gain with intervals, as text, for each half."""
+def ablation_table(ablations: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """`run_ablation` for people: F1 and gain with intervals, as text, per configuration and way of splitting."""
     table = {}
-    for half, rows in ablation.set_index("configuration").groupby("half"):
+    for way, ablation in ablations.items():
+        rows = ablation.set_index("configuration")
         f1, gain = rows[["f1", "low", "high"]], rows[["gain", "gain_low", "gain_high"]]
-        table[half, "F1"] = f1.apply(lambda row: "{:.3f} ({:.3f} to {:.3f})".format(*row), axis=1)
-        table[half, "gain"] = gain.apply(lambda row: "{:+.3f} ({:+.3f} to {:+.3f})".format(*row), axis=1)
-    return pd.DataFrame(table).loc[list(dict.fromkeys(ablation["configuration"]))].fillna("")
+        table[way, "F1"] = f1.apply(lambda row: "{:.3f} ({:.3f} to {:.3f})".format(*row), axis=1)
+        table[way, "gain"] = gain.apply(lambda row: "{:+.3f} ({:+.3f} to {:+.3f})".format(*row), axis=1)
+    names = max((list(ablation["configuration"]) for ablation in ablations.values()), key=len)
+    return pd.DataFrame(table).reindex(names).fillna("")
+
+
+def _complete(members: Members, configuration: Configuration | Choice) -> list:
+    """The folds that have all of its members."""
+    return [fold for fold, of_fold in members.items() if set(configuration.members) <= set(of_fold)]

@@ -1,12 +1,10 @@
 """Several networks as one: their probabilities averaged, or their selected concepts voted on.
 
-A member is one network's predictions. Two-fold cross-validation needs it once per half it was tuned on:
-`members[tuned_on][name]` maps val1, val2 and, where there are test images, test to their examples with probabilities.
+A member is one network's predictions. Cross-validation needs it once per fold of the validation images:
+`members[fold][name]` maps TUNED_ON, EVALUATED_ON and, where there are test images, TEST to examples with probabilities.
 
-Which figures are unbiased: each run chose its epoch on its own validation half. Where members are chosen or rules tuned
-on val1, F1 on val2 is unbiased if all members are runs validated on val1; with members from both halves it is slightly
-too high, since some chose their epoch on val2. On the test images, which no choice has used, both are unbiased.
-Never choose on both halves: then none is left to evaluate the choice on.
+Which figures are unbiased: those on EVALUATED_ON, if all that was learnt and chosen was so without these images. A run
+has chosen its epoch on its own validation half, so it is a member of the fold that evaluates on the other half alone.
 """
 
 from collections import Counter
@@ -20,7 +18,7 @@ from scipy.special import expit
 from nblib.data import Examples
 from nblib.evaluation import THRESHOLDS, as_csr, f1_by_threshold, logits
 
-OTHER_HALF = {"val1": "val2", "val2": "val1"}
+TUNED_ON, EVALUATED_ON, TEST = "tuned on", "evaluated on", "test"
 # How probabilities are averaged: the transform before the mean, and its inverse.
 POOLS = {"mean": (np.asarray, np.asarray), "mean_logit": (logits, expit)}
 # How many of M members must select a concept.
@@ -71,7 +69,7 @@ def choose_members(tuned_on: Mapping[str, Examples], how: str = "mean", rounds: 
     others, Ensemble selection from libraries of models, ICML 2004.
 
     Args:
-        tuned_on: the members on the half on which choices are made; evaluate the pool on the other half.
+        tuned_on: the members on the images on which choices are made; evaluate the pool on others.
         how: mean or mean_logit.
         rounds: the largest number of members drawn.
     """

@@ -9,37 +9,36 @@ then fitted on some rows and predicts others, as often as folds need it:
 `LEARNERS` names all of them; `learn_members` fits them so that none predicts an image it has learnt from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-import keras
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from nblib.data import ConceptVocabulary, Dataset, Examples, concatenate, labelled_splits
-from nblib.ensembles.ensembles import OTHER_HALF, Member, Members
+from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON, Members
 from nblib.ensembles.neighbours import KS, Index, tune_vote
 from nblib.experiments import Experiment
-from nblib.training import LOSSES, extract_features, prepare_kernel_ridge
+from nblib.system import ProgressBar
+from nblib.training import extract_features, prepare_head, prepare_kernel_ridge
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows -> their probabilities, (N, K)
 Fit = Callable[[np.ndarray], Predict]  # rows to learn from
 Learn = Callable[[Examples], Fit]
-TUNED_ON = 20_000  # images, drawn from those learnt from, on which the vote of neighbours is tuned
+VOTE_TUNED_ON = 20_000  # images, drawn from those learnt from, on which the vote of neighbours is tuned
 
 
-def read_feature_sets(
+def read_features(
     dataset: Dataset, experiment: Experiment, layers: tuple[str, ...] = ("block4_pool", "block5_pool")
-) -> dict[str, Examples]:
-    """Train, val1, val2 and, where there are test images, test in one label space, with features of a frozen backbone.
+) -> Examples:
+    """Train, validation and, where there are any, test images in one label space, with features of a frozen backbone.
 
     Features are `nblib.training.extract_features` with the experiment's backbone, computed once.
     """
-    return {
-        name: replace(examples, features=np.asarray(extract_features(examples.images, experiment, layers)))
-        for name, examples in labelled_splits(dataset).items()
-    }
+    examples = concatenate(labelled_splits(dataset).values())
+    return replace(examples, features=np.asarray(extract_features(examples.images, experiment, layers)))
 
 
 def learn_frequencies(examples: Examples) -> Fit:
@@ -59,7 +58,7 @@ def learn_neighbours(examples: Examples) -> Fit:
     def fit(rows: np.ndarray) -> Predict:
         allowed = np.zeros(len(examples), bool)
         allowed[rows] = True
-        tuned_on = rows[np.sort(np.argsort(order[rows])[:TUNED_ON])]
+        tuned_on = rows[np.sort(np.argsort(order[rows])[:VOTE_TUNED_ON])]
         nearest = index.others(tuned_on, allowed, max(KS))
         k, inverse_temperature = tune_vote(index, examples.labels[tuned_on], nearest)
         return lambda wanted: index.vote(index.others(wanted, allowed, k), inverse_temperature).toarray()
@@ -75,38 +74,9 @@ def learn_kernel_ridge(examples: Examples, gamma: float = 2.5, alpha: float = 0.
     return prepare_kernel_ridge(examples.features, examples.labels, gamma, alpha)
 
 
-def learn_head(
-    examples: Examples,
-    units: int = 0,
-    loss: str = "bce",
-    dropout: float = 0.5,
-    epochs: int = 25,
-    learning_rate: float = 2e-3,
-    batch_size: int = 128,
-    seed: int = 2020,
-) -> Fit:
-    """Logistic regression, or with `units` an MLP with one hidden layer of so many rectified linear units.
-
-    Features are standardised; AdamW, with the learning rate falling to 0 along a cosine.
-    """
-
-    def fit(rows: np.ndarray) -> Predict:
-        keras.utils.set_random_seed(seed)
-        features = examples.features[rows]
-        standardised = keras.layers.Normalization()
-        standardised.adapt(features)
-        hidden = [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(dropout)] if units else []
-        rare = keras.initializers.Constant(-5)  # nearly all concepts are absent
-        sigmoids = keras.layers.Dense(examples.labels.shape[1], activation="sigmoid", bias_initializer=rare)
-        head = keras.Sequential([standardised, keras.layers.Dropout(dropout), *hidden, sigmoids])
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * -(-len(rows) // batch_size))
-        head.compile(loss=LOSSES[loss], optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4))
-        labels = examples.labels[rows].toarray().astype(np.float32)
-        head.fit(features, labels, batch_size=batch_size, epochs=epochs, verbose=0)
-        # `predict` of many heads warns of retracing
-        return lambda wanted: np.asarray(head(examples.features[wanted], training=False))
-
-    return fit
+def learn_head(examples: Examples, **options: float) -> Fit:
+    """Logistic regression, or with `units` an MLP with one hidden layer: `nblib.training.prepare_head`."""
+    return prepare_head(examples.features, examples.labels, **options)
 
 
 def learn_per_category(examples: Examples, learn: Learn = learn_kernel_ridge) -> Fit:
@@ -150,29 +120,48 @@ LEARNERS: dict[str, Learn] = {
 }
 
 
-def learn_members(feature_sets: Mapping[str, Examples], learners: Mapping[str, Learn] = LEARNERS) -> Members:
-    """`members[tuned_on][learner]`: val1, val2 and, where there are test images, test, with predicted probabilities.
+def learn_members(
+    examples: Examples, ways: Mapping[str, pd.Series], learners: Mapping[str, Learn] = LEARNERS
+) -> dict[str, Members]:
+    """`members[fold][learner]` for each way of dividing the validation images into folds.
 
-    A model fitted on train predicts the half that tunes; one fitted on train and that half predicts the other half; one
-    fitted on all three predicts test. None predicts images it has learnt from.
+    A model fitted on train predicts the images that tune, those of all other folds; one fitted on train and these
+    predicts the images that are evaluated on; one fitted on all images with labels predicts test. None predicts images
+    it has learnt from, and what all folds need is learnt once.
+
+    Args:
+        examples: train, validation and, where there are any, test images, with features.
+        ways: folds of the validation images, indexed by image_id, by the name of the way.
+        learners: by name.
     """
-    examples, rows = concatenate(feature_sets.values()), {}
-    for name, part in feature_sets.items():
-        rows[name] = np.arange(len(part)) + sum(map(len, rows.values()))
+    split = examples.images["split"].to_numpy()
+    train, validation, test = (np.flatnonzero(split == name) for name in ("train", "val", "test"))
+    folds = {way: fold.loc[examples.image_ids[validation]].to_numpy() for way, fold in ways.items()}
+    members = {way: {str(fold): {} for fold in np.unique(of_way)} for way, of_way in folds.items()}
+    bare = replace(examples, features=None)
 
-    members = {half: {} for half in OTHER_HALF}
-    for name, learn in learners.items():
-        fit = learn(examples)
+    def predicted(rows: np.ndarray, probabilities: np.ndarray) -> Examples:
+        return replace(bare.take(rows), probabilities=np.asarray(probabilities, np.float32))
 
-        def predicted(learnt_from: Sequence[str], wanted: Sequence[str], fit: Fit = fit) -> Member:
-            predict = fit(np.concatenate([rows[part] for part in learnt_from]))
-            parts = {part: predict(rows[part]) for part in wanted}
-            return {part: replace(feature_sets[part], features=None, probabilities=parts[part]) for part in wanted}
-
-        from_train = predicted(("train",), tuple(OTHER_HALF))
-        test = predicted(("train", *OTHER_HALF), ("test",)) if "test" in rows else {}
-        for half, other in OTHER_HALF.items():
-            members[half][name] = {half: from_train[half], **predicted(("train", half), (other,)), **test}
+    fits = len(learners) * (1 + bool(len(test)) + sum(map(len, members.values())))
+    with ProgressBar(desc="learners", total=fits, unit="fit") as progress:
+        for name, learn in learners.items():
+            fit = learn(examples)
+            from_train = fit(train)(validation)
+            progress.update()
+            rest = {}
+            if len(test):
+                rest = {TEST: predicted(test, fit(np.concatenate([train, validation]))(test))}
+                progress.update()
+            for way, of_way in folds.items():
+                for fold in np.unique(of_way):
+                    tuned_on, evaluated_on = validation[of_way != fold], validation[of_way == fold]
+                    probabilities = fit(np.concatenate([train, tuned_on]))(evaluated_on)
+                    members[way][str(fold)][name] = {
+                        TUNED_ON: predicted(tuned_on, from_train[of_way != fold]),
+                        EVALUATED_ON: predicted(evaluated_on, probabilities), **rest,
+                    }  # fmt: skip
+                    progress.update()
     return members
 
 

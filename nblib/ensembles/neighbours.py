@@ -4,17 +4,20 @@ It needs features (`nblib.training.extract_features`, or any array with one row 
 are exact: the largest of all cosines, computed block by block as matrix products.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-from nblib.data import Examples
+from nblib.data import Dataset, Examples
 from nblib.evaluation import f1_by_threshold
+from nblib.experiments import Run
 from nblib.system import ProgressBar
+from nblib.training import similarity_features
 
 THRESHOLDS = np.arange(1, 64) / 64  # among these a vote gets its best one
 BLOCK = 2**26  # cosines that are held at once: 256 MB in float32
@@ -101,6 +104,29 @@ class Index:
         votes = sparse.csr_array(voters, shape=(images, len(self.examples))) @ self.examples.labels.astype(np.float32)
         votes.data = np.minimum(votes.data, 1)  # a sum of shares may exceed 1 by rounding
         return votes
+
+
+def nearest_train_images(run: Run, dataset: Dataset, new: pd.DataFrame, k: int = 4) -> pd.DataFrame:
+    """New images, each followed by the k train images that the network of a finished run sees as most similar.
+
+    Args:
+        run: whose features are compared (`nblib.training.similarity_features`).
+        dataset: that it was trained on.
+        new: image_id, path and concepts, one row per new image; it needs not be in the data set.
+        k: fewer where train has fewer.
+
+    Returns:
+        image_id, path, category, concepts, and similarity: the cosine, NaN for a new image.
+    """
+    train = dataset.split("train")
+    train = train[train["path"].notna()].reset_index(drop=True)
+    known, features = similarity_features(run, train, new["path"].tolist())
+    found = Index(replace(Examples.within(train, run.vocabulary), features=np.asarray(known))).neighbours(features, k)
+    rows = []
+    for query, nearest, similarities in zip(range(len(new)), *found, strict=True):
+        rows += [new.iloc[[query]].assign(category=None, similarity=np.nan)]
+        rows += [train.iloc[nearest].assign(similarity=similarities)]
+    return pd.concat(rows, ignore_index=True)[["image_id", "path", "category", "concepts", "similarity"]]
 
 
 def tune_vote(

@@ -1,4 +1,4 @@
-"""F1 over images, the score of the challenge, exact and sparse; `nblib.training.callbacks.SampleF1` is it in Keras."""
+"""F1 over images, the score of the challenge, exact and sparse; `nblib.training.metrics.SampleF1` is it in Keras."""
 
 import numpy as np
 from scipy import sparse

@@ -6,20 +6,31 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from nblib.data import ConceptVocabulary, Dataset, choose_concepts, read_dataset
 from nblib.experiments.paper import table_3
 from nblib.experiments.parameters import project_path, refuse_unknown
 
-# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras. Not EfficientNetB0
-# to B7: Keras builds them with one more layer where it fetches ImageNet weights itself, so that a file does not fit.
+# What `keras.applications` builds, as names, so that a parameter is checked without loading Keras.
 KERAS_BACKBONES = (
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
     "DenseNet121", "DenseNet169", "DenseNet201",
+    "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3",
+    "EfficientNetB4", "EfficientNetB5", "EfficientNetB6", "EfficientNetB7",
     "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3",
     "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3",
     "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile",
@@ -30,6 +41,7 @@ KERAS_BACKBONES = (
 SMALL_RELATIVES = {"VGG16": "small_plain", "ResNet50": "small_residual", "DenseNet169": "small_dense"}
 
 BackboneName = Literal[*KERAS_BACKBONES, *SMALL_RELATIVES.values()]
+HUB = "hub:"  # begins the name of a backbone that KerasHub has; a preset follows
 Loss = Literal["bce", "one_minus_f1", "f1_times_bce", "f1_plus_bce", "f1_times_bce_per_image", "focal", "asymmetric"]
 
 # Parameters that do not change the numbers: where files lie, what is written beside them, what to do with an earlier
@@ -39,14 +51,22 @@ NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard",
 
 # Parameters that were added after runs had been made. An identity has them only where they differ from their default,
 # which changes nothing, so that earlier runs keep theirs.
-ADDED = ("optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum")
+ADDED = (
+    "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor", "weight_decay",
+    "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs", "monitor",
+)  # fmt: skip
+
+
+def _or_of_hub(backbone: Any, validate: Callable[[Any], str]) -> str:
+    of_hub = isinstance(backbone, str) and backbone.startswith(HUB) and backbone != HUB
+    return backbone if of_hub else validate(backbone)
 
 
 class Experiment(BaseModel):
     """One experiment on one validation half. The defaults are row 3 of Table 3, the paper's reference.
 
     With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
-    tested on: exactly `epochs` epochs are trained, at a constant rate, and the run has no score.
+    tested on: exactly `epochs` epochs are trained, at a constant rate unless `schedule` is cosine, without a score.
 
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
@@ -63,11 +83,15 @@ class Experiment(BaseModel):
 
     experiment_name: str = Field("03_vgg16_flipped", pattern=r"^\w[\w.-]*$")
     small_relative: bool = False
-    backbone: BackboneName = Field("VGG16", validate_default=True)
+    backbone: Annotated[BackboneName, WrapValidator(_or_of_hub), PlainSerializer(str)] = Field(
+        "VGG16", validate_default=True
+    )
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
     flipped_copies: bool = True
-    pooling: Literal["flatten", "avg", "gem"] = "flatten"
+    augmentation: Literal["none", "light", "strong"] = "none"
+    sampling: Literal["uniform", "rarest"] = "uniform"
+    pooling: Literal["flatten", "avg", "gem", "token", "token_avg"] = "flatten"
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -78,18 +102,23 @@ class Experiment(BaseModel):
     mrsty: str | None = None
     sigmoids: int | None = Field(None, ge=1)
     loss: Loss = "bce"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
     batch_size: int = Field(32, ge=1)
     optimizer: Literal["nadam", "adamw", "sgd"] = "nadam"
     learning_rate: float = Field(1e-5, gt=0)
+    backbone_learning_rate_factor: float = Field(1.0, gt=0)
     schedule_decay: float = Field(0.9, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     clipnorm: float | None = Field(None, gt=0)
     gradient_accumulation_steps: int = Field(1, ge=1)
     use_ema: bool = False
     ema_momentum: float = Field(0.99, ge=0, lt=1)
+    schedule: Literal["plateau", "cosine"] = "plateau"
     lr_reduction_factor: float | None = Field(0.2, gt=0, lt=1)
     lr_reduction_patience: int = Field(5, ge=1)
     lr_reduction_monitor: Literal["f1", "loss"] = "f1"
+    warmup_epochs: float = Field(0.0, ge=0)
+    monitor: Literal["f1", "tuned_f1", "loss"] = "f1"
     early_stopping_patience: int = Field(10, ge=1)
     epochs: int = Field(50, ge=1)
     train_on: Literal["train", "all"] = "train"
@@ -125,11 +154,15 @@ class Experiment(BaseModel):
     def _parts_go_together(self) -> "Experiment":
         if self.backbone.startswith("small_") and self.weights == "imagenet":
             raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
+        if self.jit_compile and self.augmentation != "none":
+            raise ValueError("XLA does not compile augmentation: set jit_compile to False or augmentation to none")
         if self.jit_compile and self.devices > 1:
             raise ValueError("XLA compiles for one device only: set jit_compile to False or devices to 1")
         if self.devices > 1 and (self.gradient_accumulation_steps > 1 or self.clipnorm):
             # Keras would fail at the former, and clip the gradient of each device's part of the batch.
             raise ValueError("gradients are accumulated and clipped on one device only: set devices to 1")
+        if self.warmup_epochs and (self.schedule != "cosine" or self.warmup_epochs >= self.epochs):
+            raise ValueError("warmup_epochs must be less than epochs, and needs schedule cosine")
         return self
 
     @property
@@ -141,6 +174,11 @@ class Experiment(BaseModel):
     def half(self) -> str:
         """What distinguishes its runs: the validation half, or all where no half is kept from training."""
         return "all" if self.train_on == "all" else self.validation_half
+
+    @property
+    def base_name(self) -> str:
+        """Its name without the seed that `nblib batch --seeds` appends: runs that differ in seeds alone share it."""
+        return self.experiment_name.removesuffix(f"_seed_{self.seed}")
 
     @property
     def data_folder(self) -> Path:

@@ -4,6 +4,7 @@ runs/<experiment_name>/<val1, val2 or all>/
     experiment.json       first: its parameters, the data's fingerprint, versions, machine
     vocabulary.txt        first: the concept of each sigmoid, one per line
     concepts.csv          first: concept, name where it is known, and in how many images of train it is
+    backbone.json         of a backbone of KerasHub: what it is, so that it can be built without its preset
     history.csv           after every epoch: loss, F1, accuracy, learning rate, seconds
     best.weights.h5       after every epoch that is the best so far; where all images are trained on, after every epoch
     state.npz             after every epoch: all that is needed to go on; gone once finished
@@ -22,7 +23,7 @@ With `force` a conflicting or finished run is archived: its folder is renamed to
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,7 +139,8 @@ class Run:
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch (from 1), learning_rate, seconds; loss, f1 and accuracy of train, and as `val_...`.
 
-        An older run has no accuracy; one trained on all images has no `val_...`.
+        An older run has no accuracy; one trained on all images has no `val_...`. Where the experiment has another
+        `monitor` than f1, it is there as `monitored`: the higher the better.
         """
         return read_history(self.folder / "history.csv")
 
@@ -260,7 +262,19 @@ def read_half(run: Run, dataset: Dataset, name: str) -> Examples:
     return replace(Examples.of(images, vocabulary), probabilities=run.vocabulary.convert(probabilities, vocabulary))
 
 
-def best_epoch(validation_f1: Iterable[float]) -> int:
-    """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0."""
-    f1 = list(validation_f1)
-    return len(f1) if max(f1) == 0 else f1.index(max(f1)) + 1
+def read_own_data(run: Run) -> Dataset | None:
+    """The data that the run was trained on; None where their folder is gone, unreadable or holds other data."""
+    try:
+        dataset = run.experiment.read_data()
+    except (OSError, ValueError):
+        return None
+    return dataset if dataset.fingerprint == run.facts["data_fingerprint"] else None
+
+
+def best_epoch(history: pd.DataFrame) -> int:
+    """The epoch, from 1, with the best validation F1: the first if several are equal; the last epoch while F1 is 0.
+
+    Where the experiment monitors something else, the history has it as `monitored`, and its highest value decides.
+    """
+    values = list(history["monitored"] if "monitored" in history else history["val_f1"])
+    return len(values) if max(values) == 0 else values.index(max(values)) + 1

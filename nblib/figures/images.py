@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -145,12 +146,36 @@ def draw_neighbours(
         size: pixels per side of each picture.
     """
     images = dataset.images.set_index("image_id", drop=False).loc[[image_id, *neighbours]]
-    own = set(images["concepts"].iloc[0])
-    notes = ["query image", *(f"cosine {similarity:.3f}" for similarity in similarities)]
-    shared = [set(), *(own & set(concepts) for concepts in images["concepts"].iloc[1:])]
-    lines = [_lines(dataset, *each) for each in zip(images["concepts"], shared, strict=True)]
-    title = f"{dataset.title}: an image, its nearest neighbours, and the concepts they share"
-    return draw_pictures(images, notes, lines, title, size)
+    return draw_nearest(dataset, images.assign(similarity=[np.nan, *similarities]), size)
+
+
+def draw_nearest(dataset: Dataset, images: pd.DataFrame, size: int = 224) -> Figure:
+    """As `draw_neighbours` for several images, which need not be in the data set.
+
+    Args:
+        dataset: knows the names of the concepts.
+        images: image_id, path, category, concepts and similarity; a query, whose similarity is NaN, precedes its
+            neighbours (`nblib.ensembles.nearest_train_images`).
+        size: pixels per side of each picture.
+    """
+    queries = images["similarity"].isna()
+    notes = ["query image" if pd.isna(each) else f"cosine {each:.3f}" for each in images["similarity"]]
+    lines, own = [], set()
+    for is_query, concepts in zip(queries, images["concepts"], strict=True):
+        own = set(concepts) if is_query else own
+        lines.append(_lines(dataset, concepts, set() if is_query else own & set(concepts)))
+    title = f"{dataset.title}: {'images and their' if queries.sum() > 1 else 'an image, its'} nearest neighbours, "
+    return draw_pictures(images, notes, lines, f"{title}and the concepts they share", size)
+
+
+def draw_new_images(images: pd.DataFrame, title: str = "", size: int = 224) -> Figure:
+    """Images, the probabilities and names of their concepts below: `nblib.prediction.Predictions.table` with `path`."""
+    lines = []
+    for row in images.itertuples():
+        named = zip(row.probabilities, row.names, row.concepts, strict=True)
+        texts = [f"{probability:.2f}  {shortened(name or concept, 30)}" for probability, name, concept in named]
+        lines.append([(text, GREY) for text in cut(texts, 10)] or [("no concept", "C7")])
+    return draw_pictures(images.assign(category=None), [""] * len(images), lines, title, size)
 
 
 def draw_hash_distances(distances: Sequence[int], near: int = NEAR, data: str = "", ax: Axes | None = None) -> Axes:

@@ -42,7 +42,7 @@ def draw_training_curves(histories: dict[str, pd.DataFrame]) -> Figure:
         validated = "val_f1" in history
         for ax, measure in ((left, "loss"), (right, "f1")):
             if validated:
-                best = history.iloc[best_epoch(history["val_f1"]) - 1]
+                best = history.iloc[best_epoch(history) - 1]
                 ax.plot(history["epoch"], history[f"val_{measure}"], color=colour, label=name)
                 ax.plot(best["epoch"], best[f"val_{measure}"], "o", color=colour)
             if len(histories) == 1 or not validated:
@@ -186,14 +186,14 @@ def draw_grad_cam(pixels: np.ndarray, maps: Mapping[str, np.ndarray], name_of: N
     return figure
 
 
-def draw_ablation(table: pd.DataFrame, data: str = "", ax: Axes | None = None) -> Axes:
-    """F1 of each configuration with its 95 % interval, one mark per half, from `nblib.ensembles.run_ablation`."""
-    names = list(dict.fromkeys(table["configuration"]))
+def draw_ablation(tables: Mapping[str, pd.DataFrame], data: str = "", ax: Axes | None = None) -> Axes:
+    """F1 of each configuration with its 95 % interval, one mark per way of splitting (`run_ablation`)."""
+    names = max((list(table["configuration"]) for table in tables.values()), key=len)
     ax = ax or axes_of_size(9, 1.2 + 0.36 * len(names))
-    for number, (half, rows) in enumerate(table.groupby("half", sort=True)):
+    for number, (way, rows) in enumerate(tables.items()):
         places = np.array([names.index(name) for name in rows["configuration"]]) + 0.24 * (number - 0.5)
         ax.hlines(places, rows["low"], rows["high"], color=f"C{number}", linewidth=2)
-        ax.plot(rows["f1"], places, "oD"[number % 2], color=f"C{number}", label=f"evaluated on {half}")
+        ax.plot(rows["f1"], places, "oD"[number % 2], color=f"C{number}", label=way)
     ax.set_yticks(np.arange(len(names)), names)
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel="F1 over images, 95 % interval")
     ax.set_title(titled("Each change alone, and all together", data))

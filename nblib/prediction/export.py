@@ -9,6 +9,7 @@ import pandas as pd
 from nblib.evaluation import read_saved_rule
 from nblib.experiments import Run, open_finished
 from nblib.prediction import standalone
+from nblib.prediction.trust import saved_calibration
 from nblib.system import replacing
 from nblib.training import export_model
 
@@ -63,8 +64,6 @@ def concept_thresholds(run: Run, rule: str) -> pd.DataFrame:
 
 def _calibration(run: Run) -> pd.DataFrame | None:
     """Log odds of probabilities and the calibrated probabilities between which others are interpolated."""
-    try:
-        calibration = read_saved_rule(run.folder, "expected_f1", len(run.vocabulary)).calibration
-    except FileNotFoundError:
+    if (calibration := saved_calibration(run)) is None:
         return None
     return pd.DataFrame(np.stack([calibration.steps, calibration.values], 1), columns=["log_odds", "calibrated"])

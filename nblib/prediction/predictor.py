@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,10 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    def name_of(self, concept: str) -> str:
+        """The name of a concept, or the concept itself where its name is not known."""
+        return self.names.get(concept) or concept
 
     @property
     def table(self) -> pd.DataFrame:
@@ -116,9 +121,27 @@ class Predictor:
     def blocks(self, images: Images) -> Iterator[Predictions]:
         """The predictions batch by batch, in order: memory does not grow with the number of images."""
         places = [images] if isinstance(images, str | Path) else images
-        decoded = self._decoded(chain.from_iterable(map(unlabelled_images, places)))
+        found = chain.from_iterable(map(unlabelled_images, places))
+        return chain.from_iterable(blocks for _, blocks in self.grouped([(None, found)]))
+
+    def predict_source(self, image_id: str, source: ImageSource) -> Predictions:
+        """The prediction of one image, wherever its bytes are; none, and why, where it can't be read."""
+        ((_, blocks),) = ((key, list(blocks)) for key, blocks in self.grouped([(None, [(image_id, source)])]))
+        return _concatenated([self._predicted([], []), *blocks])
+
+    def grouped(
+        self, groups: Iterable[tuple[Any, Iterable[tuple[str, ImageSource] | Problem]]]
+    ) -> Iterator[tuple[Any, Iterator[Predictions]]]:
+        """Each group's key with the predictions of its images, batch by batch; to be used up before the next is taken.
+
+        While the last batches of a group are predicted, the first images of the next one are decoded.
+        """
+        for key, decoded in groupby(self._decoded(groups), itemgetter(0)):
+            yield key, self._batches(image for _, image in decoded if image)
+
+    def _batches(self, decoded: Iterator["Decoded"]) -> Iterator[Predictions]:
         problems = []
-        good = (item for item in decoded if problems.extend(item.problems) or item.pixels)
+        good = (image for image in decoded if problems.extend(image.problems) or image.pixels)
         while (batch := list(islice(good, self.batch_size))) or problems:
             yield self._predicted(batch, problems)
             problems.clear()
@@ -132,25 +155,29 @@ class Predictor:
                              f"predict with one of them, or choose a threshold.")  # fmt: skip
         return read_saved_rule(self.runs[0].folder, rule, len(self.vocabulary))
 
-    def _decoded(self, found: Iterable) -> Iterator["Decoded"]:
-        """Each image, in order, decoded ahead on all cores."""
+    def _decoded(self, groups: Iterable) -> Iterator[tuple[Any, "Decoded | None"]]:
+        """Key and image, in order, decoded ahead on all cores; a None ends each group, also one without images."""
         with ThreadPoolExecutor(cores()) as workers:
             waiting = deque()
-            for item in found:
-                waiting.append(workers.submit(self._decode, item))
-                if len(waiting) > 2 * self.batch_size:
-                    yield waiting.popleft().result()
+            for key, found in groups:
+                for item in chain(found, [None]):
+                    waiting.append((key, workers.submit(self._decode, item)))
+                    if len(waiting) > 2 * self.batch_size:
+                        yield _result(*waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield _result(*waiting.popleft())
 
-    def _decode(self, item: tuple[str, ImageSource] | Problem) -> "Decoded":
+    def _decode(self, item: tuple[str, ImageSource] | Problem | None) -> "Decoded | None":
+        if item is None:
+            return None
         if isinstance(item, Problem):
             return Decoded("", None, {}, [item])
         image_id, source = item
         try:
             pixels = {size: decode_compactly(source, size) for size in self._sizes}
         except UnreadableImage as error:
-            return Decoded(image_id, source, {}, [Problem(str(source), f"{error.why}; not predicted.", True, image_id)])
+            why = error.why.removeprefix(f"{source} ")
+            return Decoded(image_id, source, {}, [Problem(str(source), f"{why}; not predicted.", True, image_id)])
         notes = [problem for problem in check_image(image_id, source) if not problem.serious]
         return Decoded(image_id, source, pixels, notes)
 
@@ -169,6 +196,10 @@ class Predictor:
             size = run.experiment.image_size
             predicted.append(predict_batch(model, stack_images([pixels[size] for pixels in images], size)))
         return np.mean(predicted, axis=0)
+
+
+def _result(key: Any, decoded: Future) -> tuple[Any, Any]:
+    return key, decoded.result()
 
 
 def _concatenated(blocks: list[Predictions]) -> Predictions:

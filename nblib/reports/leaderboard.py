@@ -7,6 +7,7 @@ import pandas as pd
 
 from nblib.experiments import Run, best_epoch, time_left
 from nblib.reports.boundary import Damage, attempt, readable
+from nblib.reports.seeds import collapse_runs, same_but_seed
 from nblib.reports.tables import differences_from_paper, f1_on_test_split, paper_f1
 
 MEASURES = {"epoch": "epoch", "val_loss": "loss", "val_f1": "f1"}  # column of a history -> name in the comparison
@@ -55,6 +56,18 @@ def leaderboard(pages: list[Any]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.f1 is None, -(row.f1 or 0), row.status, row.label))
 
 
+def collapsed_rows(pages: list[Any]) -> list[dict[str, Any]]:
+    """The rows of `nblib.reports.seeds.collapse_runs`, the best F1 first.
+
+    None where no experiment has several seeds: then they say nothing new, and it takes time to read all probabilities.
+    """
+    runs = [page.run for page in pages if page.run and page.row.status == "finished"]
+    if all(len({run.experiment.seed for run in same}) == 1 for same in same_but_seed(runs)):
+        return []
+    table = collapse_runs(runs).sort_values("f1", ascending=False, kind="stable")
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
 def varying_conditions(rows: list[Row]) -> list[str]:
     """The parameters that are not the same in all rows, in their own order."""
     readable = pd.DataFrame([row.conditions for row in rows if row.conditions])
@@ -85,7 +98,7 @@ def _row_of(run: Run) -> Row:
         row.epochs, row.seconds = len(history), float(history["seconds"].sum())
     if "val_f1" in history:
         row.history = {name: history[column].round(5).tolist() for column, name in MEASURES.items()}
-        row.best_epoch = best_epoch(history["val_f1"])
+        row.best_epoch = best_epoch(history)
     if experiment.train_on == "all":
         row.note = "trained on all images, so that none is left for an F1"
     if not run.finished:

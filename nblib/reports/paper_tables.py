@@ -13,9 +13,6 @@ from nblib.reports.tables import differences_from_paper, with_data
 
 PAPER_RULE = f"threshold 0.5, at most {CAP} concepts"
 
-# Name of a cell -> column of `table_3` without the half, which is also the entry of a run's scores.
-CELLS = {"epoch": "best_epoch", "F1": "test_f1"}
-
 
 def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     """Table 3 filled: the paper's ten experiments, its best epochs and F1 and those of our finished runs beside them.
@@ -23,6 +20,9 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     One row per experiment, or several if its runs are in several folders. Columns: epoch and F1 on the test half by
     validation half, and F1 online, each of the paper and here, blank where there is none; conditions, which says
     whether ours are the paper's; and data. Ours online is the submission that was made as the paper made its own.
+
+    Where an experiment was run with several seeds, ours are the median epoch and the mean F1 of them, `here, sd` is the
+    standard deviation of F1 between seeds, and `seeds` their number; without such runs these columns are missing.
 
     Args:
         runs: finished ones are shown.
@@ -32,12 +32,14 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     online = online[~online["nomissing"].astype(bool)].drop_duplicates("run").set_index("run")["f1"]
     filled = []
     for name, row in table_3().iterrows():
-        pairs = defaultdict(dict)
-        for run in (run for run in runs if run.finished and run.experiment.experiment_name == name):
+        found = defaultdict(lambda: {"val1": [], "val2": []})
+        for run in (run for run in runs if run.finished and run.experiment.base_name == name):
             if run.experiment.half != "all":
-                pairs[run.folder.parent][run.experiment.half] = run
-        filled += [_filled_row(row, pair, online) for pair in pairs.values() or [{}]]
+                found[run.folder.parent.parent][run.experiment.half].append(run)
+        filled += [_filled_row(row, runs_of, online) for runs_of in found.values() or [{"val1": [], "val2": []}]]
     table = pd.DataFrame(filled).set_index("experiment_name")
+    if table["seeds"].max() <= 1:
+        table = table.drop(columns=[name for name in table if name.endswith(", sd") or name == "seeds"])
     epochs = [name for name in table if "epoch" in name]
     return table.astype(dict.fromkeys(epochs, "Int64"))
 
@@ -85,17 +87,26 @@ def as_in_the_paper(submissions: pd.DataFrame) -> pd.DataFrame:
     return submissions[(submissions[["validation_half", "rule", "year"]] == ["val1", PAPER_RULE, 2020]).all(axis=1)]
 
 
-def _filled_row(row: pd.Series, pair: dict[str, Run], online: pd.Series) -> dict[str, Any]:
-    """One row of `fill_table_3`, from that of `table_3` and our runs by validation half."""
-    cells = {"experiment_name": row.name}
-    for half in ("val1", "val2"):
-        scores = pair[half].scores if half in pair else {}
-        for name, column in CELLS.items():
-            cells |= {f"{half} {name}, paper": row[f"{column}_{half}"], f"{half} {name}, here": scores.get(column)}
-    ours_online = online.get(str(pair["val1"].folder)) if "val1" in pair else None
+def _filled_row(row: pd.Series, runs_of: dict[str, list[Run]], online: pd.Series) -> dict[str, Any]:
+    """One row of `fill_table_3`, from that of `table_3` and our runs of all seeds by validation half."""
+    cells, everything = {"experiment_name": row.name}, [run for runs in runs_of.values() for run in runs]
+    for half, runs in runs_of.items():
+        ours = pd.DataFrame([run.scores for run in runs], columns=["best_epoch", "test_f1"]).astype(float)
+        f1 = ours["test_f1"]
+        cells[f"{half} epoch, paper"], cells[f"{half} epoch, here"] = row[f"best_epoch_{half}"], _median(ours)
+        cells |= {f"{half} F1, paper": row[f"test_f1_{half}"], f"{half} F1, here": f1.mean(),
+                  f"{half} F1, here, sd": f1.std()}  # fmt: skip
+    ours_online = online.reindex([str(run.folder) for run in runs_of["val1"]]).astype(float).mean()
     cells |= {"online F1, paper": row["online_f1"], "online F1, here": ours_online, "conditions": None, "data": None}
-    if pair:
-        differing = max(len(differences_from_paper(run.experiment)) for run in pair.values())
-        cells["data"] = ", ".join(sorted({run.facts["data"] for run in pair.values()}))
+    cells["seeds"] = len({run.experiment.seed for run in everything})
+    if everything:
+        differing = max(len(differences_from_paper(run.experiment)) for run in everything)
+        cells["data"] = ", ".join(sorted({run.facts["data"] for run in everything}))
         cells["conditions"] = f"{differing} differ" if differing else "the paper's"
     return cells
+
+
+def _median(scores: pd.DataFrame) -> int | None:
+    """The median best epoch, of two the earlier one."""
+    epochs = scores["best_epoch"].dropna()
+    return int(epochs.quantile(interpolation="lower")) if len(epochs) else None

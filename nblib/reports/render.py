@@ -14,7 +14,7 @@ from typing import Any
 
 from nblib.experiments import Run, find_runs
 from nblib.reports.boundary import Damage, attempt, readable
-from nblib.reports.leaderboard import leaderboard
+from nblib.reports.leaderboard import collapsed_rows, leaderboard
 
 MADE_OF = 'name="made-of"'  # the mark of our pages
 RUN_FILES = ("experiment.json", "history.csv", "scores.json")
@@ -60,7 +60,8 @@ def render_reports(runs: str | Path, reports: str | Path) -> Reports:
     for path in set((reports / "pages").glob("*.html")) - files:
         if MADE_OF in _head(path):
             path.unlink()
-    write_index(reports / "index.html", leaderboard(list(pages.values())), list(pages.values()))
+    every = list(pages.values())
+    write_index(reports / "index.html", leaderboard(every), every, collapsed_rows(every))
     damaged = [(source, page) for source, page in pages.items() if page.status == "damaged"]
     return Reports(reports / "index.html", {notebook or run.folder: page.error for (_, notebook, run), page in damaged})
 

@@ -43,7 +43,7 @@ def paper_f1(experiment: Experiment) -> float | None:
     if experiment.half == "all":
         return None
     reported = pd.to_numeric(table_3()[f"test_f1_{experiment.half}"], errors="coerce")  # one says "crash"
-    return reported.dropna().get(experiment.experiment_name)
+    return reported.dropna().get(experiment.base_name)
 
 
 def differences_from_paper(experiment: Experiment) -> list[str]:
@@ -52,9 +52,9 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
     All conditions are compared; where the paper is silent, with our reading of it (`Experiment`). Of `epochs`, the
     maximum, only one below the row's best epoch differs. Data are not compared: their fingerprint identifies them.
     """
-    if experiment.experiment_name not in table_3().index:
+    if experiment.base_name not in table_3().index:
         return ["not in Table 3"]
-    ours, theirs = experiment.conditions(), paper_experiment(experiment.experiment_name).conditions()
+    ours, theirs = experiment.conditions(), paper_experiment(experiment.base_name).conditions()
     if ours["sigmoids"] == LABEL_STATISTICS["unique concepts"]:
         ours["sigmoids"] = None  # one per concept, as many as the paper has
     uncompared = {*FREE_CONDITIONS, "epochs"}
@@ -71,7 +71,7 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
 
 def paper_best_epoch(experiment: Experiment) -> int:
     """The best epoch of the experiment's row of Table 3 on this half; where it is not legible, on the other half."""
-    row = table_3().loc[experiment.experiment_name]
+    row = table_3().loc[experiment.base_name]
     epochs = [row[f"best_epoch_{half}"] for half in (experiment.validation_half, experiment.test_half)]
     return next(int(epoch) for epoch in epochs if pd.notna(epoch))
 
@@ -115,19 +115,28 @@ def f1_on_test_split(runs: Iterable[Run]) -> dict[Path, float]:
     return scores
 
 
-def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
-    """F1 per image by run, for each test half of each data set."""
-    together = defaultdict(dict)
+def f1_on_test_half(runs: Iterable[Run]) -> Iterator[tuple[Run, Dataset, pd.Series]]:
+    """The finished runs, their data, and F1 by image_id of their test halves at threshold 0.5.
+
+    Left out are runs whose data are gone or have changed, and, with a warning, those with damaged probabilities.
+    """
     for run, dataset in with_data(run for run in runs if run.experiment.half != "all"):
-        experiment = run.experiment
         try:
-            half = read_half(run, dataset, experiment.test_half)
+            half = read_half(run, dataset, run.experiment.test_half)
         except (OSError, ValueError) as damage:
             logger.warning("A run is not compared: %s", damage)
             continue
+        yield run, dataset, pd.Series(f1_per_image(half.labels, select(half.probabilities)), half.image_ids)
+
+
+def _f1_by_images(runs: Iterable[Run]) -> dict[tuple, dict[str, np.ndarray]]:
+    """F1 per image by run, for each test half of each data set."""
+    together = defaultdict(dict)
+    for run, dataset, f1 in f1_on_test_half(runs):
+        experiment = run.experiment
         drawn = experiment.limit_images and (experiment.limit_images, experiment.seed)
         images = (experiment.test_half, dataset.fingerprint, drawn)
-        together[images][experiment.experiment_name] = f1_per_image(half.labels, select(half.probabilities))
+        together[images][experiment.experiment_name] = f1.to_numpy()
     return together
 
 

@@ -24,8 +24,8 @@ DATATABLES = files("itables") / "html"
 COMPARED_AT_FIRST = 3  # runs, the best ones
 
 
-def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
-    """Writes the index: leaderboard, comparison, notebooks."""
+def write_index(path: Path, rows: list[Row], pages: list[Any], collapsed: list[dict[str, Any]] = ()) -> None:
+    """Writes the index: leaderboard, its rows collapsed over seeds and halves, comparison, notebooks."""
     compared = [{"run": row.label, "id": f"run-{n}", **row.history} for n, row in enumerate(rows) if row.history]
     scripts = [vl_convert.javascript_bundle(), f"{_datatables()}\n{(TEMPLATES / 'index.js').read_text('utf-8')}"]
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
@@ -33,6 +33,7 @@ def write_index(path: Path, rows: list[Row], pages: list[Any]) -> None:
         path,
         "index.html.j2",
         rows=rows,
+        collapsed=collapsed,
         pages=pages,
         varying=varying_conditions(rows),
         compared=compared,

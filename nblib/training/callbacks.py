@@ -1,4 +1,4 @@
-"""Mean F1 as a Keras metric, and callbacks: plateaus, checkpoints that a killed run resumes from, TensorBoard."""
+"""Callbacks: plateaus, averaged weights, checkpoints that a killed run resumes from, TensorBoard."""
 
 import json
 import math
@@ -10,18 +10,19 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from keras import callbacks, metrics, ops
+from keras import callbacks, ops
 
-from nblib.evaluation import f1_of_counts
 from nblib.experiments import Experiment, Run, best_epoch, naming_damage, print_epochs, read_arrays
 from nblib.system import replacing
-from nblib.training.losses import labels_of_sigmoids
 from nblib.training.models import load_best_weights
 
 Show = Callable[[Run], None]  # shows a run as it is on disk; called after each epoch
 
 # Columns of the history; those of validation only where there is one.
-MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy")
+MEASURED = ("loss", "f1", "accuracy", "val_loss", "val_f1", "val_accuracy", "tuned_f1", "val_tuned_f1")
+
+# For each `monitor`: what selects the epoch and ends the training, and whether it should be high or low.
+MONITORS = {"f1": ("val_f1", "max"), "tuned_f1": ("val_tuned_f1", "max"), "loss": ("val_loss", "min")}
 
 # What TensorBoard shows: for each curve the columns of the history, and the chart that each goes to.
 CURVES = {
@@ -29,34 +30,6 @@ CURVES = {
     "validation": {"val_loss": "loss", "val_f1": "f1"},
 }
 SCALAR = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
-
-
-class SampleF1(metrics.Mean):
-    """Mean over images of each image's F1 at a threshold; images without a true concept are left out.
-
-    The same number as `nblib.evaluation.sample_f1` (0 instead of NaN if no image has one), computed on the device.
-    Paper: section 4, "we implemented a training-time computation of the F1 score".
-    """
-
-    def __init__(self, threshold=0.5, name="f1", **options):
-        super().__init__(name=name, **options)
-        self.threshold = threshold
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; y_pred is (N, K), y_true also, or with a column of concepts that the label space lacks."""
-        y_true = ops.cast(y_true, "float32")
-        selected = ops.cast(y_pred > self.threshold, "float32")
-        true, hits = ops.sum(y_true, axis=-1), ops.sum(labels_of_sigmoids(y_true, y_pred) * selected, axis=-1)
-        f1 = f1_of_counts(hits, true, ops.sum(selected, axis=-1), ops.maximum)
-        return super().update_state(f1, sample_weight=ops.cast(true > 0, "float32"))
-
-
-class SigmoidAccuracy(metrics.BinaryAccuracy):
-    """The share of all N * K sigmoids that are on the right side of 0.5: Keras' accuracy, as in the paper."""
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch like that of `SampleF1`."""
-        return super().update_state(labels_of_sigmoids(y_true, y_pred), y_pred, sample_weight)
 
 
 class _FromFirstF1:
@@ -69,7 +42,7 @@ class _FromFirstF1:
     started = False
 
     def on_epoch_end(self, epoch, logs=None):
-        self.started = self.started or logs["val_f1"] > 0
+        self.started = self.started or logs[self.monitor] > 0
         if self.started:
             super().on_epoch_end(epoch, logs)
 
@@ -83,7 +56,7 @@ class ReduceLROnF1Plateau(_FromFirstF1, callbacks.ReduceLROnPlateau):
 
 
 def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
-    """Early stopping on the F1 of the validation half, and learning-rate reduction where the experiment has it.
+    """Early stopping on what the experiment monitors of the validation half, and its learning-rate reduction, if any.
 
     A plateau of the loss, which falls from the first epoch on, is Keras' own.
 
@@ -93,8 +66,10 @@ def plateau_callbacks(experiment: Experiment) -> list[callbacks.Callback]:
     """
     if experiment.train_on == "all":
         return []
-    stopping = EarlyStopping(monitor="val_f1", mode="max", patience=experiment.early_stopping_patience)
-    if experiment.lr_reduction_factor is None:
+    monitor, mode = MONITORS[experiment.monitor]
+    kind = callbacks.EarlyStopping if mode == "min" else EarlyStopping
+    stopping = kind(monitor=monitor, mode=mode, patience=experiment.early_stopping_patience)
+    if experiment.lr_reduction_factor is None or experiment.schedule != "plateau":
         return [stopping]
     plateau = {"factor": experiment.lr_reduction_factor, "patience": experiment.lr_reduction_patience}
     if experiment.lr_reduction_monitor == "loss":
@@ -159,8 +134,11 @@ class Checkpoint(callbacks.Callback):
         self._require_finite("val_loss", measured.get("val_loss", 0.0), "its end")
         seconds = round(time.monotonic() - self._started, 2)
         row = {"epoch": epoch + 1, **measured, "learning_rate": self._learning_rate, "seconds": seconds}
+        column, mode = MONITORS[self.run.experiment.monitor]
+        if column != "val_f1" and column in row:
+            row["monitored"] = row[column] if mode == "max" else -row[column]
         self.rows.append(row)
-        if "val_f1" not in row or best_epoch(row["val_f1"] for row in self.rows) == epoch + 1:
+        if "val_f1" not in row or best_epoch(pd.DataFrame(self.rows)) == epoch + 1:
             save_weights(self.whole, self.run.folder / "best.weights.h5")
         self.run.write_history(self.rows)
         write_state(self.run.folder / "state.npz", self.rows, self.model)

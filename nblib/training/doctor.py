@@ -79,7 +79,7 @@ def examine(experiments: list[Experiment]) -> list[Finding]:
             findings.append(Finding("ok", f"notebook 08: {kernel_ridge_solver(len(dataset.split('train', 'val')))}"))
         try:
             needed.append((experiment, needs(experiment, *workload(experiment, dataset))))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             findings.append(Finding("error", f"{experiment.experiment_name}: {error}", "Correct the parameters."))
     return [*findings, *check_disk(needed), *check_memory(needed)]
 

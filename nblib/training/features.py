@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from nblib.data import Examples, Pixels, cache_pixels, pixel_key
-from nblib.experiments import Experiment, project_path
+from nblib.data import Examples, ImageSource, Pixels, cache_pixels, decode_compactly, pixel_key, stack_images
+from nblib.experiments import Experiment, Run, project_path
 from nblib.system import ProgressBar, replacing
 from nblib.training.devices import retracing_warnings_suppressed
+from nblib.training.gradcam import last_feature_maps
 from nblib.training.models import build_backbone, with_preprocessing
 from nblib.training.weights import weights_file
 
@@ -63,6 +65,24 @@ def extract_features(
         return stored
     pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
     return _extract(feature_network(experiment, layers), pixels, path)
+
+
+def similarity_features(
+    run: Run, images: pd.DataFrame, sources: Sequence[ImageSource]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of `images`, (N, D), cached beside the run, and of new images, (n, D), of which nothing is kept.
+
+    They are what the network of the finished run has learnt: the mean of each channel of its last feature maps, those
+    that Grad-CAM shows, scaled to length 1. Raises as `extract_features`.
+    """
+    beside = {"weights": str(run.folder), "devices": 1, "runs": str(run.folder.parent.parent)}
+    experiment = run.experiment.model_copy(update=beside)
+    last = (last_feature_maps(build_backbone(experiment.model_copy(update={"weights": None}))).name,)
+    known = extract_features(images, experiment, last)
+    pixels = [decode_compactly(source, experiment.image_size) for source in sources]
+    network = feature_network(experiment, last)
+    with retracing_warnings_suppressed():
+        return known, network.predict_on_batch(stack_images(pixels, experiment.image_size))
 
 
 def feature_network(experiment: Experiment, layers: tuple[str, ...]) -> keras.Model:

@@ -8,20 +8,25 @@ from PIL import Image
 
 from nblib.data import ImageSource, decode_image
 from nblib.experiments import Run
-from nblib.training.models import BACKBONES, trained_network
+from nblib.training.hub import kept_backbone
+from nblib.training.models import find_backbone, trained_network
 
 
-def explain(run: Run, path: str | ImageSource, concepts: list[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def explain(
+    run: Run, path: str | ImageSource, concepts: list[str], network: keras.Model | None = None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The pixels of an image, (size, size, 3) uint8, and for each concept its class activation map, (size, size).
+
+    `network` is that of the run, `trained_network(run)`, where it is needed for several images.
 
     Raises:
         ValueError: a concept has no sigmoid in this run, or the image can't be read.
     """
     if unknown := [concept for concept in concepts if concept not in run.vocabulary.index]:
         raise ValueError(f"{', '.join(unknown)}: no concept of {run.folder}; its vocabulary.txt lists them.")
-    experiment, network = run.experiment, trained_network(run)
+    experiment, network = run.experiment, network or trained_network(run)
     pixels = decode_image(path, experiment.image_size)
-    prepared = BACKBONES[experiment.backbone].preprocess(pixels.astype(np.float32))
+    prepared = np.asarray(find_backbone(kept_backbone(run)).preprocess(pixels.astype(np.float32)))
     return pixels, {concept: grad_cam(network, prepared, run.vocabulary.index[concept]) for concept in concepts}
 
 
@@ -50,7 +55,14 @@ def grad_cam(network: keras.Model, prepared: np.ndarray, sigmoid: int) -> np.nda
 
 
 def last_feature_maps(network: keras.Model) -> keras.Layer:
-    """The last layer with outputs (height, width, channels), except pooling, which only makes them coarser."""
-    pooling = (layers.MaxPooling2D, layers.AveragePooling2D)
-    maps = [layer for layer in network.layers if len(layer.output.shape) == 4 and not isinstance(layer, pooling)]
+    """The last layer with outputs (height, width, channels), except pooling, which only makes them coarser.
+
+    Raises:
+        ValueError: there is none, as in a transformer.
+    """
+    others = (layers.InputLayer, layers.MaxPooling2D, layers.AveragePooling2D)
+    kept = [layer for layer in network.layers if not isinstance(layer, others)]
+    maps = [layer for layer in kept if len(getattr(layer.output, "shape", ())) == 4]
+    if not maps:
+        raise ValueError(f"{network.name} has no feature maps, which Grad-CAM needs; convolutional backbones have.")
     return maps[-1]

@@ -28,6 +28,15 @@ def of_sigmoids(loss: Callable) -> Callable:
     return wraps(loss)(lambda y_true, y_pred: loss(labels_of_sigmoids(y_true, y_pred), y_pred))
 
 
+def smoothed(loss: Callable, smoothing: float) -> Callable:
+    """`loss` of labels that are smoothing / 2 instead of 0, and 1 - smoothing / 2 instead of 1, as Keras does it."""
+    if not smoothing:
+        return loss
+    return wraps(loss)(
+        lambda y_true, y_pred: loss(ops.cast(y_true, y_pred.dtype) * (1 - smoothing) + smoothing / 2, y_pred)
+    )
+
+
 def soft_f1(y_true, y_pred):
     """F1 of each image with probabilities as soft counts, (N,). Paper: Listing 1.2."""
     y_true = ops.cast(y_true, y_pred.dtype)

@@ -1,78 +1,19 @@
 """Networks: an ImageNet-pretrained backbone, fully connected layers, and one sigmoid per concept."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
+from collections.abc import Sequence
+from functools import cache, reduce
 from itertools import pairwise
-from math import prod
+from math import isqrt, prod
 
 import keras
 import numpy as np
-from keras import applications, layers, ops
+from keras import layers, ops
 
-from nblib.experiments import KERAS_BACKBONES, Experiment, Run, naming_damage
+from nblib.experiments import HUB, Experiment, Run, naming_damage
+from nblib.training.backbones import BACKBONES, Backbone
 from nblib.training.devices import dtype_policy_scope, grow_memory, strategy_scope
+from nblib.training.hub import hub_backbone, kept_backbone, preset_weights
 from nblib.training.weights import imagenet_weights, load_backbone, weights_file
-
-
-def _small_plain(include_top, weights, input_shape):
-    """Four convolutions, each with pooling, after VGG16."""
-    image = features = keras.Input(input_shape)
-    for block, filters in enumerate((16, 32, 64, 128), start=1):
-        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"block{block}_conv")(features)
-        features = layers.MaxPooling2D(name=f"block{block}_pool")(features)
-    return keras.Model(image, features, name="small_plain")
-
-
-def _small_residual(include_top, weights, input_shape):
-    """Four blocks with a shortcut around them, after ResNet50."""
-    image = keras.Input(input_shape)
-    features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
-    for filters in (32, 64, 128, 128):
-        shortcut = layers.Conv2D(filters, 1, strides=2, use_bias=False)(features)
-        block = layers.Activation("relu")(layers.BatchNormalization()(features))
-        block = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(block)
-        block = layers.Activation("relu")(layers.BatchNormalization()(block))
-        block = layers.Conv2D(filters, 3, padding="same", use_bias=False)(block)
-        features = layers.Add()([shortcut, block])
-    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
-    return keras.Model(image, features, name="small_residual")
-
-
-def _small_dense(include_top, weights, input_shape):
-    """Four blocks whose convolutions take all features before them, after DenseNet169."""
-    image = keras.Input(input_shape)
-    features = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(image)
-    for growth in (16, 16, 32, 32):
-        for _ in range(2):
-            new = layers.Activation("relu")(layers.BatchNormalization()(features))
-            new = layers.Conv2D(growth, 3, padding="same", use_bias=False)(new)
-            features = layers.Concatenate()([features, new])
-        features = layers.AveragePooling2D(2)(features)
-    features = layers.Activation("relu", name="last")(layers.BatchNormalization()(features))
-    return keras.Model(image, features, name="small_dense")
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """What builds a convolutional network without its top, and what preprocesses pixels in [0, 255] for it."""
-
-    build: Callable[..., keras.Model]
-    preprocess: Callable
-
-
-def _of_keras(name: str) -> Backbone:
-    """A backbone of `keras.applications` with the preprocessing of its own module there."""
-    build = getattr(applications, name)
-    return Backbone(build, import_module(build.__module__).preprocess_input)
-
-
-_SMALL = {"small_plain": _small_plain, "small_residual": _small_residual, "small_dense": _small_dense}
-BACKBONES = {
-    **{name: _of_keras(name) for name in KERAS_BACKBONES},
-    **{name: Backbone(build, applications.mobilenet.preprocess_input) for name, build in _SMALL.items()},  # to [-1, 1]
-}
 
 
 @keras.saving.register_keras_serializable("nblib")
@@ -100,6 +41,28 @@ class GeM(layers.Layer):
         return {**super().get_config(), "p": self.start}
 
 
+@keras.saving.register_keras_serializable("nblib")
+class TokenPooling(layers.Layer):
+    """Pools the tokens of a transformer, (N, tokens, C), to those of the class, the patches' mean, or both in a row.
+
+    Images are square, so that the greatest square number of tokens, at the end, are those of patches.
+    """
+
+    def __init__(self, kind, **options):
+        super().__init__(**options)
+        self.kind = kind
+
+    def call(self, tokens):
+        """(N, C), or (N, 2 C) for both."""
+        patches = isqrt(tokens.shape[1]) ** 2
+        pooled = {"token": tokens[:, 0], "avg": ops.mean(tokens[:, -patches:], axis=1)}
+        return pooled[self.kind] if self.kind in pooled else ops.concatenate(list(pooled.values()), axis=-1)
+
+    def get_config(self):
+        """Its argument, for Keras to build the layer again."""
+        return {**super().get_config(), "kind": self.kind}
+
+
 POOLINGS = {
     "flatten": lambda: layers.Flatten(name="flatten"),
     "avg": lambda: layers.GlobalAveragePooling2D(name="avg"),
@@ -124,13 +87,28 @@ def build_network(experiment: Experiment, sigmoids: int) -> keras.Model:
     """
     with strategy_scope(experiment.devices), dtype_policy_scope(experiment.precision):
         backbone = build_backbone(experiment)
-        features = POOLINGS[experiment.pooling]()(backbone.output)
+        features = _pooling(experiment.pooling, backbone)(backbone.output)
         for number in range(1, experiment.fc_layers + 1):
             features = layers.Dense(experiment.fc_units, activation="relu", name=f"fc{number}")(features)
             features = layers.Dropout(experiment.dropout, name=f"dropout_{number}")(features)
         # float32 whatever the precision of the rest: a loss over thousands of small probabilities needs it.
         predictions = layers.Dense(sigmoids, activation="sigmoid", dtype="float32", name="predictions")(features)
         return keras.Model(backbone.input, predictions, name=f"{backbone.name}_{sigmoids}_sigmoids")
+
+
+def _pooling(kind: str, backbone: keras.Model) -> layers.Layer:
+    """The layer between backbone and head; of tokens the class's is the first, where there are more than patches."""
+    shape = backbone.output.shape
+    tokens = len(shape) == 3
+    if kind == "flatten" or (kind in POOLINGS and not tokens):
+        return POOLINGS[kind]()
+    with_class = tokens and isqrt(shape[1]) ** 2 < shape[1]
+    if not tokens or kind == "gem" or ("token" in kind and not with_class):
+        raise ValueError(
+            f"pooling {kind} does not fit {backbone.name}, which returns {' x '.join(map(str, shape[1:]))} features. "
+            f"avg and flatten fit all backbones, gem feature maps, token and token_avg tokens with one of the class."
+        )
+    return TokenPooling(kind, dtype="float32", name=kind)
 
 
 def build_backbone(experiment: Experiment) -> keras.Model:
@@ -154,6 +132,8 @@ def initial_weights(experiment: Experiment) -> list | None:
     grow_memory()
     if experiment.weights is None:
         return None
+    if experiment.weights == "imagenet" and experiment.backbone.startswith(HUB):
+        return preset_weights(experiment.backbone, experiment.image_size)
     if experiment.weights == "imagenet":
         return imagenet_weights(experiment.backbone)
     return load_backbone(_backbone(experiment), weights_file(experiment)).get_weights()
@@ -161,7 +141,12 @@ def initial_weights(experiment: Experiment) -> list | None:
 
 def _backbone(experiment: Experiment) -> keras.Model:
     shape = (experiment.image_size, experiment.image_size, 3)
-    return BACKBONES[experiment.backbone].build(include_top=False, weights=None, input_shape=shape)
+    return find_backbone(experiment.backbone).build(include_top=False, weights=None, input_shape=shape)
+
+
+def find_backbone(name: str) -> Backbone:
+    """The backbone of this name, of Keras, ours or of KerasHub. Raises as `nblib.training.hub.hub_backbone`."""
+    return hub_backbone(name) if name.startswith(HUB) else BACKBONES[name]
 
 
 def _freeze_before(backbone: keras.Model, first: str) -> None:
@@ -205,11 +190,14 @@ def _three_channels(pixels):
     return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
 
 
-def with_preprocessing(network: keras.Model, backbone: str, by_colour: bool = False) -> keras.Model:
+def with_preprocessing(
+    network: keras.Model, backbone: str, by_colour: bool = False, augmentation: Sequence[layers.Layer] = ()
+) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
     With `by_colour` it takes grey and colour images separately: places, (N,) int32, grey images, colour images. Pixels
-    travel to the device as bytes; the preprocessing is float32 whatever the precision of the network.
+    travel to the device as bytes; the preprocessing is float32 whatever the precision of the network. Layers of
+    `augmentation` come before it; they change images while the network is trained.
     """
     size = network.input_shape[1:3]
     with network.distribute_strategy.scope():
@@ -218,13 +206,15 @@ def with_preprocessing(network: keras.Model, backbone: str, by_colour: bool = Fa
             pixels = [keras.Input((), dtype="int32", name="places"), *kinds]
         else:
             pixels = keras.Input((*size, None), dtype="uint8", name="pixels")
-        prepared = BACKBONES[backbone].preprocess(ToRGB(dtype="float32")(pixels))
+        changed = reduce(lambda images, layer: layer(images), augmentation, ToRGB(dtype="float32")(pixels))
+        prepared = find_backbone(backbone).preprocess(changed)
         return keras.Model(pixels, network(prepared), name=f"{network.name}_with_preprocessing")
 
 
 def trained_network(run: Run) -> keras.Model:
     """The network with the run's best weights, without preprocessing in front, on one device."""
-    experiment = run.experiment.model_copy(update={"weights": None, "devices": 1})
+    changed = {"weights": None, "devices": 1, "backbone": kept_backbone(run)}
+    experiment = run.experiment.model_copy(update=changed)
     network = build_network(experiment, len(run.vocabulary))
     load_best_weights(with_preprocessing(network, experiment.backbone), run)
     return network
@@ -252,6 +242,7 @@ def describe_network(experiment: Experiment, sigmoids: int) -> dict[str, object]
     """The network in numbers, without building its head: feature map, convolutions, parameters. Paper: section 4."""
     features, convolutions, parameters, _ = _geometry(experiment.backbone, experiment.image_size)
     inputs = prod(features) if experiment.pooling == "flatten" else features[-1]
+    inputs *= 1 + (experiment.pooling == "token_avg")
     widths = [inputs, *[experiment.fc_units] * experiment.fc_layers, sigmoids]
     return {
         "backbone": experiment.backbone,
@@ -272,10 +263,11 @@ def count_activations(experiment: Experiment, sigmoids: int) -> int:
 
 
 @cache
-def _geometry(backbone: str, size: int) -> tuple[tuple[int, int, int], int, int, int]:
-    """Shape of the last feature map, number of convolutions, of parameters, and of outputs of all layers."""
+def _geometry(backbone: str, size: int) -> tuple[tuple[int, ...], int, int, int]:
+    """Shape of the last feature map or tokens, number of convolutions, of parameters, and of outputs of all layers."""
     grow_memory()
-    network = BACKBONES[backbone].build(include_top=False, weights=None, input_shape=(size, size, 3))
+    network = find_backbone(backbone).build(include_top=False, weights=None, input_shape=(size, size, 3))
     convolutions = sum(isinstance(layer, layers.Conv2D) for layer in network.layers)
-    activations = sum(prod(layer.output.shape[1:]) for layer in network.layers)
+    outputs = keras.tree.flatten([layer.output for layer in network.layers])
+    activations = sum(prod(output.shape[1:]) for output in outputs)
     return network.output_shape[1:], convolutions, network.count_params(), activations

@@ -10,19 +10,20 @@ import tensorflow as tf
 from nblib.data import Examples
 from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
 from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, read_half
+from nblib.training.augmentation import augmentation_layers
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
     AveragedWeights,
     Checkpoint,
-    SampleF1,
     Show,
-    SigmoidAccuracy,
     TensorBoardCurves,
     plateau_callbacks,
     weights_only,
 )
 from nblib.training.devices import as_part_of_batch, retracing_warnings_suppressed
-from nblib.training.losses import LOSSES, of_sigmoids
+from nblib.training.hub import kept_backbone, save_description
+from nblib.training.losses import LOSSES, of_sigmoids, smoothed
+from nblib.training.metrics import SampleF1, SigmoidAccuracy, TunedF1
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import build_optimizer
 from nblib.training.rules import save_rules_and_concept_scores
@@ -32,8 +33,8 @@ from nblib.training.training_data import TrainingData, on_cached_features, with_
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves saved, scored on the test half.
 
-    Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
-    and the head is trained on them, to the same numbers but for rounding.
+    Where all of the backbone is frozen (`trainable_from: head`) and images are not augmented, it processes each image
+    once: its features are cached, and the head is trained on them, to the same numbers but for rounding.
 
     A finished run is returned as it is, unless `force` is set; results of it that are damaged are made again with its
     best weights. A killed run resumes after its last whole epoch, to the same numbers. `show`, such as
@@ -55,13 +56,15 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
         if damage:
             print(f"The results are made again with the best weights: {damage}")
         with run.lock():
+            save_description(run)
             # Grey and colour images come separately, which copies least, unless several devices share a batch or XLA
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
-            model, data = on_cached_features(network, experiment, data) or (whole, data)
+            model, data = _trained_model(network, whole, experiment, data)
             if not run.finished:
-                fit(compile_model(model, experiment), experiment, data, whole, show)
+                batches = batches_per_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
+                fit(compile_model(model, experiment, batches), experiment, data, whole, show)
             load_best_weights(weights_only(whole), run)
             for name, half in data.unseen(experiment).items():
                 run.write_probabilities(name, half.image_ids, predict(model, half, experiment.batch_size))
@@ -71,6 +74,16 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     save_rules_and_concept_scores(run, data.dataset)
     return run
+
+
+def _trained_model(
+    network: keras.Model, whole: keras.Model, experiment: Experiment, data: TrainingData
+) -> tuple[keras.Model, TrainingData]:
+    """What is trained, and on what: the head on cached features, augmented images, or `whole` on images as they are."""
+    if augmentation := augmentation_layers(experiment):
+        by_colour = len(whole.inputs) > 1
+        return with_preprocessing(network, experiment.backbone, by_colour, augmentation), data
+    return on_cached_features(network, experiment, data) or (whole, data)
 
 
 def _damaged_results(run: Run, data: TrainingData) -> str | None:
@@ -84,19 +97,21 @@ def _damaged_results(run: Run, data: TrainingData) -> str | None:
     return None
 
 
-def compile_model(model: keras.Model, experiment: Experiment) -> keras.Model:
-    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy. Paper: section 4.
+def compile_model(model: keras.Model, experiment: Experiment, batches: int = 1) -> keras.Model:
+    """`model` compiled with the experiment's loss and optimiser, mean F1 over images and accuracy.
+
+    `batches` is the number of them per epoch. Paper: section 4.
 
     Raises:
         ValueError: `jit_compile` after an experiment without it in the same process.
     """
     with model.distribute_strategy.scope():
-        optimizer = build_optimizer(experiment)
+        optimizer = build_optimizer(experiment, batches)
         optimizer.build(model.trainable_variables)  # before it is wrapped, else Keras does not list all its variables
         if experiment.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)  # else small gradients would vanish
-        loss = as_part_of_batch(of_sigmoids(LOSSES[experiment.loss]))
-        measured = [SampleF1(), SigmoidAccuracy(name="accuracy")]
+        loss = as_part_of_batch(of_sigmoids(smoothed(LOSSES[experiment.loss], experiment.label_smoothing)))
+        measured = [SampleF1(), SigmoidAccuracy(name="accuracy"), *[TunedF1()] * (experiment.monitor == "tuned_f1")]
         model.compile(optimizer, loss, metrics=measured, jit_compile=experiment.jit_compile)
         optimizer.build(model.trainable_variables)
     if model.jit_compile != experiment.jit_compile:
@@ -128,7 +143,8 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
     validation = data.unseen(experiment).get(experiment.validation_half)
     size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
-    batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
+    order = {"first_epoch": epochs_done, "by_colour": by_colour, "sampling": experiment.sampling}
+    batches = partial(training_batches, data.train, size, flipped, experiment.seed, **order)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped),
@@ -149,7 +165,7 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 
 def load_model(run: Run) -> keras.Model:
     """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
-    return with_preprocessing(trained_network(run), run.experiment.backbone)
+    return with_preprocessing(trained_network(run), kept_backbone(run))
 
 
 def predict_batch(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
@@ -173,7 +189,7 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
     frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
     return {
-        "best_epoch": best_epoch(history["val_f1"]),
+        "best_epoch": best_epoch(history),
         **effort,
         "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
         "test_f1": interval.mean,

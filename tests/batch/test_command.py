@@ -18,6 +18,18 @@ def test_a_dry_run_prints_a_papermill_command_for_each_run(sample, tmp_path):
     ) in commands
 
 
+def test_seeds_are_given_like_halves(sample, tmp_path):
+    words = ["params/table3/03_vgg16_flipped.yaml", "--seeds", "1", "2", "--halves", "val1", "-p", "data", sample,
+             "-p", "runs", tmp_path, "--dry-run"]  # fmt: skip
+    output = tmp_path.parent / f"{tmp_path.name}.output"
+    assert nblib_batch(words, output).wait() == 0
+    commands = output.read_text().splitlines()
+    assert sorted(line.split()[2] for line in commands) == [
+        f"{tmp_path}/03_vgg16_flipped_seed_{seed}/val1/notebook.ipynb" for seed in (1, 2)
+    ]
+    assert all(f"-p seed {seed} " in line for seed, line in enumerate(sorted(commands), start=1))
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

@@ -57,6 +57,18 @@ def test_a_grid_gives_each_point_a_name_and_one_value_leaves_the_name_as_it_is()
     assert plain.name == "03_vgg16_flipped/val1"
 
 
+def test_seeds_are_part_of_the_name_even_if_it_is_one():
+    file = [TOP / "params/table3/03_vgg16_flipped.yaml"]
+    planned = plan_runs(file, ["val1"], parameters={"dropout": "0.1,0.2"}, seeds=[1, 2])
+    assert {run.experiment.experiment_name: run.experiment.seed for run in planned} == {
+        f"03_vgg16_flipped_dropout_{dropout}_seed_{seed}": seed for dropout in (0.1, 0.2) for seed in (1, 2)
+    }
+    (one,) = plan_runs(file, ["val1"], seeds=[3])
+    assert (one.name, one.experiment.base_name) == ("03_vgg16_flipped_seed_3/val1", "03_vgg16_flipped")
+    with pytest.raises(ValueError, match="does not accept --seeds and -p seed together"):
+        plan_runs(file, parameters={"seed": "1"}, seeds=[2])
+
+
 def test_papermill_makes_of_the_command_the_experiment_that_was_planned(tmp_path):
     parameters = {**TINY, "learning_rate": "1.0e-5,3e-5", "weights": "None", "data": "my data", "runs": str(tmp_path)}
     run = plan_runs([TOP / "params/table3/07_densenet169_flipped.yaml"], ["val2"], SAMPLE, parameters)[1]

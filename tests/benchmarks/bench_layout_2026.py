@@ -25,9 +25,9 @@ MISSING = 100
 LINKS = 50_000  # to one file; file systems have limits
 
 
-def write_folder(folder):
-    """The folder, and the labels that it was made of."""
-    images = long_tailed_images(IMAGES, CONCEPTS, OCCURRENCES)
+def write_folder(folder, number=IMAGES, missing=MISSING, test=0):
+    """Writes so many labelled images, and so many of test, into the folder; returns the labels that it was made of."""
+    images = long_tailed_images(number, CONCEPTS, round(OCCURRENCES / IMAGES * number))
     names = images["split"].map({"train": "train", "val": "valid"})
     prefix = "ImageCLEFmedical_Caption_2026_"
     image_ids = [f"{prefix}{name}_{number:06}" for number, name in enumerate(names)]
@@ -37,7 +37,7 @@ def write_folder(folder):
     (folder / "concepts_manual.csv").write_text(
         "ID,CUIs\n" + "".join(f"{line.split(';')[0].strip()}\n" for line in lines)
     )
-    for number, image_id in enumerate(image_ids[MISSING:]):
+    for number, image_id in enumerate([*image_ids[missing:], *(f"{prefix}test_{number:06}" for number in range(test))]):
         picture = folder / f".{number // LINKS}.jpg"  # hidden: no image of the data set
         if not picture.exists():
             Image.new("L", (64, 64), 99).save(picture)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nblib.data.images import cache_pixels, decode_compactly, decode_image, image_sizes
+from nblib.data.images import ImageInMemory, UnreadableImage, cache_pixels, decode_compactly, decode_image, image_sizes
 
 
 def by_pillow(path, size):
@@ -333,3 +333,12 @@ def test_sizes_are_those_of_the_files_and_nan_where_there_is_no_image(tmp_path):
 
 def test_no_images_have_no_sizes():
     assert image_sizes(pd.DataFrame({"path": []})).columns.tolist() == ["path", "width", "height"]
+
+
+def test_an_upload_is_decoded_from_memory_as_its_file_is_from_disk(tmp_path):
+    made_image("RGB", 37, 23).save(tmp_path / "a.png")
+    uploaded = ImageInMemory("a.png", (tmp_path / "a.png").read_bytes())
+    assert np.array_equal(decode_image(uploaded, 32), decode_image(tmp_path / "a.png", 32))
+    assert uploaded.stat().st_size == (tmp_path / "a.png").stat().st_size and str(uploaded) == "a.png"
+    with pytest.raises(UnreadableImage, match="its content is none of"):
+        decode_image(ImageInMemory("b.png", b"no picture"), 32)

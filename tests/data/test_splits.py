@@ -7,7 +7,16 @@ from data.filing import write
 from scipy import sparse
 
 from nblib.data import find_groups, join_groups, labelled_splits, read_dataset
-from nblib.data.splits import group_aware_halves, group_folds, monte_carlo, read_split, stratify, write_split
+from nblib.data.splits import (
+    group_aware_halves,
+    group_folds,
+    monte_carlo,
+    paper_folds,
+    read_split,
+    stratify,
+    validation_folds,
+    write_split,
+)
 
 IDS = pd.Series(["A", "B", "C"])
 
@@ -40,6 +49,25 @@ def test_halves_keep_train_and_separate_no_group_of_validation(sample_dataset, g
     assert (validation.groupby("group")["part"].nunique() == 1).all()
     sizes = Counter(validation["part"])
     assert abs(sizes["val1"] - sizes["val2"]) <= 2
+
+
+def test_folds_of_validation_keep_groups_together_and_are_equally_large(sample_dataset):
+    ids = sample_dataset.split("val")["image_id"]
+    groups = pd.Series(np.random.default_rng(3).integers(len(ids) // 2, size=len(ids)), ids)
+    folds = validation_folds(sample_dataset, groups, 4)
+    assert folds.index.tolist() == ids.tolist() and set(folds) == {1, 2, 3, 4}
+    assert (folds.groupby(groups).nunique() == 1).all()
+    assert np.ptp(folds.value_counts()) <= 2
+    pd.testing.assert_series_equal(folds, validation_folds(sample_dataset, groups.sample(frac=1), 4))
+    assert not folds.equals(validation_folds(sample_dataset, groups, 4, seed=1))
+    with pytest.raises(ValueError, match=f"expected 2 to {groups.nunique()} folds.*received 1"):
+        validation_folds(sample_dataset, groups, 1)
+
+
+def test_the_papers_folds_are_its_halves(sample_dataset):
+    folds = paper_folds(sample_dataset)
+    for name, half in sample_dataset.halves().items():
+        assert set(folds.index[folds == name]) == set(half["image_id"])
 
 
 def test_every_image_is_in_val1_and_in_val2_of_one_fold_each(sample_dataset, groups):

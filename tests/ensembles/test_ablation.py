@@ -1,29 +1,28 @@
-"""Members tuned on either half: what was tuned on val1 is evaluated on val2, and nothing else is."""
+"""Members of two folds: what was tuned on the images of one is evaluated on those of the other, and nothing else is."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from labelled import labelled
 from scipy import sparse
 
 from nblib.data import ConceptVocabulary
 from nblib.ensembles.ablation import (
+    Choice,
     Configuration,
     ablation_table,
-    add_runs,
-    finished_runs,
     out_of_fold,
     pool_members,
     run_ablation,
-    run_as_member,
-    select_other_half,
+    select_in_fold,
     select_out_of_fold,
     select_test,
 )
-from nblib.evaluation import as_csr, f1_per_image, sample_f1
+from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON
+from nblib.evaluation import as_csr, compare_f1, f1_per_image, sample_f1
 from nblib.evaluation.decision_rules import TunedThreshold
-from nblib.experiments import Experiment, open_run
 
 CONFIGURATIONS = {
     "as it is": Configuration(("sure",)),
@@ -35,9 +34,9 @@ VOCABULARY = ConceptVocabulary(tuple(f"C{number:07}" for number in range(12)))
 
 
 @pytest.fixture(scope="module")
-def examples():
+def parts():
     rng = np.random.default_rng(0)
-    numbers = {"val1": 40, "val2": 41, "test": 30}
+    numbers = {"a": 40, "b": 41, TEST: 30}
     return {
         name: labelled([f"{name}_{row}" for row in range(number)], VOCABULARY, as_csr(rng.random((number, 12)) < 0.3))
         for name, number in numbers.items()
@@ -45,41 +44,57 @@ def examples():
 
 
 @pytest.fixture(scope="module")
-def members(examples):
-    """`sure` knows the truth; `unsure` too, but is never above 0.4, or 0.2 where it was tuned on val2."""
+def groups(parts):
+    """Pairs of images."""
+    names = [image_id for fold in "ab" for image_id in parts[fold].image_ids]
+    return pd.Series(np.arange(len(names)) // 2, names)
+
+
+@pytest.fixture(scope="module")
+def members(parts):
+    """`sure` knows the truth; `unsure` too, but is never above 0.4, or 0.2 in fold a."""
     rng = np.random.default_rng(1)
 
-    def knowing(height):
-        return {name: replace(each, probabilities=height * each.labels.toarray()) for name, each in examples.items()}
+    def in_fold(evaluated_on, predict):
+        parts_of_fold = {TUNED_ON: "b" if evaluated_on == "a" else "a", EVALUATED_ON: evaluated_on, TEST: TEST}
+        return {
+            part: replace(parts[name], probabilities=predict(parts[name].labels.toarray()))
+            for part, name in parts_of_fold.items()
+        }
 
-    chance = {name: replace(each, probabilities=rng.random(each.labels.shape)) for name, each in examples.items()}
     return {
-        "val1": {"sure": knowing(0.9), "unsure": knowing(0.4), "chance": chance},
-        "val2": {"sure": knowing(0.9), "unsure": knowing(0.2)},
+        "b": {
+            "sure": in_fold("b", lambda labels: 0.9 * labels),
+            "unsure": in_fold("b", lambda labels: 0.4 * labels),
+            "chance": in_fold("b", lambda labels: rng.random(labels.shape)),
+        },
+        "a": {"sure": in_fold("a", lambda labels: 0.9 * labels), "unsure": in_fold("a", lambda labels: 0.2 * labels)},
     }
 
 
-def test_a_configuration_is_tuned_on_one_half_and_selects_on_the_other(members):
-    selected = select_other_half(members, "val1", CONFIGURATIONS["tuned"])
-    assert sample_f1(members["val1"]["sure"]["val2"].labels, selected) == 1
-    assert (
-        sample_f1(
-            members["val1"]["sure"]["val2"].labels, select_other_half(members, "val1", Configuration(("unsure",)))
-        )
-        < 1
-    )
+def test_a_configuration_is_tuned_on_some_images_and_selects_on_the_others(members, parts):
+    assert sample_f1(parts["b"].labels, select_in_fold(members["b"], CONFIGURATIONS["tuned"])) == 1
+    assert sample_f1(parts["b"].labels, select_in_fold(members["b"], Configuration(("unsure",)))) < 1
 
 
-def test_configurations_are_evaluated_on_both_halves_where_their_members_exist(members):
-    table = run_ablation(CONFIGURATIONS, members).set_index(["half", "configuration"])
-    assert table.loc[("val1", "as it is"), "f1"] == table.loc[("val2", "tuned"), "f1"] == 1
-    assert ("val1", "chance") not in table.index  # this member was tuned on val1 only
-    row = table.loc[("val2", "chance")]
-    scores = f1_per_image(
-        members["val1"]["chance"]["val2"].labels, select_other_half(members, "val1", CONFIGURATIONS["chance"])
-    )
+def test_f1_is_that_of_all_folds_together_where_their_members_exist(members, parts):
+    table = run_ablation(CONFIGURATIONS, members).set_index("configuration")
+    assert list(table.index) == list(CONFIGURATIONS)
+    assert table.loc[["as it is", "tuned"], "f1"].tolist() == [1, 1]
+    assert table["images"].tolist() == [81, 81, 41, 81]  # chance is a member of one fold only
+    row = table.loc["chance"]
+    scores = f1_per_image(parts["b"].labels, select_in_fold(members["b"], CONFIGURATIONS["chance"]))
     assert row["f1"] == pytest.approx(np.nanmean(scores)) and row["low"] < row["f1"] < row["high"]
     assert row["gain"] == pytest.approx(row["f1"] - 1) and row["gain_high"] < 0
+
+
+def test_intervals_resample_groups_where_they_are_given(members, groups):
+    half = {"half": Configuration(("unsure",), "top_k"), "chance": CONFIGURATIONS["chance"]}
+    table = run_ablation(half, members, groups).set_index("configuration")
+    labels = out_of_fold(members, "unsure").labels
+    f1 = f1_per_image(labels, select_out_of_fold(members, half["half"]))
+    expected = compare_f1({"half": f1}, groups=groups.loc[out_of_fold(members, "unsure").image_ids].to_numpy())
+    assert table.loc["half", ["low", "high"]].tolist() == expected.loc["half", ["low", "high"]].tolist()
 
 
 def test_an_unknown_member_is_refused(members):
@@ -87,117 +102,107 @@ def test_an_unknown_member_is_refused(members):
         run_ablation({"mistyped": Configuration(("shure",))}, members)
 
 
-def test_the_labels_of_the_half_evaluated_on_change_no_selection(members):
-    configuration = Configuration(("chance",), "concept_thresholds")
-    chance = members["val1"]["chance"]
-    inverted = replace(chance["val2"], labels=sparse.csr_array(1 - chance["val2"].labels.toarray()))
-    with_inverted = {"val1": {"chance": {**chance, "val2": inverted}}}
-    selections = [select_other_half(each, "val1", configuration) for each in (members, with_inverted)]
-    assert (selections[0] != selections[1]).nnz == 0
+@pytest.mark.parametrize("chosen", [False, True])
+def test_the_labels_of_the_images_evaluated_on_change_no_selection(chosen, members, groups):
+    rules = ("concept_thresholds", "tuned_threshold", "top_k")
+    candidates = {rule: Configuration((name,), rule) for rule in rules for name in ("chance", "unsure")}
+    configuration = Choice(candidates, groups) if chosen else candidates["concept_thresholds"]
+    inverted = {}
+    for name, member in members["b"].items():
+        labels = sparse.csr_array(1 - member[EVALUATED_ON].labels.toarray())
+        inverted[name] = {**member, EVALUATED_ON: replace(member[EVALUATED_ON], labels=labels)}
+    one, other = (select_in_fold(each, configuration) for each in (members["b"], inverted))
+    assert (one != other).nnz == 0
+
+
+def test_the_best_candidate_is_chosen_by_rules_that_were_fitted_on_other_groups(members, groups):
+    candidates = {
+        "chance": Configuration(("chance",), "tuned_threshold"),
+        "fixed": Configuration(("unsure",)),
+        "tuned": Configuration(("unsure",), "tuned_threshold"),
+    }
+    choice = Choice(candidates, groups)
+    assert choice.members == ("chance", "unsure")
+    assert choice.choose({name: member[TUNED_ON] for name, member in members["b"].items()}) == "tuned"
+    selected = {name: select_in_fold(members["b"], each) for name, each in (candidates | {"chosen": choice}).items()}
+    assert (selected["chosen"] != selected["tuned"]).nnz == 0 < (selected["chosen"] != selected["fixed"]).nnz
+    known = {name: candidates[name] for name in ("fixed", "tuned")}
+    of_test = [select_test(members, each) for each in (Choice(known, groups), candidates["tuned"])]
+    assert (of_test[0] != of_test[1]).nnz == 0
+
+
+def test_a_choice_among_many_candidates_without_skill_reports_none(groups, parts):
+    """On the images that tune, the best of 20 random members looks better than it is; what is reported does not."""
+    rng, names = np.random.default_rng(5), [f"random {number}" for number in range(20)]
+    candidates = {name: Configuration((name,)) for name in names}
+    skill, looked, reported = [], [], []
+    for _ in range(30):
+        of_fold = {
+            name: {
+                part: replace(parts[fold], probabilities=rng.random((len(parts[fold]), 12))) for part, fold in halves
+            }
+            for name in names
+            for halves in [((TUNED_ON, "a"), (EVALUATED_ON, "b"))]
+        }
+        f1 = {part: [sample_f1(of_fold[name][part].labels, of_fold[name][part].probabilities > 0.5) for name in names]
+              for part in (TUNED_ON, EVALUATED_ON)}  # fmt: skip
+        skill.append(np.mean(f1[EVALUATED_ON]))
+        looked.append(np.max(f1[TUNED_ON]))
+        reported.append(sample_f1(parts["b"].labels, select_in_fold(of_fold, Choice(candidates, groups))))
+    assert np.mean(looked) > np.mean(skill) + 0.015
+    assert abs(np.mean(reported) - np.mean(skill)) < 0.01
 
 
 def test_several_members_vote(members):
-    both = select_other_half(members, "val1", Configuration(("sure", "chance"), vote="intersection")).toarray()
-    one, other = (select_other_half(members, "val1", Configuration((name,))).toarray() for name in ("sure", "chance"))
+    both = select_in_fold(members["b"], Configuration(("sure", "chance"), vote="intersection")).toarray()
+    one, other = (select_in_fold(members["b"], Configuration((name,))).toarray() for name in ("sure", "chance"))
     assert np.array_equal(both, one & other)
 
 
 def test_with_nomissing_no_image_is_left_without_a_concept(members):
     for nomissing in (False, True):
-        selected = select_other_half(members, "val2", Configuration(("unsure",), nomissing=nomissing))
+        selected = select_in_fold(members["a"], Configuration(("unsure",), nomissing=nomissing))
         assert set(np.diff(selected.indptr)) == {int(nomissing)}  # none of its probabilities is above 0.5
 
 
 def test_pooled_members_are_their_mean(members):
     pooled = pool_members(members, ["sure", "chance"])
-    mean = (members["val1"]["sure"]["test"].probabilities + members["val1"]["chance"]["test"].probabilities) / 2
-    assert pooled["val1"]["test"].probabilities == pytest.approx(mean)
-    alone = members["val2"]["sure"]["val1"].probabilities
-    assert pooled["val2"]["val1"].probabilities == pytest.approx(alone)  # chance was not tuned on val2
+    mean = (members["b"]["sure"][TEST].probabilities + members["b"]["chance"][TEST].probabilities) / 2
+    assert pooled["b"][TEST].probabilities == pytest.approx(mean)
+    alone = members["a"]["sure"][EVALUATED_ON].probabilities
+    assert pooled["a"][EVALUATED_ON].probabilities == pytest.approx(alone)  # chance is no member of this fold
 
 
-def test_members_are_chosen_on_the_half_that_tunes(members):
-    pooled = pool_members(members, ["sure", "chance"], choose=True)["val1"]
-    assert pooled["val2"].probabilities == pytest.approx(members["val1"]["sure"]["val2"].probabilities)
+def test_members_are_chosen_on_the_images_that_tune(members):
+    pooled = pool_members(members, ["sure", "chance"], choose=True)["b"]
+    assert pooled[EVALUATED_ON].probabilities == pytest.approx(members["b"]["sure"][EVALUATED_ON].probabilities)
 
 
 def test_out_of_fold_predictions_of_all_of_validation(members):
     both = out_of_fold(members, "unsure")
-    assert [*both.image_ids[:2], *both.image_ids[-1:]] == ["val2_0", "val2_1", "val1_39"]
+    assert [*both.image_ids[:2], *both.image_ids[-1:]] == ["b_0", "b_1", "a_39"]
     assert [both.probabilities[:41].max(), both.probabilities[41:].max()] == pytest.approx([0.4, 0.2])
-    selected = select_out_of_fold(members, CONFIGURATIONS["tuned"])
-    assert sample_f1(both.labels, selected) == 1
-    assert (
-        select_out_of_fold(members, CONFIGURATIONS["chance"]).shape[0]
-        == len(out_of_fold(members, "chance").image_ids)
-        == 41
-    )
+    assert sample_f1(both.labels, select_out_of_fold(members, CONFIGURATIONS["tuned"])) == 1
+    chance = out_of_fold(members, "chance")
+    assert select_out_of_fold(members, CONFIGURATIONS["chance"]).shape[0] == len(chance) == 41
 
 
 def test_concepts_of_test_images_are_selected_with_all_of_validation(members):
     selected = select_test(members, CONFIGURATIONS["tuned"])
-    one, other = members["val1"]["unsure"], members["val2"]["unsure"]
-    probabilities = np.concatenate([one["val2"].probabilities, other["val1"].probabilities])
-    rule = TunedThreshold.fit(probabilities, sparse.vstack([one["val2"].labels, other["val1"].labels]))
-    mean = (one["test"].probabilities + other["test"].probabilities) / 2
+    one, other = members["b"]["unsure"], members["a"]["unsure"]
+    probabilities = np.concatenate([one[EVALUATED_ON].probabilities, other[EVALUATED_ON].probabilities])
+    labels = sparse.vstack([one[EVALUATED_ON].labels, other[EVALUATED_ON].labels])
+    rule = TunedThreshold.fit(probabilities, labels)
+    mean = (one[TEST].probabilities + other[TEST].probabilities) / 2
     assert (selected != rule.select(mean)).nnz == 0
-    assert select_test(members, CONFIGURATIONS["chance"]).nnz > 0  # of a member tuned on one half only
+    assert select_test(members, CONFIGURATIONS["chance"]).nnz > 0  # of a member of one fold only
 
 
-def test_the_table_has_a_row_per_configuration_and_the_halves_side_by_side(members):
-    table = ablation_table(run_ablation(CONFIGURATIONS, members))
+def test_the_table_has_a_row_per_configuration_and_the_ways_side_by_side(members, groups):
+    some = {name: each for name, each in CONFIGURATIONS.items() if name != "chance"}
+    table = ablation_table({"some": run_ablation(some, members, groups), "all": run_ablation(CONFIGURATIONS, members)})
     assert list(table.index) == list(CONFIGURATIONS)
-    assert [*table.columns] == [("val1", "F1"), ("val1", "gain"), ("val2", "F1"), ("val2", "gain")]
-    assert table.loc["as it is", ("val1", "F1")] == "1.000 (1.000 to 1.000)"
-    assert table.loc["as it is", ("val1", "gain")] == "+0.000 (+0.000 to +0.000)"
-    assert table.loc["chance", ("val1", "F1")] == ""
-
-
-@pytest.fixture
-def run(sample_dataset, tmp_path):
-    vocabulary = ConceptVocabulary(("C0000001", "C0000002", "UNUSED0001"))
-    run = open_run(Experiment(runs=str(tmp_path)), sample_dataset, vocabulary)
-    for name in ("val1", "val2"):
-        probabilities = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
-        run.write_probabilities(name, np.array([f"{name}_a", f"{name}_b"]), probabilities)
-    return run
-
-
-def test_a_run_as_a_member_has_the_rows_and_columns_of_the_examples(run):
-    label = sparse.csr_array(np.ones((2, 1), np.uint8))
-    second = ConceptVocabulary(("C0000002",))
-    asked = {name: labelled([f"{name}_b", f"{name}_a"], second, label) for name in ("val1", "val2")}
-    member = run_as_member(run, asked)
-    assert list(member) == ["val1", "val2"]
-    assert member["val1"].probabilities == pytest.approx(np.array([[0.5], [0.2]]))
-    with pytest.raises(FileNotFoundError, match="no probabilities of test"):
-        run_as_member(run, {**asked, "test": asked["val1"]})
-    two = ConceptVocabulary(("C0000002", "C0000009"))  # the run has no sigmoid for the second
-    member = run_as_member(run, {name: labelled([f"{name}_a"], two, sparse.csr_array((1, 2))) for name in asked})
-    assert member["val2"].probabilities == pytest.approx(np.array([[0.2, 0]]))
-    with pytest.raises(ValueError, match="did not predict 2 images of val1"):
-        run_as_member(run, {"val1": asked["val2"]})
-
-
-def test_a_run_trained_on_all_images_joins_those_of_the_halves_for_test_only(run, sample_dataset, tmp_path):
-    label = sparse.csr_array(np.ones((2, 1), np.uint8))
-    second = ConceptVocabulary(("C0000002",))
-    asked = {name: labelled([f"{name}_a", f"{name}_b"], second, label) for name in ("val1", "val2", "test")}
-    seen = open_run(Experiment(runs=str(tmp_path), train_on="all"), sample_dataset, run.vocabulary)
-    for each, shift in ((run, 0), (seen, 0.5)):
-        probabilities = np.array([[0, 0.1, 0], [0, 0.3, 0]], np.float32) + shift
-        each.write_probabilities("test", np.array(["test_a", "test_b"]), probabilities)
-    name, alone = run.experiment.experiment_name, add_runs({"val1": {}, "val2": {}}, [seen], asked)
-    assert alone == {"val1": {}, "val2": {}}
-    members = add_runs({"val1": {}, "val2": {}}, [seen, run], asked)
-    assert members["val2"] == {} and list(members["val1"]) == [name]
-    assert members["val1"][name]["test"].probabilities == pytest.approx(np.array([[0.35], [0.55]]))
-    assert members["val1"][name]["val2"].probabilities == pytest.approx(np.array([[0.2], [0.5]]))
-
-
-def test_finished_runs_on_these_data_are_found(run, sample_dataset):
-    assert finished_runs(run.folder.parent.parent, sample_dataset) == []
-    run.write_scores({"epochs": 1, "seconds": 9.5})
-    assert [found.folder for found in finished_runs(run.folder.parent.parent, sample_dataset)] == [run.folder]
-    other = replace(sample_dataset, images=sample_dataset.images.head(3))
-    assert finished_runs(run.folder.parent.parent, other) == []
+    assert [*table.columns] == [("some", "F1"), ("some", "gain"), ("all", "F1"), ("all", "gain")]
+    assert table.loc["as it is", ("some", "F1")] == "1.000 (1.000 to 1.000)"
+    assert table.loc["as it is", ("all", "gain")] == "+0.000 (+0.000 to +0.000)"
+    assert table.loc["chance", ("some", "F1")] == ""

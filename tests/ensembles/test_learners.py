@@ -2,21 +2,22 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from labelled import labelled
 from scipy import sparse
 from sklearn.kernel_ridge import KernelRidge
 
-from nblib.data import concatenate, read_dataset
+from nblib.data import concatenate, paper_folds, read_dataset
+from nblib.ensembles.ensembles import EVALUATED_ON, TEST, TUNED_ON
 from nblib.ensembles.learners import (
     LEARNERS,
     learn_frequencies,
-    learn_head,
     learn_kernel_ridge,
     learn_members,
     learn_neighbours,
     learn_per_category,
-    read_feature_sets,
+    read_features,
 )
 from nblib.evaluation import sample_f1
 from nblib.experiments import Experiment
@@ -25,8 +26,6 @@ from nblib.experiments import Experiment
 CT, MR = [1.0, 0.0, 0.1], [0.0, 1.0, 0.1]
 LABELS = [[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 1]]
 FREQUENCIES = [4 / 6, 3 / 6, 1 / 6, 2 / 6]
-
-QUICK = {"epochs": 40, "learning_rate": 0.05}
 
 
 @pytest.fixture
@@ -72,19 +71,6 @@ def test_without_two_known_categories_there_is_one_model(categories, examples):
     np.testing.assert_array_equal(per_category(rows)(rows), common(rows)(rows))
 
 
-@pytest.mark.parametrize("learn", [partial(learn_head, **QUICK), partial(learn_head, units=16, **QUICK)])
-def test_a_head_learns_concepts_from_features(learn, examples):
-    probabilities = learnt(learn, repeated(examples, 50), [CT, MR])
-    assert (probabilities > 0.5).astype(int).tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
-
-
-def test_the_seed_determines_a_head(examples):
-    rows = np.arange(6)
-    first, again, other = (learn_head(examples, epochs=1, seed=seed)(rows)(rows) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 1e-4
-
-
 def test_kernel_ridge_is_scikit_learn_s_and_predicts_frequencies_far_from_its_examples(examples):
     together, known, _ = with_images(examples, [[-1, -1, 0]])
     predicted = learn_kernel_ridge(together, gamma=50, alpha=1e-3)(known)(np.arange(7))
@@ -112,23 +98,25 @@ def test_neighbours_vote_for_their_concepts(examples):
 
 
 @pytest.fixture(scope="module")
-def feature_sets(sample, tmp_path_factory):
+def features(sample, tmp_path_factory):
     conditions = dict(backbone="small_plain", weights=None, image_size=32, data=str(sample))
     experiment = Experiment(**conditions, runs=str(tmp_path_factory.mktemp("runs")))
-    return read_feature_sets(read_dataset(sample), experiment, ("block3_pool", "block4_pool"))
+    return read_features(read_dataset(sample), experiment, ("block3_pool", "block4_pool"))
 
 
-def test_feature_sets_are_the_splits_in_their_order(feature_sets, sample_dataset):
-    assert {name: len(part) for name, part in feature_sets.items()} == {
-        "train": 84, "val1": 12, "val2": 12, "test": 12
-    }  # fmt: skip
-    assert feature_sets["train"].image_ids.tolist() == sample_dataset.split("train")["image_id"].tolist()
-    assert feature_sets["train"].features.shape == (84, 64 + 128)
-    assert feature_sets["test"].labels.nnz == 0 < feature_sets["val1"].labels.nnz
+def of_split(examples, *names):
+    return set(examples.image_ids[examples.images["split"].isin(names)])
 
 
-def test_no_model_predicts_images_it_has_learnt_from_and_the_half_that_tunes_is_predicted_from_train_alone(
-    feature_sets,
+def test_features_are_of_all_splits(features, sample_dataset):
+    assert features.features.shape == (84 + 24 + 12, 64 + 128)
+    assert features.image_ids[:84].tolist() == sample_dataset.split("train")["image_id"].tolist()
+    tests = features.where(split="test")
+    assert len(tests) == 12 and tests.labels.nnz == 0 < features.where(split="val").labels.nnz
+
+
+def test_no_model_predicts_images_it_has_learnt_from_and_those_that_tune_are_predicted_from_train_alone(
+    features, sample_dataset
 ):
     fitted_on = []
 
@@ -140,30 +128,35 @@ def test_no_model_predicts_images_it_has_learnt_from_and_the_half_that_tunes_is_
 
         return fit
 
-    members = learn_members(feature_sets, {"number": learn})
-    names = {name: set(part.image_ids) for name, part in feature_sets.items()}
-    predicted_by = {
-        (tuned_on, part): fitted_on[int(predicted.probabilities[0, 0])]
-        for tuned_on, member in members.items()
-        for part, predicted in member["number"].items()
-    }
-    everything = names["train"] | names["val1"] | names["val2"]
-    assert predicted_by == {
-        ("val1", "val1"): names["train"],
-        ("val1", "val2"): names["train"] | names["val1"],
-        ("val1", "test"): everything,
-        ("val2", "val2"): names["train"],
-        ("val2", "val1"): names["train"] | names["val2"],
-        ("val2", "test"): everything,
-    }
+    ids = sample_dataset.split("val")["image_id"]
+    thirds = pd.Series(np.arange(len(ids)) % 3, ids)
+    ways = {"thirds": thirds, "halves": paper_folds(sample_dataset)}
+    members = learn_members(features, ways, {"number": learn})
+    assert list(members["thirds"]) == ["0", "1", "2"] and list(members["halves"]) == ["val1", "val2"]
+    train, everything = of_split(features, "train"), of_split(features, "train", "val")
+    for way, folds in ways.items():
+        for fold, of_fold in members[way].items():
+            evaluated = set(ids[folds.loc[ids].astype(str).to_numpy() == fold])
+            expected = {
+                TUNED_ON: (set(ids) - evaluated, train),
+                EVALUATED_ON: (evaluated, everything - evaluated),
+                TEST: (of_split(features, "test"), everything),
+            }
+            assert list(of_fold["number"]) == list(expected)
+            for part, predicted in of_fold["number"].items():
+                images, learnt_from = expected[part]
+                assert set(predicted.image_ids) == images and predicted.features is None
+                assert fitted_on[int(predicted.probabilities[0, 0])] == learnt_from
+    assert len(fitted_on) == 2 + 3 + 2
 
 
-def test_neighbours_predict_better_than_frequencies(feature_sets):
+def test_neighbours_predict_better_than_frequencies(features, sample_dataset):
     learners = {name: LEARNERS[name] for name in ("frequencies", "k-nearest neighbours")}
-    members = learn_members({name: feature_sets[name] for name in ("train", "val1", "val2")}, learners)
-    neighbours, frequencies = (members["val1"][name]["val2"] for name in ("k-nearest neighbours", "frequencies"))
-    labels = feature_sets["val2"].labels
-    assert neighbours.probabilities.shape == frequencies.probabilities.shape == labels.shape
-    assert "test" not in members["val1"]["k-nearest neighbours"]
-    by_neighbours, by_frequencies = (sample_f1(labels, each.probabilities > 0.3) for each in (neighbours, frequencies))
-    assert by_neighbours > by_frequencies + 0.1
+    without_test = features.take(np.flatnonzero(features.images["split"] != "test"))
+    members = learn_members(without_test, {"halves": paper_folds(sample_dataset)}, learners)["halves"]["val2"]
+    assert TEST not in members["frequencies"]
+    f1 = {
+        name: sample_f1(member[EVALUATED_ON].labels, member[EVALUATED_ON].probabilities > 0.3)
+        for name, member in members.items()
+    }
+    assert f1["k-nearest neighbours"] > f1["frequencies"] + 0.1

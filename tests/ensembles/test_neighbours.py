@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from finished import finished_run
 from labelled import labelled
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
-from nblib.ensembles.neighbours import Index, tune_vote
+from nblib.ensembles.neighbours import Index, nearest_train_images, tune_vote
 
 # Four images on a circle, at 0, 60, 90 and 180 degrees, their lengths all different; three concepts.
 ANGLES = np.deg2rad([0, 60, 90, 180])
@@ -91,3 +92,18 @@ def test_the_tuned_vote_has_the_best_f1(index):
     nearest = index.neighbours(FEATURES[:1], 4)
     assert tune_vote(index, np.array([[1, 0, 0]]), nearest, ks=(4, 3, 1), inverse_temperatures=(0,)) == (1, 0)
     assert tune_vote(index, np.array([[1, 1, 0]]), nearest, ks=(1, 3, 4), inverse_temperatures=(0,)) == (3, 0)
+
+
+def test_a_train_image_shown_as_new_finds_itself_first_and_then_images_ever_less_similar(
+    sample, sample_dataset, tmp_path
+):
+    run = finished_run(sample, tmp_path / "runs", "small")
+    train = sample_dataset.split("train")
+    new = train.iloc[[3, 7]].assign(image_id=["one", "two"], concepts=[("C0000001",), ()])
+    found = nearest_train_images(run, sample_dataset, new, k=3)
+    assert found["image_id"].tolist()[::4] == ["one", "two"] and found["similarity"].isna().tolist()[::4] == [True] * 2
+    assert found["image_id"].tolist()[1::4] == train["image_id"].iloc[[3, 7]].tolist()
+    assert found["concepts"].tolist()[1::4] == train["concepts"].iloc[[3, 7]].tolist()
+    cosines = found["similarity"].to_numpy().reshape(2, 4)[:, 1:]
+    np.testing.assert_allclose(cosines[:, 0], 1, atol=1e-6)
+    assert (np.diff(cosines) <= 0).all()

@@ -27,6 +27,10 @@ OTHER_CONDITIONS = {
     "loss": "f1_times_bce",
     "batch_size": 24,
     "learning_rate": 2e-5,
+    "augmentation": "light",
+    "sampling": "rarest",
+    "backbone_learning_rate_factor": 0.1,
+    "label_smoothing": 0.1,
     "optimizer": "adamw",
     "schedule_decay": 1.0,
     "weight_decay": 1e-4,
@@ -34,6 +38,8 @@ OTHER_CONDITIONS = {
     "gradient_accumulation_steps": 2,
     "use_ema": True,
     "ema_momentum": 0.999,
+    "schedule": "cosine",
+    "monitor": "tuned_f1",
     "lr_reduction_factor": None,
     "lr_reduction_patience": 3,
     "lr_reduction_monitor": "loss",
@@ -124,6 +130,13 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("clipnorm", 0),
         ("gradient_accumulation_steps", 0),
         ("ema_momentum", 1),
+        ("schedule", "step"),
+        ("warmup_epochs", -1),
+        ("monitor", "accuracy"),
+        ("label_smoothing", 1),
+        ("augmentation", "some"),
+        ("sampling", "all"),
+        ("backbone_learning_rate_factor", 0),
         ("lr_reduction_factor", 1),
         ("lr_reduction_patience", 0),
         ("lr_reduction_monitor", "accuracy"),
@@ -178,11 +191,31 @@ def test_compilation_and_several_devices_exclude_each_other():
     )
 
 
+@pytest.mark.parametrize("wrong", [{"warmup_epochs": 1}, {"schedule": "cosine", "epochs": 3, "warmup_epochs": 3}])
+def test_a_warm_up_is_the_beginning_of_a_cosine(wrong):
+    assert message_of(**wrong) == "warmup_epochs must be less than epochs, and needs schedule cosine."
+    cosine, warm = (Experiment(schedule="cosine", warmup_epochs=epochs) for epochs in (0, 0.5))
+    assert cosine.identity("data") != warm.identity("data")
+
+
 @pytest.mark.parametrize("option", [{"gradient_accumulation_steps": 2}, {"clipnorm": 1.0}])
 def test_several_devices_neither_accumulate_nor_clip_gradients(option):
     assert message_of(devices=2, **option) == (
         "gradients are accumulated and clipped on one device only: set devices to 1."
     )
+
+
+def test_augmentation_is_not_compiled():
+    assert message_of(jit_compile=True, augmentation="light") == (
+        "XLA does not compile augmentation: set jit_compile to False or augmentation to none."
+    )
+
+
+def test_a_preset_of_keras_hub_is_a_backbone():
+    experiment = Experiment(backbone="hub:dinov2_small", pooling="token")
+    assert Experiment(**experiment.model_dump()) == experiment
+    assert notebook_of(experiment) == "04_deeper_backbones"
+    assert message_of(backbone="hub:").startswith("parameter 'backbone': ")
 
 
 def test_an_experiment_is_itself_again_after_a_round_trip():
@@ -203,7 +236,7 @@ def test_what_is_trained_on_all_images_has_one_run_whatever_the_half():
 
 
 def test_the_other_conditions_above_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nblib.experiments.runs import read_half
+from nblib.experiments.runs import Run, read_half, read_own_data
+from nblib.system import write_json
 
 EPOCH = {"epoch": 1, "loss": 1 / 3, "f1": 0.1, "val_loss": 0.2, "val_f1": 1 / 3, "learning_rate": 1e-5, "seconds": 2.5}
 SCORES = {"best_epoch": 4, "epochs": 6, "validation_f1": 0.41, "test_f1": 0.4, "baseline_f1": 0.3, "seconds": 9.5}
@@ -62,6 +63,16 @@ def test_a_run_is_refused_with_other_data_than_it_was_trained_on(run, sample_dat
     run.require(sample_dataset)
     with pytest.raises(ValueError, match="was trained on data"):
         run.require(replace(sample_dataset, images=sample_dataset.images.iloc[1:]))
+
+
+def test_a_runs_own_data_are_read_where_they_are_still_there_and_still_the_same(run, sample_dataset):
+    assert read_own_data(run).fingerprint == sample_dataset.fingerprint
+    facts = {**run.facts, "data_fingerprint": "0123456789abcdef"}
+    write_json(run.folder / "experiment.json", facts)
+    assert read_own_data(Run(run.folder)) is None
+    facts["experiment"]["data"] += "/gone"
+    write_json(run.folder / "experiment.json", facts)
+    assert read_own_data(Run(run.folder)) is None
 
 
 def test_a_run_is_kept_when_test_images_come_and_go_and_knows_which_ones_it_predicted(run, sample_dataset):

@@ -129,6 +129,31 @@ def test_neighbours_are_drawn_with_their_cosine_and_a_tick_at_each_concept_that_
     assert not any(text.get_text().startswith("✓") for text in figure.axes[0].texts)
 
 
+def test_new_images_are_drawn_with_the_probability_and_name_of_each_concept_or_the_cui_without_one(sample_dataset):
+    images = sample_dataset.split("test").iloc[:2]
+    table = pd.DataFrame({"image_id": images["image_id"], "path": images["path"]})
+    table["concepts"] = [("C0000001", "C0000002"), ()]
+    table["names"], table["probabilities"] = [("Thorax", ""), ()], [(0.91, 0.5), ()]
+    figure = figures.draw_new_images(table, "found")
+    texts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert texts == [["0.91  Thorax", "0.50  C0000002"], ["no concept"]]
+    assert [ax.get_title() for ax in figure.axes] == images["image_id"].tolist()
+
+
+def test_each_new_image_is_followed_by_its_neighbours_and_ticks_what_they_share_with_it(sample_dataset):
+    train = sample_dataset.split("train").iloc[:2].assign(similarity=[0.9, 0.8])
+    (first, second), name_of = train["concepts"], sample_dataset.name_of
+    queries = train.iloc[[0, 0]].assign(image_id=["new", "newer"], similarity=np.nan, category=None)
+    queries["concepts"] = [first[:1], second[-1:]]
+    images = pd.concat([queries.iloc[[0]], train.iloc[[0]], queries.iloc[[1]], train.iloc[[1]]])
+    figure = figures.draw_nearest(sample_dataset, images)
+    assert [ax.get_title().splitlines()[1] for ax in figure.axes] == [
+        "query image", "cosine 0.900", "query image", "cosine 0.800"
+    ]  # fmt: skip
+    ticked = [[text.get_text() for text in ax.texts if text.get_text().startswith("✓")] for ax in figure.axes]
+    assert ticked == [[], [f"✓ {shortened(name_of(first[0]), 30)}"], [], [f"✓ {shortened(name_of(second[-1]), 30)}"]]
+
+
 def test_distances_are_a_histogram_with_the_threshold_marked():
     ax = figures.draw_hash_distances([0, 3, 40, 41, 90], near=40, data="mine")
     drawn = {bar.get_x(): bar.get_height() for bar in ax.patches if bar.get_height()}

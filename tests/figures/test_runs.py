@@ -178,11 +178,14 @@ def test_grad_cam_lies_over_the_image():
 
 
 def test_configurations_have_a_mark_and_an_interval_per_half():
-    table = pd.DataFrame(
-        {"configuration": ["one", "one", "two", "two"], "half": ["val1", "val2"] * 2, "f1": [0.4, 0.5, 0.6, 0.7]}
+    tables = {
+        "some": pd.DataFrame({"configuration": ["one", "two"], "f1": [0.4, 0.6]}),
+        "all": pd.DataFrame({"configuration": ["one", "three", "two"], "f1": [0.5, 0.1, 0.7]}),
+    }
+    ax = figures.draw_ablation(
+        {way: each.assign(low=each["f1"] - 0.1, high=each["f1"] + 0.1) for way, each in tables.items()}
     )
-    ax = figures.draw_ablation(table.assign(low=table["f1"] - 0.1, high=table["f1"] + 0.1))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "three", "two"]
     first, second = ax.lines
-    assert first.get_xdata().tolist() == [0.4, 0.6] and second.get_xdata().tolist() == [0.5, 0.7]
+    assert first.get_xdata().tolist() == [0.4, 0.6] and second.get_xdata().tolist() == [0.5, 0.1, 0.7]
     assert ax.collections[0].get_segments()[1][:, 0].tolist() == pytest.approx([0.5, 0.7])

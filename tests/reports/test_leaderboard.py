@@ -48,6 +48,21 @@ def test_a_labelled_test_split_has_a_column_of_its_own_where_a_run_predicted_it(
     assert "F1, test split" in index and '<td class="number" data-order="0.0">0.0000</td>' in row_of(index, "small")
 
 
+def test_runs_of_several_seeds_are_also_shown_as_one_row(leave_run, tmp_path):
+    for half, scored in (("val1", 0.30), ("val2", 0.40)):
+        leave_run("03_vgg16_flipped", half, scored=scored)
+    assert 'id="seeds"' not in render(tmp_path)["index.html"], "with one seed each"
+    for half, scored in (("val1", 0.32), ("val2", 0.42)):
+        leave_run("03_vgg16_flipped_seed_7", half, scored=scored, seed=7)
+    index = render(tmp_path)["index.html"]
+    _, _, table = index.partition('id="collapsed"')
+    (row,) = table.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr>")[1:]
+    assert ">03_vgg16_flipped</th><td>val1, val2</td>" in row and '<td class="number">2</td>' in row
+    assert "<strong>0.3600</strong>" in row and ">0.0141</td>" in row  # means 0.35 and 0.37, 0.02 / sqrt(2)
+    assert ">0.3465</td>" in row  # the paper's (0.3475 + 0.3455) / 2
+    assert ">0.3455<" in row_of(index, "03_vgg16_flipped_seed_7"), "each run is compared with its row of the paper"
+
+
 def test_failed_running_and_unfinished_runs_are_shown_as_such(leave_run, tmp_path):
     leave_run("failed", scored=None, error=f"no room {SCRIPT}")
     leave_run("stopped", scored=None, epochs=9)

@@ -1,16 +1,14 @@
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from benchmarks.mutations import mutated
 
-from nblib.evaluation import sample_f1
-from nblib.experiments import best_epoch, paper_experiment
+from nblib.experiments import Experiment, best_epoch, paper_experiment
 from nblib.training.callbacks import (
     AveragedWeights,
     EarlyStopping,
     ReduceLROnF1Plateau,
-    SampleF1,
-    SigmoidAccuracy,
     plateau_callbacks,
     read_state,
     write_state,
@@ -65,43 +63,6 @@ def rates_after(callback, epochs):
         if model.stop_training:
             break
     return rates
-
-
-@pytest.mark.parametrize("threshold", [0.5, 0.2])
-def test_f1_on_the_device_is_the_score_over_uneven_batches(threshold):
-    rng = np.random.default_rng(0)
-    labels, probabilities = rng.random((23, 40)) < 0.08, rng.random((23, 40)).astype("float32") ** 2
-    labels[[3, 9, 22]] = False
-    assert labels.any(axis=1).sum() == 20
-    metric = SampleF1(threshold)
-    for start, end in ((0, 8), (8, 9), (9, 10), (10, 23)):  # the batch of image 9 has no true concept at all
-        metric.update_state(labels[start:end].astype("float32"), probabilities[start:end])
-    assert float(metric.result()) == pytest.approx(sample_f1(labels, probabilities > threshold), rel=1e-6)
-
-
-def test_concepts_that_the_label_space_lacks_are_misses_for_f1_and_nothing_for_accuracy():
-    labels = np.array([[1, 0, 1], [0, 0, 2], [0, 0, 0]], "float32")  # the last column counts the concepts left out
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.4]], "float32")
-    f1, accuracy = SampleF1(), SigmoidAccuracy()
-    f1.update_state(labels, probabilities)
-    accuracy.update_state(labels, probabilities)
-    assert float(f1.result()) == pytest.approx((2 / 3 + 0) / 2)  # 1 of 2 found; 1 wrong of 2; no true concept at all
-    assert float(accuracy.result()) == pytest.approx(5 / 6)
-
-
-def test_a_probability_of_exactly_the_threshold_is_not_selected():
-    metric = SampleF1()
-    metric.update_state(np.ones((1, 2)), np.array([[0.5, 0.75]], "float32"))
-    assert float(metric.result()) == pytest.approx(2 / 3)  # one of two found, none wrong
-
-
-def test_keras_reports_the_score_over_all_images_not_the_mean_of_batches():
-    model = small_model()
-    model.compile(loss="binary_crossentropy", metrics=[SampleF1()])
-    rng = np.random.default_rng(4)
-    features, labels = rng.normal(size=(11, 4)), rng.integers(0, 2, (11, 3))
-    reported = model.evaluate(features, labels, batch_size=4, verbose=0, return_dict=True)["f1"]
-    assert reported == pytest.approx(sample_f1(labels, model.predict(features, verbose=0) > 0.5), rel=1e-6)
 
 
 def test_patience_is_counted_from_the_first_f1_above_0():
@@ -171,7 +132,27 @@ def test_training_stops_early_by_the_f1_of_the_validation_half():
     ("f1", "epoch"), [([0.1, 0.3, 0.2], 2), ([0.1, 0.3, 0.3], 2), ([0, 0, 0], 3), ([0, 0, 0.1, 0.1], 3), ([0], 1)]
 )
 def test_the_best_epoch_is_the_first_of_equals_and_the_last_while_all_are_0(f1, epoch):
-    assert best_epoch(f1) == epoch
+    assert best_epoch(pd.DataFrame({"val_f1": f1})) == epoch
+
+
+def test_what_is_monitored_decides_the_best_epoch():
+    history = pd.DataFrame({"val_f1": [0.1, 0.3, 0.2], "monitored": [-0.3, -0.2, -0.1]})
+    assert best_epoch(history) == 3
+
+
+def test_training_stops_early_by_the_loss_also_while_f1_is_0():
+    experiment = Experiment(monitor="loss", early_stopping_patience=2)
+    losses = [(0, 0.5), (0, 0.4), (0.1, 0.45), (0.2, 0.45), (0.3, 0.3)]
+    assert len(rates_after(plateau_callbacks(experiment)[0], losses)) == 4
+
+
+def test_training_stops_early_by_the_f1_at_the_best_threshold():
+    (stopping, _) = plateau_callbacks(Experiment(monitor="tuned_f1"))
+    assert (stopping.monitor, type(stopping)) == ("val_tuned_f1", EarlyStopping)
+
+
+def test_a_cosine_has_no_plateau():
+    assert [type(each) for each in plateau_callbacks(Experiment(schedule="cosine"))] == [EarlyStopping]
 
 
 def test_a_saved_state_restores_history_and_every_value(tmp_path):

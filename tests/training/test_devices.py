@@ -26,7 +26,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from benchmarks.killing import train_anew, train_in_part
 from nblib.experiments import Experiment
 from nblib.training import LOSSES, predict_test
-from nblib.training.callbacks import SampleF1
+from nblib.training.metrics import SampleF1
 from nblib.training.devices import as_part_of_batch, strategy_scope
 
 rng = np.random.default_rng(0)
@@ -75,7 +75,7 @@ train_anew(experiment("two", dropout=0, devices=2))
 train_anew(experiment("whole", **mixed))
 train_in_part(experiment("killed", **mixed), 1)
 predict_test(train_anew(experiment("killed", **mixed)))
-options = dict(dropout=0, epochs=1, use_ema=True, ema_momentum=0.5, weight_decay=0.1, optimizer="adamw")
+options = dict(dropout=0, epochs=1, use_ema=True, ema_momentum=0.5, monitor="tuned_f1", optimizer="adamw")
 train_anew(experiment("options", **options))
 train_anew(experiment("options_on_two", devices=2, **options))
 print(steps)

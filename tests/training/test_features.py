@@ -1,16 +1,20 @@
 import os
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.killing import train_anew, train_in_part
+from finished import finished_run
 
 from nblib.data import Examples, cache_pixels
 from nblib.experiments import Experiment, open_run
+from nblib.training.backbones import BACKBONES
 from nblib.training.callbacks import weights_only
-from nblib.training.features import Features, extract_features, on_features, split_frozen
-from nblib.training.models import BACKBONES, build_backbone, build_network, with_preprocessing
+from nblib.training.features import Features, extract_features, on_features, similarity_features, split_frozen
+from nblib.training.gradcam import last_feature_maps
+from nblib.training.models import build_backbone, build_network, trained_network, with_preprocessing
 from nblib.training.trainer import compile_model, fit, predict, predict_test
 from nblib.training.training_data import load_training_data
 
@@ -183,3 +187,19 @@ def test_a_killed_run_on_cached_features_resumes(sample, tmp_path):
     resumed = train_anew(experiment)
     assert resumed.history["loss"].tolist() == whole.history["loss"].tolist()
     np.testing.assert_array_equal(resumed.probabilities("val1")[1], whole.probabilities("val1")[1])
+
+
+def test_similarity_features_are_those_of_the_trained_network_and_nothing_of_new_images_is_kept(
+    sample, sample_dataset, tmp_path
+):
+    run = finished_run(sample, tmp_path / "runs", "small", seed=3)
+    images = sample_dataset.images.iloc[:10]
+    known, new = similarity_features(run, images, images["path"].tolist()[4:6])
+    np.testing.assert_allclose(new, known[4:6], atol=1e-6)
+    network = trained_network(run)
+    maps = keras.Model(network.input, last_feature_maps(network).output)
+    seen = BACKBONES["small_plain"].preprocess(np.array(cache_pixels(images, 32, tmp_path / "pixels"), np.float32))
+    means = np.asarray(maps(seen)).mean(axis=(1, 2))
+    np.testing.assert_allclose(known, means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-5)
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"small", "pixels", "features"}
+    assert len(list((tmp_path / "runs" / "features").iterdir())) == 1

@@ -5,8 +5,9 @@ from keras import layers
 
 from nblib.data import ConceptVocabulary, decode_image, validation_halves
 from nblib.experiments import Experiment, open_run
+from nblib.training.backbones import BACKBONES
 from nblib.training.gradcam import explain, grad_cam, last_feature_maps
-from nblib.training.models import BACKBONES, build_network, trained_network, with_preprocessing
+from nblib.training.models import build_network, trained_network, with_preprocessing
 
 # Three sigmoids on the means of a red and a green map: for red, for red against green, against both.
 HEAD = np.array([[2.0, 1.0, -1.0], [0.0, -1.0, -1.0]])

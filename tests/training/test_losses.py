@@ -6,7 +6,17 @@ import pytest
 import tensorflow as tf
 
 from nblib.experiments.experiment import Loss
-from nblib.training.losses import LOSSES, PAPER_LOSSES, asymmetric, f1_times_bce, focal, loss_slices, soft_f1
+from nblib.training.losses import (
+    LOSSES,
+    PAPER_LOSSES,
+    asymmetric,
+    bce,
+    f1_times_bce,
+    focal,
+    loss_slices,
+    smoothed,
+    soft_f1,
+)
 
 EPSILON = 1e-7
 
@@ -195,3 +205,13 @@ def test_one_minus_f1_is_a_plateau_with_a_hole_and_cross_entropy_a_wide_bag():
     # Cross-entropy is log(1 + exp(-m)), of slope sigmoid(-m): steepest at the rim, flat where the hole is.
     np.testing.assert_allclose(bce, 1 / (1 + np.exp(middle)), rtol=0.01)
     assert bce.argmax() == 0 and bce[f1.argmax()] < bce[0] / 50
+
+
+def test_smoothed_labels_are_those_of_keras():
+    rng = np.random.default_rng(9)
+    labels, probabilities = (rng.random((5, 7)) < 0.3).astype("float32"), rng.random((5, 7)).astype("float32")
+    ours = smoothed(bce, 0.1)(labels, probabilities)
+    theirs = keras.losses.binary_crossentropy(labels, probabilities, label_smoothing=0.1)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    np.testing.assert_allclose(ours, bce(np.where(labels, 0.95, 0.05).astype("float32"), probabilities), rtol=1e-6)
+    assert smoothed(bce, 0) is bce

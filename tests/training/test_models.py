@@ -1,21 +1,11 @@
-from typing import get_args
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
-from nblib.experiments import KERAS_BACKBONES, SMALL_RELATIVES, Experiment, paper_experiment, table_3
-from nblib.experiments.experiment import BackboneName
-from nblib.training.models import (
-    BACKBONES,
-    GeM,
-    build_network,
-    describe_network,
-    with_flip_augmentation,
-    with_preprocessing,
-)
+from nblib.experiments import SMALL_RELATIVES, Experiment, paper_experiment, table_3
+from nblib.training.models import GeM, build_network, describe_network, with_flip_augmentation, with_preprocessing
 
 CONCEPTS = 3_047
 
@@ -74,20 +64,6 @@ def random_pixels(size, images=2):
     return np.random.default_rng(0).integers(0, 256, (images, size, size, 3), dtype=np.uint8)
 
 
-def test_backbones_are_those_an_experiment_can_name():
-    assert set(BACKBONES) == set(get_args(BackboneName))
-
-
-def test_every_backbone_of_the_paper_has_a_small_relative():
-    assert set(SMALL_RELATIVES) == set(table_3()["backbone"])
-    assert set(SMALL_RELATIVES.values()) == set(BACKBONES) - set(KERAS_BACKBONES)
-
-
-def test_the_names_of_keras_backbones_are_all_of_keras_applications_but_the_first_efficientnets():
-    first = {f"EfficientNetB{number}" for number in range(8)}
-    assert {*KERAS_BACKBONES, *first} == {name for name in dir(keras.applications) if name[0].isupper()}
-
-
 def test_vgg16_has_the_layers_of_listing_1_1(without_values):
     network = build_network(random_start(paper_experiment("03_vgg16_flipped")), CONCEPTS)
     described = [(layer.name, layer.output.shape, layer.count_params()) for layer in network.layers]
@@ -122,18 +98,6 @@ def test_heads_of_table_3_are_relu_layers_with_dropout_between_flattened_feature
     assert {(layer.units, layer.activation.__name__) for layer in head[::2]} == {(row["fc_units"], "relu")}
     assert {layer.rate for layer in head[1::2]} == {0.5}
     assert (predictions.units, predictions.activation.__name__) == (3047, "sigmoid")
-
-
-@pytest.mark.parametrize(
-    ("name", "builder"),
-    [
-        ("VGG16", keras.applications.VGG16),
-        ("ResNet50", keras.applications.ResNet50),
-        ("DenseNet169", keras.applications.DenseNet169),
-    ],
-)
-def test_the_backbones_of_the_paper_are_those_of_keras(name, builder):
-    assert BACKBONES[name].build is builder
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("05_resnet50", 61_245_287), ("06_densenet169", 48_727_591)])
@@ -350,15 +314,7 @@ def test_a_block_that_the_backbone_does_not_have_is_refused_with_the_names_of_it
         build_network(small(trainable_from="block6"), 7)
 
 
-def test_every_backbone_of_keras_has_a_preprocessing_of_its_own_module():
-    for name in KERAS_BACKBONES:
-        module = BACKBONES[name].build.__module__
-        assert BACKBONES[name].preprocess.__module__ == module and "keras" in module
-    assert BACKBONES["VGG19"].preprocess is keras.applications.vgg19.preprocess_input
-    assert BACKBONES["MobileNetV2"].preprocess is keras.applications.mobilenet_v2.preprocess_input
-
-
-@pytest.mark.parametrize("backbone", ["MobileNetV2", "EfficientNetV2B0"])
+@pytest.mark.parametrize("backbone", ["MobileNetV2", "EfficientNetV2B0", "EfficientNetB0"])
 def test_another_backbone_of_keras_makes_a_network(backbone, without_values):
     network = build_network(Experiment(backbone=backbone, weights=None, image_size=64, pooling="avg", fc_layers=0), 5)
     assert network.output_shape == (None, 5)

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from benchmarks.killing import train_anew, train_in_part
+from benchmarks.killing import EVERYTHING, train_anew, train_in_part
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
 
 from nblib.data import METHODS, decode_image, read_dataset, write_split
-from nblib.evaluation import RULES, sample_f1
+from nblib.evaluation import RULES, f1_by_threshold, sample_f1
 from nblib.experiments import Experiment, Run, open_run, paper_experiment, read_half, table_3
 from nblib.training.losses import LOSSES
+from nblib.training.metrics import THRESHOLDS
 from nblib.training.models import build_network, with_preprocessing
 from nblib.training.optimizers import NadamWithDecay
 from nblib.training.trainer import compile_model, fit, predict_test
@@ -215,6 +216,32 @@ def test_the_averaged_weights_are_evaluated_and_saved_and_survive_a_kill(run, sa
 
     killed = small(sample, tmp_path / "killed", **conditions)
     train_in_part(killed, 2)
+    assert_same_numbers(train_anew(killed), whole)
+
+
+def test_a_run_with_every_option_that_the_paper_does_not_have_resumes_to_the_same_bits(sample, tmp_path):
+    whole = train_anew(small(sample, tmp_path / "whole", epochs=3, **EVERYTHING))
+    killed = small(sample, tmp_path / "killed", epochs=3, **EVERYTHING)
+    train_in_part(killed, 1)
+    assert_same_numbers(train_anew(killed), whole)
+    assert whole.history["loss"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("monitor", ["tuned_f1", "loss"])
+def test_a_run_by_a_cosine_and_another_monitor_resumes_with_the_rate_and_the_best_epoch(monitor, sample, tmp_path):
+    conditions = dict(monitor=monitor, schedule="cosine", warmup_epochs=2, epochs=5, label_smoothing=0.1, loss="bce")
+    whole = train_anew(small(sample, tmp_path / "whole", **conditions))
+    history, best = whole.history.set_index("epoch"), whole.scores["best_epoch"]
+    rates = [0, 1e-3, 2e-3, 2e-3 * 0.75, 2e-3 * 0.25]  # half-way and all the way up; a third and two thirds down
+    assert history["learning_rate"].tolist() == pytest.approx(rates)
+    assert best == (history["val_loss"].idxmin() if monitor == "loss" else history["val_tuned_f1"].idxmax())
+    if monitor == "tuned_f1":
+        examples = load_training_data(whole.experiment).val1
+        scores = f1_by_threshold(examples.labels, whole.probabilities("val1")[1], np.float32(THRESHOLDS))
+        assert history["val_tuned_f1"][best] == pytest.approx(scores.max(), rel=1e-5)
+
+    killed = small(sample, tmp_path / "killed", **conditions)
+    train_in_part(killed, 3)
     assert_same_numbers(train_anew(killed), whole)
 
 

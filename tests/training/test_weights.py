@@ -12,7 +12,8 @@ from keras.src.backend import config as keras_config
 from keras.src.utils import file_utils
 
 from nblib.experiments import SMALL_RELATIVES, Experiment, paper_experiment
-from nblib.training.models import BACKBONES, build_network, with_preprocessing
+from nblib.training.backbones import BACKBONES
+from nblib.training.models import build_network, with_preprocessing
 from nblib.training.trainer import train
 from nblib.training.training_data import load_training_data
 from nblib.training.weights import IMAGENET, cache_folder, load_backbone
