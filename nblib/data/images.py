@@ -32,7 +32,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _ONE_AT_A_TIME = Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ZipMember:
     """An image in a zip archive; `size` in bytes as the archive states it."""
 
@@ -55,7 +55,7 @@ class ZipMember:
         return SimpleNamespace(st_size=self.size, st_mtime_ns=self.archive.stat().st_mtime_ns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParquetImage:
     """An image in a row of a parquet shard: row `row` of row group `group`, column `image` (bytes, path)."""
 
