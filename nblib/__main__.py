@@ -314,6 +314,34 @@ def predict(
         raise Exit(1)
 
 
+@app.command("import")
+def import_probabilities(
+    files: Annotated[list[Path], Argument(
+        help=".npz: image_ids, concepts, probabilities; or .parquet: image_id, a column per CUI.", show_default=False)],
+    name: Annotated[str, Option(help="experiment_name of the run.", show_default=False)],
+    data: Annotated[Path, Option(help="Data folder that the images belong to.", show_default=False)],
+    half: Annotated[Literal["val1", "val2"], Option(help="The half that tunes rules; the other is scored.")] = "val1",
+    runs: Annotated[Path, Option(help="Folder of runs.")] = Path("runs"),
+    split: Annotated[Path | None, Option(help="A split file of `nblib split`.", show_default=False)] = None,
+    seed: Annotated[int, Option(help="Seed of the training, for reports.", min=0)] = 2020,
+    force: Annotated[bool, Option("--force", help="Archive another run in the same folder.")] = False,
+) -> None:  # fmt: skip
+    """Make a run of probabilities that were predicted elsewhere: for rules, intervals, submissions and reports.
+
+    Example: `nblib import val.npz test.npz --name my_swin --data my_data`
+    """
+    with _quiet_tensorflow():
+        from nblib.experiments import Experiment
+        from nblib.prediction import import_run
+
+    places = {"data": str(data.resolve()), "runs": str(runs.resolve()), "split": split and str(split.resolve())}
+    experiment = Experiment(experiment_name=name, validation_half=half, seed=seed, force=force, **places)
+    run, notes = import_run(files, experiment)
+    echo("".join(f"note: {note}\n" for note in notes), nl=False)
+    scores, interval = run.scores, "{:.4f} to {:.4f}".format(*run.scores["test_f1_interval"])
+    echo(f"{run.folder}: F1 {scores['test_f1']:.4f} ({interval}) on {experiment.test_half} at threshold 0.5")
+
+
 @app.command()
 def export(
     run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from finished import finished_run
@@ -14,7 +15,7 @@ from prediction.test_predictor import ODD
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.data import Examples, read_dataset
+from nblib.data import ConceptVocabulary, Examples, read_dataset
 from nblib.evaluation import SECONDARY_2025, Threshold, read_truth, write_submission
 from nblib.reports import submit
 
@@ -153,6 +154,19 @@ def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
     assert 0 <= found["same_concepts"] <= found["mean_f1"] <= 1
     text = nblib("check", data)[1]
     assert "groups of images from: groups.csv\nimages with relatives" in text and "concepts agree:\n" in text
+
+
+def test_import_makes_a_run_that_says_what_it_scores(nblib, sample, tmp_path):
+    validation = read_dataset(sample).split("val")
+    vocabulary = ConceptVocabulary.of(validation["concepts"])
+    arrays = {"image_ids": validation["image_id"].to_numpy(str), "concepts": np.array(vocabulary.concepts)}
+    np.savez(tmp_path / "val.npz", **arrays, probabilities=vocabulary.encode(validation["concepts"]).toarray() * 0.9)
+    words = ["import", tmp_path / "val.npz", "--name", "mine", "--data", sample, "--runs", tmp_path / "runs"]
+    code, out, _ = nblib(*words)
+    assert code == 0 and "note: no test images" in out and " not predicted: a miss wherever true" in out
+    assert f"{tmp_path}/runs/mine/val1: F1 1.0000 (1.0000 to 1.0000) on val2 at threshold 0.5" in out
+    assert nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")[0] == 0
+    assert "probabilities imported, not trained here" in (tmp_path / "reports" / "index.html").read_text()
 
 
 def test_split_writes_files_that_keep_groups_whole(nblib, sample, tmp_path):

@@ -92,6 +92,7 @@ def test_no_number_is_read_as_text(path):
         "loss",
         "lr_reduction_monitor",
         "precision",
+        "resize",
         "augmentation",
         "sampling",
         "optimizer",

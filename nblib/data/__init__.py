@@ -24,7 +24,7 @@ from nblib.data.images import (
     decode_image,
     image_sizes,
 )
-from nblib.data.images import pixel_key
+from nblib.data.images import pixel_key, pixels_name
 from nblib.data.label_space import choose_concepts
 from nblib.data.layouts import LAYOUTS
 from nblib.data.leaks import count_leaks, leaking_pairs, pair_agreement, related
@@ -46,7 +46,8 @@ __all__ = [
     "find_groups", "format_problems", "image_signatures", "image_sizes", "images_with", "indicative_concepts",
     "inspect_dataset", "join_groups", "label_cardinality", "label_density", "label_statistics", "labelled_splits",
     "leaking_pairs", "lift_table", "missing_splits", "most_frequent", "near_duplicates", "nearest_distances",
-    "pair_agreement", "paper_folds", "pixel_key", "read_concept_lines", "read_dataset", "reading_problem",
-    "related", "serious_problems", "share_pixels", "stack_images", "unlabelled_images", "unlabelled_shards",
-    "validation_folds", "validation_halves", "without_suffix", "write_quarantine", "write_split",
+    "pair_agreement", "paper_folds", "pixel_key", "pixels_name", "read_concept_lines", "read_dataset",
+    "reading_problem", "related", "serious_problems", "share_pixels", "stack_images", "unlabelled_images",
+    "unlabelled_shards", "validation_folds", "validation_halves", "without_suffix", "write_quarantine",
+    "write_split",
 ]  # fmt: skip

@@ -81,9 +81,9 @@ class Scores(_AllOrNone):
 
     __pydantic_extra__: dict[str, Any]
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=0)  # 0 where probabilities were imported
     seconds: float = Field(ge=0)
-    best_epoch: int | None = Field(None, ge=1)
+    best_epoch: int | None = Field(None, ge=0)
     validation_f1: F1 | None = None
     test_f1: F1 | None = None
     baseline_f1: F1 | None = None

@@ -27,6 +27,7 @@ OTHER_CONDITIONS = {
     "loss": "f1_times_bce",
     "batch_size": 24,
     "learning_rate": 2e-5,
+    "resize": "bilinear",
     "augmentation": "light",
     "sampling": "rarest",
     "backbone_learning_rate_factor": 0.1,
@@ -134,6 +135,7 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("warmup_epochs", -1),
         ("monitor", "accuracy"),
         ("label_smoothing", 1),
+        ("resize", "bicubic"),
         ("augmentation", "some"),
         ("sampling", "all"),
         ("backbone_learning_rate_factor", 0),
@@ -236,7 +238,7 @@ def test_what_is_trained_on_all_images_has_one_run_whatever_the_half():
 
 
 def test_the_other_conditions_above_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs"} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs", "imported"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)

@@ -56,6 +56,15 @@ def test_several_runs_are_averaged_each_at_its_own_image_size(place, first):
     assert not np.array_equal(parts[0], parts[1])
 
 
+def test_a_run_that_resizes_otherwise_predicts_new_images_as_it_was_trained(sample, tmp_path):
+    run = finished_run(sample, tmp_path, resize="letterbox")
+    predict_test(run)
+    image_ids, expected = run.probabilities("test")
+    predictions = Predictor(run.folder)(sample / "test")
+    order = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
+    np.testing.assert_array_equal(predictions.probabilities[[order[image_id] for image_id in image_ids]], expected)
+
+
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"threshold"}))
 def test_a_rule_that_was_fitted_on_the_run_selects_as_it_does_in_notebook_06(place, first, name):
     folder = place / "runs" / "first" / "val1"
