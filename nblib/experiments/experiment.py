@@ -52,9 +52,13 @@ NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard",
 # Parameters that were added after runs had been made. An identity has them only where they differ from their default,
 # which changes nothing, so that earlier runs keep theirs.
 ADDED = (
-    "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor", "weight_decay",
-    "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs", "monitor",
+    "resize", "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor",
+    "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs",
+    "monitor", "imported",
 )  # fmt: skip
+
+# Of a run whose probabilities were imported, all others describe a training that never was.
+OF_IMPORTED = ("experiment_name", "validation_half", "seed", "imported")
 
 
 def _or_of_hub(backbone: Any, validate: Callable[[Any], str]) -> str:
@@ -67,6 +71,8 @@ class Experiment(BaseModel):
 
     With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
     tested on: exactly `epochs` epochs are trained, at a constant rate unless `schedule` is cosine, without a score.
+
+    `imported` is set by `nblib import`: a hash of probabilities that were made elsewhere. Such a run is never trained.
 
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
@@ -88,6 +94,7 @@ class Experiment(BaseModel):
     )
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
+    resize: Literal["nearest", "bilinear", "letterbox"] = "nearest"
     flipped_copies: bool = True
     augmentation: Literal["none", "light", "strong"] = "none"
     sampling: Literal["uniform", "rarest"] = "uniform"
@@ -135,6 +142,7 @@ class Experiment(BaseModel):
     runs: str = "runs"
     tensorboard: bool = False
     force: bool = False
+    imported: str | None = None
 
     def __init__(self, /, **parameters: Any) -> None:
         # `papermill -p name null` passes the text "null"; only YAML reads it as None.
@@ -221,7 +229,8 @@ class Experiment(BaseModel):
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
-        return {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
+        conditions = {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
+        return {name: conditions[name] for name in OF_IMPORTED} if self.imported else conditions
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""
@@ -244,11 +253,13 @@ def paper_experiment(name: str) -> Experiment:
 
 
 def notebook_of(experiment: Experiment) -> str:
-    """Name of the notebook that trains this experiment: 05 for another loss than bce, else 03 or 04 by its backbone."""
-    if experiment.loss != "bce":
-        return "05_soft_f1_losses"
-    like_vgg = experiment.backbone.startswith("VGG") or experiment.backbone == SMALL_RELATIVES["VGG16"]
-    return "03_baseline_vgg16" if like_vgg else "04_deeper_backbones"
+    """Name of the notebook that trains it: 04 for backbones that are not like VGG16, else 05 for other losses than bce.
+
+    03 for the rest.
+    """
+    if not experiment.backbone.startswith("VGG") and experiment.backbone != SMALL_RELATIVES["VGG16"]:
+        return "04_deeper_backbones"
+    return "03_baseline_vgg16" if experiment.loss == "bce" else "05_soft_f1_losses"
 
 
 def _plain_sentence(problem: dict[str, Any]) -> str:

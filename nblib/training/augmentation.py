@@ -24,18 +24,19 @@ def augmentation_layers(experiment: Experiment) -> list[layers.Layer]:
     """
     if experiment.augmentation == "none":
         return []
-    strength = STRENGTHS[experiment.augmentation]
-    seed = {"seed": experiment.seed, "dtype": "float32"}
-    outside = {"fill_mode": "constant", **seed}
+    strength, seeds = STRENGTHS[experiment.augmentation], np.random.SeedSequence(experiment.seed).generate_state(6) // 2
+    seed = [{"seed": int(number), "dtype": "float32"} for number in seeds]  # one each, else all would go together
+    outside = {"fill_mode": "constant"}
     changes = [
-        layers.RandomTranslation(strength["shift"], strength["shift"], name="shift", **outside),
-        layers.RandomZoom(strength["zoom"], name="zoom", **outside),
-        layers.RandomRotation(strength["turn"], name="turn", **outside),
-        layers.RandomBrightness(strength["brightness"], BYTES, name="brightness", **seed),
-        layers.RandomContrast((strength["contrast"],) * 2, BYTES, name="contrast", **seed),  # a number would only add
+        layers.RandomTranslation(strength["shift"], strength["shift"], name="shift", **outside, **seed[0]),
+        layers.RandomZoom(strength["zoom"], name="zoom", **outside, **seed[1]),
+        layers.RandomRotation(strength["turn"], name="turn", **outside, **seed[2]),
+        layers.RandomBrightness(strength["brightness"], BYTES, name="brightness", **seed[3]),
+        # Less and more contrast; Keras takes a single number for more only.
+        layers.RandomContrast((strength["contrast"],) * 2, BYTES, name="contrast", **seed[4]),
     ]
     if experiment.augmentation == "strong":
-        changes.append(layers.RandomErasing(0.5, (0.02, 0.2), 0.0, BYTES, name="erasing", **seed))
+        changes.append(layers.RandomErasing(0.5, (0.02, 0.2), 0.0, BYTES, name="erasing", **seed[5]))
     return changes
 
 

@@ -73,6 +73,9 @@ def export_model(run: Run, folder: str | Path, form: str = "onnx") -> float:
             predicts something else than Keras.
     """
     _require(form)
+    if run.experiment.resize != "nearest":
+        raise ValueError(f"{run.folder} resizes images by {run.experiment.resize}; what is exported can do it by the "
+                         f"nearest pixel only.")  # fmt: skip
     model = exportable(run, exact=form != "litert")
     noise = np.random.default_rng(run.experiment.seed).integers(0, 256, (2, 100, 130, 3), dtype=np.uint8)
     expected = predict_batch(model, noise)  # Keras exports only what was called once

@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from nblib.data import Examples
-from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
-from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, read_half
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs
 from nblib.training.augmentation import augmentation_layers
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
@@ -26,7 +25,7 @@ from nblib.training.losses import LOSSES, of_sigmoids, smoothed
 from nblib.training.metrics import SampleF1, SigmoidAccuracy, TunedF1
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import build_optimizer
-from nblib.training.rules import save_rules_and_concept_scores
+from nblib.training.rules import save_rules_and_concept_scores, score_halves
 from nblib.training.training_data import TrainingData, on_cached_features, with_pixels
 
 
@@ -164,7 +163,14 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 
 
 def load_model(run: Run) -> keras.Model:
-    """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
+    """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8.
+
+    Raises:
+        FileNotFoundError, ValueError: there are no weights, or they are damaged.
+    """
+    if run.experiment.imported:
+        raise FileNotFoundError(f"{run.folder} was imported and has no network; import probabilities of the test "
+                                "images together with those of validation, and they are used.")  # fmt: skip
     return with_preprocessing(trained_network(run), kept_backbone(run))
 
 
@@ -184,18 +190,7 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     effort = {"epochs": len(history), "seconds": round(float(history["seconds"].sum()), 1)}
     if not data.unseen(run.experiment):
         return effort
-    halves = {name: read_half(run, data.dataset, name) for name in ("val1", "val2")}
-    f1 = {name: f1_per_image(half.labels, select(half.probabilities)) for name, half in halves.items()}
-    interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
-    frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
-    return {
-        "best_epoch": best_epoch(history),
-        **effort,
-        "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
-        "test_f1": interval.mean,
-        "test_f1_interval": [interval.low, interval.high],
-        "baseline_f1": sample_f1(test.labels, constant_list(test.labels.shape, frequent)),
-    }
+    return {"best_epoch": best_epoch(history), **effort, **score_halves(run, data.dataset, data.train.images)}
 
 
 def predict_test(run: Run, flip: bool = False) -> None:

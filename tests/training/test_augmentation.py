@@ -35,6 +35,10 @@ def test_light_shifts_and_zooms_by_5_percent_turns_by_10_degrees_and_changes_bri
     assert 100 - 51 <= middle.min() < 80 and 120 < middle.max() <= 100 + 51
 
 
+def test_changes_of_one_image_do_not_go_together():
+    assert len({layer.seed for layer in augmentation_layers(Experiment(augmentation="strong"))}) == 6
+
+
 def test_there_are_no_layers_for_none():
     assert augmentation_layers(Experiment()) == []
 
