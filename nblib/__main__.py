@@ -302,7 +302,7 @@ def predict(
 
     chosen = Threshold(threshold) if rule == "threshold" else rule
     predictor = Predictor(run, *others, rule=chosen, nomissing=nomissing)
-    if to and not form and not to.suffix:
+    if to and not form and (to.is_dir() or not to.suffix):
         _predict_to_folder(predictor, images, to, floor)
         return
     blocks = predictor.blocks(images)

@@ -176,7 +176,7 @@ def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path, resize: st
     key = pixel_key(images)
     decode = partial(decode_compactly, size=size, resize=resize)
     store = Path(folder) / f"{key}_{pixels_name(size, resize)}"
-    return PixelStore(store, key, size, images["path"].tolist(), decode).load()
+    return PixelStore(store, key, size, images["path"].tolist(), decode, resize).load()
 
 
 def pixels_name(size: int, resize: str) -> str:

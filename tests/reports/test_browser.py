@@ -5,7 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
@@ -145,14 +147,22 @@ def test_pages_make_no_request_and_log_no_error(browser, index):
 
 
 def test_a_phone_shows_every_page_without_scrolling_sideways(browser, index):
+    summary = new_output("display_data", {"text/html": f"<pre>{'│ conv (Conv2D)  │ (None, 64) ' * 9}</pre>"})
+    notebook = new_notebook(cells=[new_code_cell("network.summary()", outputs=[summary])])
+    nbformat.write(notebook, index.parent.with_name("runs") / "summary.ipynb")
+    render_reports(index.parent.with_name("runs"), index.parent)
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     )
     try:
         open_index(browser, index)
-        for page in (index, index.parent / "pages" / "03_vgg16_flipped--val1.html"):
+        for page in (
+            index,
+            *(index.parent / "pages" / f"{name}.html" for name in ("03_vgg16_flipped--val1", "summary")),
+        ):
             browser.get(page.absolute().as_uri())
             assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert browser.find_element(By.CSS_SELECTOR, ".output pre").size["height"] < 30  # of one line: not broken
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
