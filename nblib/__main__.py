@@ -237,13 +237,21 @@ def list_submissions(
 def report(
     runs: Annotated[Path, Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
     to: Annotated[Path, Option(help="Folder for the HTML pages.")] = Path("reports"),
+    data: Annotated[
+        Path | None, Option(help="Data folder: adds a page to explore its concepts.", show_default=False)
+    ] = None,
 ) -> None:
     """Render executed notebooks as HTML pages with an index; exit 1 if one of them, or a run, is damaged.
 
     Example: `nblib report runs --to reports`
     """
-    from nblib.reports import render_reports
+    from nblib.reports import render_reports, write_concepts_page
 
+    if data:
+        write_concepts_page(to / "concepts.html", inspect_dataset(data))
+        echo(f"open {to / 'concepts.html'}")
+        if not runs.exists():
+            return
     reports = render_reports(runs, to)
     echo(f"open {reports.index}")
     for place, reason in reports.damages.items():
@@ -294,7 +302,7 @@ def predict(
 
     chosen = Threshold(threshold) if rule == "threshold" else rule
     predictor = Predictor(run, *others, rule=chosen, nomissing=nomissing)
-    if to and not form and not to.suffix:
+    if to and not form and (to.is_dir() or not to.suffix):
         _predict_to_folder(predictor, images, to, floor)
         return
     blocks = predictor.blocks(images)

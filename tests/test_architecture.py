@@ -158,7 +158,8 @@ def test_imports_are_absolute():
 
 
 # Tests of a whole package, and modules that the tests of others go through.
-OF_WHOLE_PACKAGES = {"reports/browser", "reports/hostile", "training/failures", "training/kills", "widgets/jupyterlab"}
+OF_REPORTS = {"reports/browser", "reports/hostile", "reports/mutations"}
+OF_WHOLE_PACKAGES = OF_REPORTS | {"training/failures", "training/kills", "widgets/jupyterlab"}
 PHANTOMS = ("canvas", "marks", "projections", "sections", "ultrasound")
 TESTED_BY_OTHERS = {"widgets/inline", *(f"phantoms/{name}" for name in PHANTOMS)}
 

@@ -551,6 +551,16 @@ def test_report_of_no_runs_is_an_index(nblib, tmp_path):
     assert (tmp_path / "reports" / "index.html").is_file()
 
 
+def test_report_of_data_is_a_page_of_concepts_which_the_index_links(nblib, sample, tmp_path):
+    to = tmp_path / "reports"
+    arguments = ("report", tmp_path / "runs", "--to", to, "--data", sample)
+    assert nblib(*arguments)[:2] == (0, f"open {to / 'concepts.html'}\n")
+    assert not (to / "index.html").exists()
+    (tmp_path / "runs").mkdir()
+    assert nblib(*arguments)[:2] == (0, f"open {to / 'concepts.html'}\nopen {to / 'index.html'}\n")
+    assert '<a href="concepts.html">' in (to / "index.html").read_text()
+
+
 @pytest.mark.parametrize("arguments", [["bogus"], ["check"], ["sample", "x", "--images", "many"]])
 def test_a_mistyped_command_line_ends_with_2(nblib, arguments):
     code, _, err = nblib(*arguments)

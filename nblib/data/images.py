@@ -32,7 +32,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _ONE_AT_A_TIME = Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ZipMember:
     """An image in a zip archive; `size` in bytes as the archive states it."""
 
@@ -55,7 +55,7 @@ class ZipMember:
         return SimpleNamespace(st_size=self.size, st_mtime_ns=self.archive.stat().st_mtime_ns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParquetImage:
     """An image in a row of a parquet shard: row `row` of row group `group`, column `image` (bytes, path)."""
 
@@ -176,7 +176,7 @@ def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path, resize: st
     key = pixel_key(images)
     decode = partial(decode_compactly, size=size, resize=resize)
     store = Path(folder) / f"{key}_{pixels_name(size, resize)}"
-    return PixelStore(store, key, size, images["path"].tolist(), decode).load()
+    return PixelStore(store, key, size, images["path"].tolist(), decode, resize).load()
 
 
 def pixels_name(size: int, resize: str) -> str:

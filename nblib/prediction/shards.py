@@ -1,11 +1,12 @@
 """Predictions of any number of images: one parquet file per shard of input, by as many processes as one likes.
 
     OUT/<name of the shard>.parquet  image_id, concepts, likely, probabilities, problem: one row per image
-    OUT/settings.json                with what the images were predicted
+    OUT/_settings.json               with what the images were predicted
     OUT/.claims/                     the shards that are being predicted; each process has locked its own
 
-A file is written whole or not at all, and says which input it was made of: to start again predicts what is missing, and
-what has changed since. Memory does not grow with the number of images in a shard, nor with that of shards.
+`pandas.read_parquet(OUT)` reads all predictions. A file is written whole or not at all, and says which input it was
+made of: to start again predicts what is missing, and what has changed since. Memory does not grow with the number of
+images in a shard, nor with that of shards.
 """
 
 import json
@@ -217,7 +218,7 @@ def _require_settings(to: Path, predictor: Predictor, numbers: dict[str, Any]) -
     """
     settings = {"runs": [f"{run.facts['identity']} {run.facts['provenance'].get('started')}" for run in predictor.runs]}
     settings |= {"rule": repr(predictor.rule), "cap": predictor.cap, "nomissing": predictor.nomissing, **numbers}
-    path = to / "settings.json"
+    path = to / "_settings.json"
     if not path.is_file():
         write_json(path, settings)
         return
