@@ -68,6 +68,7 @@ bench: $(READY)  ## measure speed and memory beside the usual way
 	$(BIN)/python tests/benchmarks/bench_pixels.py
 	$(BIN)/python tests/benchmarks/bench_scoring.py
 	$(BIN)/python tests/benchmarks/bench_intervals.py
+	$(BIN)/python tests/benchmarks/bench_conformal.py
 	$(BIN)/python tests/benchmarks/bench_estimates.py 20
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/bench_audit.py
 	$(BIN)/python tests/benchmarks/bench_first_figure.py

@@ -237,13 +237,21 @@ def list_submissions(
 def report(
     runs: Annotated[Path, Argument(help="Folder of runs and executed notebooks.")] = Path("runs"),
     to: Annotated[Path, Option(help="Folder for the HTML pages.")] = Path("reports"),
+    data: Annotated[
+        Path | None, Option(help="Data folder: adds a page to explore its concepts.", show_default=False)
+    ] = None,
 ) -> None:
     """Render executed notebooks as HTML pages with an index; exit 1 if one of them, or a run, is damaged.
 
     Example: `nblib report runs --to reports`
     """
-    from nblib.reports import render_reports
+    from nblib.reports import render_reports, write_concepts_page
 
+    if data:
+        write_concepts_page(to / "concepts.html", inspect_dataset(data))
+        echo(f"open {to / 'concepts.html'}")
+        if not runs.exists():
+            return
     reports = render_reports(runs, to)
     echo(f"open {reports.index}")
     for place, reason in reports.damages.items():
@@ -294,7 +302,7 @@ def predict(
 
     chosen = Threshold(threshold) if rule == "threshold" else rule
     predictor = Predictor(run, *others, rule=chosen, nomissing=nomissing)
-    if to and not form and not to.suffix:
+    if to and not form and (to.is_dir() or not to.suffix):
         _predict_to_folder(predictor, images, to, floor)
         return
     blocks = predictor.blocks(images)
@@ -304,6 +312,34 @@ def predict(
     echo(f"{number:,} images predicted" + (f": {to}" if to else ""), err=True)
     if serious_problems(problems) or not number:
         raise Exit(1)
+
+
+@app.command("import")
+def import_probabilities(
+    files: Annotated[list[Path], Argument(
+        help=".npz: image_ids, concepts, probabilities; or .parquet: image_id, a column per CUI.", show_default=False)],
+    name: Annotated[str, Option(help="experiment_name of the run.", show_default=False)],
+    data: Annotated[Path, Option(help="Data folder that the images belong to.", show_default=False)],
+    half: Annotated[Literal["val1", "val2"], Option(help="The half that tunes rules; the other is scored.")] = "val1",
+    runs: Annotated[Path, Option(help="Folder of runs.")] = Path("runs"),
+    split: Annotated[Path | None, Option(help="A split file of `nblib split`.", show_default=False)] = None,
+    seed: Annotated[int, Option(help="Seed of the training, for reports.", min=0)] = 2020,
+    force: Annotated[bool, Option("--force", help="Archive another run in the same folder.")] = False,
+) -> None:  # fmt: skip
+    """Make a run of probabilities that were predicted elsewhere: for rules, intervals, submissions and reports.
+
+    Example: `nblib import val.npz test.npz --name my_swin --data my_data`
+    """
+    with _quiet_tensorflow():
+        from nblib.experiments import Experiment
+        from nblib.prediction import import_run
+
+    places = {"data": str(data.resolve()), "runs": str(runs.resolve()), "split": split and str(split.resolve())}
+    experiment = Experiment(experiment_name=name, validation_half=half, seed=seed, force=force, **places)
+    run, notes = import_run(files, experiment)
+    echo("".join(f"note: {note}\n" for note in notes), nl=False)
+    scores, interval = run.scores, "{:.4f} to {:.4f}".format(*run.scores["test_f1_interval"])
+    echo(f"{run.folder}: F1 {scores['test_f1']:.4f} ({interval}) on {experiment.test_half} at threshold 0.5")
 
 
 @app.command()
@@ -324,6 +360,31 @@ def export(
 
         difference = export_run(run, to, form, rule)
     echo(f"{to}: probabilities differ from Keras's by at most {difference:.0e}; try: python {to / 'predict.py'} IMAGE")
+
+
+@app.command()
+def card(
+    run: Annotated[Path, Argument(help="Folder of a finished run.", show_default=False)],
+    to: Annotated[Path | None, Option(help="The file to write instead of printing.", show_default=False)] = None,
+    licence: Annotated[str, Option(help="Licence of the model, as you publish it.")] = "not stated",
+    data_licence: Annotated[str, Option(help="Licence of the data that it was trained on.")] = "not stated",
+) -> None:
+    """Write the model card of a run: data, recipe, F1, calibration, limits, licences, and the command that repeats it.
+
+    Needs the run folder alone. `nblib export` writes it as well.
+
+    Example: `nblib card runs/sample/03_vgg16_flipped/val1 --to exported/README.md`
+    """
+    with _quiet_tensorflow():
+        from nblib.prediction import model_card, write_card
+
+    text = model_card(run, licence, data_licence)
+    if to is None:
+        echo(text, nl=False)
+    elif write_card(to, text):
+        echo(f"{to}")
+    else:
+        raise ValueError(f"{to} exists and is not a card of nblib; it stays. Name another file.")
 
 
 @app.command("app")

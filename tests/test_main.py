@@ -11,16 +11,17 @@ import pytest
 from finished import finished_run
 from paper_labels import write_labels
 from PIL import Image
+from prediction.test_predictor import ODD
 from typer.testing import CliRunner
 
 from nblib.__main__ import app, main
-from nblib.data import Examples, read_dataset
+from nblib.data import ConceptVocabulary, Examples, read_dataset
 from nblib.evaluation import SECONDARY_2025, Threshold, read_truth, write_submission
 from nblib.reports import submit
 
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
-    "watch", "split", "export", "app",
+    "watch", "split", "export", "app", "card",
     "batch", "features",
 )  # fmt: skip
 
@@ -153,6 +154,19 @@ def test_check_counts_images_with_relatives_in_train(nblib, sample, tmp_path):
     assert 0 <= found["same_concepts"] <= found["mean_f1"] <= 1
     text = nblib("check", data)[1]
     assert "groups of images from: groups.csv\nimages with relatives" in text and "concepts agree:\n" in text
+
+
+def test_import_makes_a_run_that_says_what_it_scores(nblib, sample, tmp_path):
+    validation = read_dataset(sample).split("val")
+    vocabulary = ConceptVocabulary.of(validation["concepts"])
+    arrays = {"image_ids": validation["image_id"].to_numpy(str), "concepts": np.array(vocabulary.concepts)}
+    np.savez(tmp_path / "val.npz", **arrays, probabilities=vocabulary.encode(validation["concepts"]).toarray() * 0.9)
+    words = ["import", tmp_path / "val.npz", "--name", "mine", "--data", sample, "--runs", tmp_path / "runs"]
+    code, out, _ = nblib(*words)
+    assert code == 0 and "note: no test images" in out and " not predicted: a miss wherever true" in out
+    assert f"{tmp_path}/runs/mine/val1: F1 1.0000 (1.0000 to 1.0000) on val2 at threshold 0.5" in out
+    assert nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")[0] == 0
+    assert "probabilities imported, not trained here" in (tmp_path / "reports" / "index.html").read_text()
 
 
 def test_split_writes_files_that_keep_groups_whole(nblib, sample, tmp_path):
@@ -471,6 +485,25 @@ def test_predict_prints_or_writes_and_names_what_it_cannot_read(nblib, sample, t
     assert code == 1 and err.startswith(f"no file {run.folder / 'rules' / 'top_k.json'}: ") and err.count("\n") == 1
 
 
+def test_predict_names_each_of_many_hostile_images_in_a_line_and_predicts_all_others(nblib, sample, tmp_path):
+    data = shutil.copytree(sample, tmp_path / "data")
+    run = finished_run(data, tmp_path / "runs")
+    images = shutil.move(data / "test", tmp_path / "images")
+    shutil.rmtree(data)
+    number = len(list(images.iterdir()))
+    for name, content, _, predicted in ODD:
+        (images / name).write_bytes(content())
+        number += predicted
+    code, out, err = nblib("predict", run.folder, images, "--to", tmp_path / "p.csv")
+    assert (code, out) == (1, "")
+    *lines, last = err.splitlines()
+    assert last == f"{number} images predicted: {tmp_path / 'p.csv'}" and len(lines) == len(ODD)
+    for name, _, line, _ in ODD:
+        (said,) = [each for each in lines if each.startswith(f"- {images / name}: ")]
+        assert line in said
+    assert len(pd.read_csv(tmp_path / "p.csv")) == number
+
+
 def test_predict_without_images_or_with_an_unknown_format_says_so(nblib, sample, tmp_path):
     run = finished_run(sample, tmp_path / "runs")
     assert nblib("predict", run.folder, tmp_path / "none")[2].startswith(f"no images at {tmp_path / 'none'}; expected ")
@@ -491,7 +524,18 @@ def test_export_writes_a_folder_and_names_what_it_has_not(nblib, sample, tmp_pat
     assert (code, err) == (1, "format must be one of onnx, saved_model, litert; received 'pickle'.\n")
 
 
-# ---- app
+# ---- app and card
+
+
+def test_card_is_printed_or_written_and_another_file_stays(nblib, sample, tmp_path):
+    run = finished_run(sample, tmp_path / "runs", train_on="all")
+    run.write_scores({"epochs": 3, "seconds": 2.0})
+    code, out, _ = nblib("card", run.folder, "--licence", "CC BY 4.0")
+    assert code == 0 and out.startswith("---\n") and "- model: CC BY 4.0" in out
+    assert nblib("card", run.folder, "--to", tmp_path / "card.md")[:2] == (0, f"{tmp_path / 'card.md'}\n")
+    (tmp_path / "mine.md").write_text("mine")
+    code, _, err = nblib("card", run.folder, "--to", tmp_path / "mine.md")
+    assert code == 1 and err.startswith(f"{tmp_path / 'mine.md'} exists and is not a card of nblib")
 
 
 def test_app_of_a_folder_without_a_run_is_one_sentence(nblib, tmp_path):
@@ -513,6 +557,16 @@ def test_report_of_no_runs_is_an_index(nblib, tmp_path):
     code, out, _ = nblib("report", tmp_path / "runs", "--to", tmp_path / "reports")
     assert (code, out) == (0, f"open {tmp_path / 'reports' / 'index.html'}\n")
     assert (tmp_path / "reports" / "index.html").is_file()
+
+
+def test_report_of_data_is_a_page_of_concepts_which_the_index_links(nblib, sample, tmp_path):
+    to = tmp_path / "reports"
+    arguments = ("report", tmp_path / "runs", "--to", to, "--data", sample)
+    assert nblib(*arguments)[:2] == (0, f"open {to / 'concepts.html'}\n")
+    assert not (to / "index.html").exists()
+    (tmp_path / "runs").mkdir()
+    assert nblib(*arguments)[:2] == (0, f"open {to / 'concepts.html'}\nopen {to / 'index.html'}\n")
+    assert '<a href="concepts.html">' in (to / "index.html").read_text()
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["check"], ["sample", "x", "--images", "many"]])

@@ -1,7 +1,5 @@
 """The notebooks: as they stand in git, and executed by plain papermill on a small sample."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -14,9 +12,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
+from notebook_code import run_here
 
 from nblib.data import read_dataset
 from nblib.evaluation import read_submission
@@ -40,23 +36,6 @@ def papermill(notebook, output, not_to_import=None, **parameters):
     if not_to_import:
         environment["PYTHONPATH"] = os.pathsep.join([str(not_to_import), environment.get("PYTHONPATH", "")])
     return subprocess.run(command, cwd=TOP, capture_output=True, text=True, env=environment)
-
-
-def run_here(notebook, **parameters):
-    """Runs a notebook's code with these parameters in this process, where TensorFlow is loaded already; its print-outs.
-
-    Papermill injects the parameters; a failing cell raises its error.
-    """
-    parameters = {name: str(value) if isinstance(value, Path) else value for name, value in parameters.items()}
-    with_parameters = parameterize_notebook(
-        load_notebook_node(str(TOP / "notebooks" / f"{notebook}.ipynb")), parameters
-    )
-    shell = InteractiveShell()
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        for cell in with_parameters.cells:
-            if cell.cell_type == "code":
-                shell.run_cell(cell.source, store_history=True).raise_error()
-    return printed.getvalue()
 
 
 def outputs_of(path):

@@ -10,6 +10,7 @@ from nblib.experiments import Experiment, notebook_of, notebook_parameters, pape
 
 TOP = Path(__file__).parent.parent
 TABLE_3 = sorted((TOP / "params" / "table3").glob("*.yaml"))
+RECIPES = sorted((TOP / "params" / "2026").glob("*.yaml"))
 
 
 def read(path):
@@ -62,6 +63,24 @@ def test_the_sample_overlay_fits_every_experiment(path):
     assert experiment.sigmoids == 3047
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_of_2026_says_whose_it_is_and_how_long_it_takes_in_few_lines(path):
+    heading = "".join(line for line in path.read_text().splitlines() if line.startswith("#"))
+    assert "GPU time: " in heading and ("place" in heading or "obody" in heading or "anyone" in heading)
+    given = read(path)
+    assert given["experiment_name"] == f"2026_{path.stem}" and 5 <= len(given) <= 13
+    experiment = Experiment(**{**defaults_of(f"{notebook_of(Experiment(**given))}.ipynb"), **given})
+    assert experiment.backbone == given["backbone"] and experiment.image_size in (224, 227)
+
+
+def test_the_six_backbones_of_place_2_differ_in_nothing_else():
+    recipes = [read(path) for path in RECIPES if path.stem.startswith("gem_")]
+    assert len({recipe.pop("backbone") for recipe in recipes}) == len(
+        {recipe.pop("experiment_name") for recipe in recipes}
+    )
+    assert len(recipes) == 6 and all(recipe == recipes[0] for recipe in recipes)
+
+
 @pytest.mark.parametrize("path", sorted((TOP / "params").rglob("*.yaml")), ids=lambda path: path.stem)
 def test_no_number_is_read_as_text(path):
     """YAML reads 1e-5 as text; 1.0e-5 is a number."""
@@ -73,6 +92,13 @@ def test_no_number_is_read_as_text(path):
         "loss",
         "lr_reduction_monitor",
         "precision",
+        "resize",
+        "augmentation",
+        "sampling",
+        "optimizer",
+        "schedule",
+        "monitor",
+        "trainable_from",
         "data",
         "runs",
     }

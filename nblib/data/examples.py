@@ -133,10 +133,12 @@ def labelled_splits(dataset: Dataset, vocabulary: ConceptVocabulary | None = Non
     return {name: label(images, vocabulary) for name, images in splits.items()}
 
 
-def share_pixels(parts: Mapping[str, Examples], size: int, folder: str | Path) -> dict[str, Examples]:
+def share_pixels(
+    parts: Mapping[str, Examples], size: int, folder: str | Path, resize: str = "nearest"
+) -> dict[str, Examples]:
     """The parts of a split with pixels that all splits of the same images share: cached once (`cache_pixels`)."""
     images = pd.concat([part.images for part in parts.values()]).sort_values("image_id", ignore_index=True)
-    pixels, row_of = cache_pixels(images, size, folder), pd.Index(images["image_id"])
+    pixels, row_of = cache_pixels(images, size, folder, resize), pd.Index(images["image_id"])
     return {
         name: replace(part, pixels=ChosenPixels(pixels, row_of.get_indexer(part.images["image_id"])))
         for name, part in parts.items()

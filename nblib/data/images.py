@@ -20,7 +20,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pyarrow import parquet
 
 from nblib.data.dicom import DicomImage, is_dicom
@@ -32,7 +32,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _ONE_AT_A_TIME = Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ZipMember:
     """An image in a zip archive; `size` in bytes as the archive states it."""
 
@@ -55,7 +55,7 @@ class ZipMember:
         return SimpleNamespace(st_size=self.size, st_mtime_ns=self.archive.stat().st_mtime_ns)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParquetImage:
     """An image in a row of a parquet shard: row `row` of row group `group`, column `image` (bytes, path)."""
 
@@ -124,24 +124,24 @@ def open_image(stream: BinaryIO) -> Image.Image:
         raise UnidentifiedImageError(f"its content is none of {', '.join(FORMATS)}, DICOM") from None
 
 
-def decode_image(path: str | ImageSource, size: int) -> np.ndarray:
-    """The image as (size, size, 3) uint8 RGB, resized by nearest neighbour without cropping.
+def decode_image(path: str | ImageSource, size: int, resize: str = "nearest") -> np.ndarray:
+    """The image as (size, size, 3) uint8 RGB, resized by nearest neighbour, or another of `RESIZERS`, without cropping.
 
     Paper: section 4, "scaled to the input resolution of the CNN using nearest filtering, without any cropping".
 
     Raises:
         UnreadableImage: a ValueError; Pillow can't read the file as an image.
     """
-    return np.asarray(_resized(path, size).convert("RGB"))
+    return np.asarray(_resized(path, size, resize).convert("RGB"))
 
 
-def decode_compactly(path: ImageSource, size: int) -> np.ndarray:
+def decode_compactly(path: ImageSource, size: int, resize: str = "nearest") -> np.ndarray:
     """The same pixels as `decode_image`, (size, size) uint8 where all of them are grey.
 
     Raises:
         UnreadableImage: a ValueError; Pillow can't read the file as an image.
     """
-    image = _resized(path, size)
+    image = _resized(path, size, resize)
     if image.mode == "L":
         return np.asarray(image)
     image = image.convert("RGB")
@@ -157,7 +157,7 @@ def image_sizes(images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(width=width, height=height)
 
 
-def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
+def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path, resize: str = "nearest") -> Pixels:
     """Pixels of all `images`, (N, size, size, 3) uint8: decoded once, cached in `folder`, memory-mapped from then on.
 
     They are decoded again where cached pixels were lost or truncated, or after a change of names, order, sizes or
@@ -174,8 +174,14 @@ def cache_pixels(images: pd.DataFrame, size: int, folder: str | Path) -> Pixels:
             f"`nblib check` lists them all. Training needs the pixels."
         )
     key = pixel_key(images)
-    decode = partial(decode_compactly, size=size)
-    return PixelStore(Path(folder) / f"{key}_{size}px", key, size, images["path"].tolist(), decode).load()
+    decode = partial(decode_compactly, size=size, resize=resize)
+    store = Path(folder) / f"{key}_{pixels_name(size, resize)}"
+    return PixelStore(store, key, size, images["path"].tolist(), decode, resize).load()
+
+
+def pixels_name(size: int, resize: str) -> str:
+    """How the names of folders of such pixels end."""
+    return f"{size}px" if resize == "nearest" else f"{size}px_{resize}"
 
 
 def pixel_key(images: pd.DataFrame) -> str:
@@ -185,7 +191,24 @@ def pixel_key(images: pd.DataFrame) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _resized(path: str | ImageSource, size: int) -> Image.Image:
+def _averaged(image: Image.Image) -> Image.Image:
+    """The image in a mode whose values can be averaged: L where it is grey without transparency, else RGB."""
+    if image.mode == "L":
+        return image
+    image.load()
+    image.info.pop("transparency", None)
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+# Ways to make an image (size, size). Pillow's bilinear filter takes the mean over a shrunk image's pixels (antialias).
+RESIZERS = {
+    "nearest": lambda image, size: image.resize((size, size), Image.Resampling.NEAREST),
+    "bilinear": lambda image, size: _averaged(image).resize((size, size), Image.Resampling.BILINEAR),
+    "letterbox": lambda image, size: ImageOps.pad(_averaged(image), (size, size), Image.Resampling.BILINEAR),
+}
+
+
+def _resized(path: str | ImageSource, size: int, resize: str) -> Image.Image:
     """The image, (size, size) in its own mode, or in L if it has 16 bits per pixel.
 
     The upper eight bits are taken first, because Pillow's nearest neighbour differs between 16-bit and 8-bit images.
@@ -194,7 +217,7 @@ def _resized(path: str | ImageSource, size: int) -> Image.Image:
         with (Path(path) if isinstance(path, str) else path).open("rb") as stream, open_image(stream) as image:
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            resized = image.resize((size, size), Image.Resampling.NEAREST)
+            resized = RESIZERS[resize](image, size)
     except UNREADABLE as error:
         raise UnreadableImage(path, error) from None
     resized.info.pop("transparency", None)  # RGB has none, and Pillow warns of a palette's

@@ -27,7 +27,7 @@ def missing(folder: DataFolder) -> str | None:
 
 def read(folder: DataFolder) -> Contents:
     """Images and concepts of all shards; `train-00000-of-00010.parquet`, or its folder, names the split."""
-    images, tables, problems = [], [listed_images([], "", [], [])], []
+    images, tables, problems, same = [], [listed_images([], "", [], [])], [], {}
     for shard in folder.having(".parquet"):
         split = split_named(shard.stem) or split_named(*shard.relative_to(folder.path).parts[:-1])
         if split is None:
@@ -45,7 +45,9 @@ def read(folder: DataFolder) -> Contents:
             if split != "test":
                 problems.extend(check_line(place, image.image_id, concepts))
         image_ids = [image.image_id for image, _ in rows]
-        tables.append(listed_images(image_ids, split, [tuple(dict.fromkeys(cuis)) for _, cuis in rows], where))
+        lists = [tuple(dict.fromkeys(cuis)) for _, cuis in rows]
+        lists = [same.setdefault(each, each) for each in lists]  # many images have the same concepts
+        tables.append(listed_images(image_ids, split, lists, where))
     return Contents(images, pd.concat(tables, ignore_index=True), problems)
 
 

@@ -46,6 +46,7 @@ class PixelStore:
         size: pixels per side.
         sources: what `decode` takes, one per image.
         decode: returns an image, (size, size) uint8 if all of it is grey, else (size, size, 3).
+        filter: how it resizes.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class PixelStore:
     size: int
     sources: Sequence
     decode: Callable[[Any], np.ndarray]
+    filter: str = "nearest"
 
     def open(self) -> CachedPixels | None:
         """The stored pixels; None where there are none, where some are missing, or where they are of other images."""
@@ -131,7 +133,7 @@ class PixelStore:
 
     @property
     def _facts(self) -> dict[str, Any]:
-        return {"key": self.key, "images": len(self.sources), "size": self.size, "filter": "nearest"}
+        return {"key": self.key, "images": len(self.sources), "size": self.size, "filter": self.filter}
 
     def _complete_images(self, folder: Path) -> int | None:
         """How many images, from the first on, are complete in the folder; None if it is not for these images."""

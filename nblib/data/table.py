@@ -146,7 +146,8 @@ def match(contents: Contents, parts: dict[str, str]) -> Matched:
             problems.append(Problem(str(image.path), what, image_id=image.image_id))
     again = listed["image_id"].duplicated()
     repeated, listed = listed[again], listed[~again]
-    first_places = dict(zip(listed["image_id"], listed["where"], strict=True))
+    twice = listed[listed["image_id"].isin(repeated["image_id"])]
+    first_places = dict(zip(twice["image_id"], twice["where"], strict=True))
     for line in repeated.itertuples():
         what = f"{line.image_id} was listed before ({first_places[line.image_id]}); keep one of the two lines."
         problems.append(Problem(line.where, what, line.split != "test", line.image_id))
@@ -209,7 +210,8 @@ def _missing_tests(on_disk: dict[str, ImageFile], test_ids: list[str]) -> Iterat
 def _table(on_disk: dict[str, ImageFile], listed: pd.DataFrame, test_ids: list[str]) -> tuple[pd.DataFrame, str | None]:
     nowhere = ImageFile("", None, "", None)
     tests = listed_images(test_ids, "test", [()] * len(test_ids), [""] * len(test_ids))
-    table = pd.concat([listed, tests], ignore_index=True)
+    # Without `where`, a text per line, which would stay in memory as long as the table does.
+    table = pd.concat([listed.drop(columns="where"), tests.drop(columns="where")], ignore_index=True)
     images = [on_disk.get(image_id, nowhere) for image_id in table["image_id"]]
     table["path"] = pd.Series([image.path for image in images], dtype=object)
     folders = pd.Series([image.category for image in images], dtype=object)

@@ -16,6 +16,7 @@ from nblib.data.problems import Problem
 from nblib.data.text import IMAGE_SUFFIXES, read_text, without_suffix
 
 LIST_SUFFIXES = {".txt", ".csv"}
+PREDICTED = IMAGE_SUFFIXES | {".gif", ".bmp", ".tif", ".tiff", ".webp"}  # in folders: all that can be read
 CONTAINERS = {".zip", ".parquet"}
 LOOSE = 10_000  # single files that make up a shard
 MISSING = "no images at {}; expected an image, a folder, a zip archive, a parquet shard, or a text file of paths."
@@ -93,7 +94,7 @@ def _files(place: Path) -> Iterator[tuple[str, Path | Problem]]:
     if place.is_dir():
         found = walk_folder(place)
         yield from (("", problem) for problem in found.problems)
-        for path in found.having(*IMAGE_SUFFIXES, *CONTAINERS):
+        for path in found.having(*PREDICTED, *CONTAINERS):
             yield _shard_name(path.relative_to(place)), path
     elif not place.is_file():
         raise FileNotFoundError(MISSING.format(place))
@@ -116,7 +117,7 @@ def _shard_name(path: Path) -> str:
 def _in_folder(folder: Path) -> Iterator[tuple[str, ImageSource] | Problem]:
     found = walk_folder(folder)
     yield from found.problems
-    for path in found.having(*IMAGE_SUFFIXES, *CONTAINERS):
+    for path in found.having(*PREDICTED, *CONTAINERS):
         yield from _in_file(path)
 
 

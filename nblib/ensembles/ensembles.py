@@ -54,11 +54,25 @@ def vote(selections: Sequence[sparse.csr_array], how: str = "majority") -> spars
     """
     if how not in VOTES:
         raise ValueError(f"vote must be one of {', '.join(VOTES)}; received {how!r}.")
+    return at_least(count_votes(selections), VOTES[how](len(selections)))
+
+
+def count_votes(selections: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    """How many members selected each concept, (N, K) int32.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
     if len({selected.shape for selected in selections}) != 1:
         raise ValueError(f"expected selections of one shape; received {[each.shape for each in selections]}.")
-    votes = sum(as_csr(selected).astype(np.int32) for selected in selections)
-    votes.data[votes.data < VOTES[how](len(selections))] = 0
-    return as_csr(votes)
+    return sum(as_csr(selected).astype(np.int32) for selected in selections)
+
+
+def at_least(votes: sparse.csr_array, fewest: int) -> sparse.csr_array:
+    """Concepts with at least so many votes, (N, K), as a sparse matrix of 0 and 1."""
+    kept = votes.copy()
+    kept.data[kept.data < fewest] = 0
+    return as_csr(kept)
 
 
 def choose_members(tuned_on: Mapping[str, Examples], how: str = "mean", rounds: int = 20) -> dict[str, int]:

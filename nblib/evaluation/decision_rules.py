@@ -19,6 +19,7 @@ from nblib.data import Examples
 from nblib.evaluation.blocks import columns_of, row_blocks, stack_selected
 from nblib.evaluation.bootstrap import compare_f1
 from nblib.evaluation.calibration import CALIBRATIONS, EPSILON, Isotonic, PlattScaling
+from nblib.evaluation.conformal import LEVEL, NumberInterval, number_features
 from nblib.evaluation.expected_f1 import expected_f1, plugin_f1
 from nblib.evaluation.metrics import as_csr, f1_by_threshold, f1_of_counts, f1_per_image
 from nblib.evaluation.selection import CAP, most_probable, select, select_top_k
@@ -132,6 +133,44 @@ class PluginF1(ExpectedF1):
     expected: ClassVar[Callable] = staticmethod(plugin_f1)
 
 
+@dataclass(frozen=True, eq=False)
+class ConformalNumber:
+    """One threshold for all concepts, but as many concepts as the image can have by a split-conformal interval.
+
+    Where fewer are above the threshold than its lower end, the next most probable are added; where more than its upper
+    end, the least probable are dropped. So did the second place of 2026, which gained 0.0010 by it.
+
+    Attributes:
+        common_threshold: the tuned one.
+        weights, radius: of `nblib.evaluation.conformal.NumberInterval`.
+    """
+
+    common_threshold: float
+    weights: np.ndarray
+    radius: float
+
+    def __repr__(self) -> str:
+        return f"ConformalNumber(threshold {self.common_threshold:.3f}, radius {self.radius:.3f})"
+
+    @classmethod
+    def fit(cls, probabilities: np.ndarray, labels, level: float = LEVEL) -> "ConformalNumber":
+        """Tunes the threshold and the interval, which holds for `level` of the images, on these; (N, K) both."""
+        threshold = TunedThreshold.fit(probabilities, labels).threshold
+        number = np.diff(as_csr(labels).indptr)
+        interval = NumberInterval.fit(number_features(probabilities, threshold), number, level)
+        return cls(threshold, interval.weights, interval.radius)
+
+    def select(self, probabilities: np.ndarray, cap: int = CAP, nomissing: bool = False) -> sparse.csr_array:
+        """Concepts selected for each image, (N, K)."""
+        return stack_selected(lambda rows: self._selected(probabilities[rows], cap, nomissing), len(probabilities))
+
+    def _selected(self, probabilities, cap, nomissing):
+        features = number_features(probabilities, self.common_threshold)
+        low, high = NumberInterval(self.weights, self.radius).bounds(features)
+        above = np.count_nonzero(probabilities > self.common_threshold, axis=1)
+        return select_top_k(probabilities, np.clip(above, low, high), cap, nomissing)
+
+
 RULES = {
     "threshold": Threshold,
     "tuned_threshold": TunedThreshold,
@@ -139,6 +178,7 @@ RULES = {
     "top_k": TopK,
     "expected_f1": ExpectedF1,
     "plugin_f1": PluginF1,
+    "conformal_number": ConformalNumber,
 }
 
 

@@ -53,9 +53,14 @@ def f1_by_frequency(labels, selected, train_counts) -> pd.DataFrame:
         One row per band: concepts (true or selected somewhere), true, right and wrong (summed over all images),
         precision, recall, f1. This F1 is micro-averaged over the band: over images it would not be defined.
     """
-    counts = count_by_concept(labels, selected)
-    counts = counts[counts["true"] + counts["wrong"] > 0]
-    bands = pd.Series(_bands(np.asarray(train_counts)[counts.index], TRAIN_IMAGES), counts.index, name="train images")
+    return sum_by_frequency(count_by_concept(labels, selected), train_counts)
+
+
+def sum_by_frequency(counts: pd.DataFrame, train_counts) -> pd.DataFrame:
+    """As `f1_by_frequency`, from true, right and wrong of each concept, (K) rows as of `concept_scores`."""
+    found = (counts["true"] + counts["wrong"] > 0).to_numpy()
+    counts = counts[found]
+    bands = pd.Series(_bands(np.asarray(train_counts)[found], TRAIN_IMAGES), counts.index, name="train images")
     sums = counts.groupby(bands, observed=True)[["true", "right", "wrong"]].sum()
     sums.insert(0, "concepts", bands.value_counts())
     return _with_rates(sums)

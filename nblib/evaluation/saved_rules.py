@@ -66,7 +66,15 @@ class _ExpectedF1(_Saved):
     calibration: Annotated[_Platt | _Isotonic, Field(discriminator="name")]
 
 
-SAVED = TypeAdapter(Annotated[_Threshold | _ConceptThresholds | _TopK | _ExpectedF1, Field(discriminator="name")])
+class _ConformalNumber(_Saved):
+    name: Literal["conformal_number"]
+    common_threshold: Share
+    weights: list[float] = Field(min_length=5, max_length=5)
+    radius: float = Field(ge=0)
+
+
+Forms = _Threshold | _ConceptThresholds | _TopK | _ExpectedF1 | _ConformalNumber
+SAVED = TypeAdapter(Annotated[Forms, Field(discriminator="name")])
 
 
 def rule_file(run_folder: Path, name: str) -> Path:

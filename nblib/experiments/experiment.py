@@ -52,9 +52,13 @@ NOT_CONDITIONS = ("data", "quarantine", "split", "mrsty", "runs", "tensorboard",
 # Parameters that were added after runs had been made. An identity has them only where they differ from their default,
 # which changes nothing, so that earlier runs keep theirs.
 ADDED = (
-    "label_smoothing", "optimizer", "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema",
-    "ema_momentum", "schedule", "warmup_epochs", "monitor",
+    "resize", "augmentation", "sampling", "label_smoothing", "optimizer", "backbone_learning_rate_factor",
+    "weight_decay", "clipnorm", "gradient_accumulation_steps", "use_ema", "ema_momentum", "schedule", "warmup_epochs",
+    "monitor", "imported",
 )  # fmt: skip
+
+# Of a run whose probabilities were imported, all others describe a training that never was.
+OF_IMPORTED = ("experiment_name", "validation_half", "seed", "imported")
 
 
 def _or_of_hub(backbone: Any, validate: Callable[[Any], str]) -> str:
@@ -67,6 +71,8 @@ class Experiment(BaseModel):
 
     With `train_on` all, the images of validation are trained on as well. None are left to choose an epoch or to be
     tested on: exactly `epochs` epochs are trained, at a constant rate unless `schedule` is cosine, without a score.
+
+    `imported` is set by `nblib import`: a hash of probabilities that were made elsewhere. Such a run is never trained.
 
     `trainable_from` names the first block or layer of the backbone that is trained; `head` trains none of the backbone,
     None (as in the paper) all of it.
@@ -88,7 +94,10 @@ class Experiment(BaseModel):
     )
     weights: str | None = "imagenet"
     image_size: int = Field(227, ge=32, le=1024)
+    resize: Literal["nearest", "bilinear", "letterbox"] = "nearest"
     flipped_copies: bool = True
+    augmentation: Literal["none", "light", "strong"] = "none"
+    sampling: Literal["uniform", "rarest"] = "uniform"
     pooling: Literal["flatten", "avg", "gem", "token", "token_avg"] = "flatten"
     fc_layers: int = Field(2, ge=0, le=8)
     fc_units: int = Field(4096, ge=1)
@@ -104,6 +113,7 @@ class Experiment(BaseModel):
     batch_size: int = Field(32, ge=1)
     optimizer: Literal["nadam", "adamw", "sgd"] = "nadam"
     learning_rate: float = Field(1e-5, gt=0)
+    backbone_learning_rate_factor: float = Field(1.0, gt=0)
     schedule_decay: float = Field(0.9, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     clipnorm: float | None = Field(None, gt=0)
@@ -132,6 +142,7 @@ class Experiment(BaseModel):
     runs: str = "runs"
     tensorboard: bool = False
     force: bool = False
+    imported: str | None = None
 
     def __init__(self, /, **parameters: Any) -> None:
         # `papermill -p name null` passes the text "null"; only YAML reads it as None.
@@ -151,6 +162,8 @@ class Experiment(BaseModel):
     def _parts_go_together(self) -> "Experiment":
         if self.backbone.startswith("small_") and self.weights == "imagenet":
             raise ValueError(f"{self.backbone} has no ImageNet weights: set weights to null (random start)")
+        if self.jit_compile and self.augmentation != "none":
+            raise ValueError("XLA does not compile augmentation: set jit_compile to False or augmentation to none")
         if self.jit_compile and self.devices > 1:
             raise ValueError("XLA compiles for one device only: set jit_compile to False or devices to 1")
         if self.devices > 1 and (self.gradient_accumulation_steps > 1 or self.clipnorm):
@@ -216,7 +229,8 @@ class Experiment(BaseModel):
 
     def conditions(self) -> dict[str, Any]:
         """Every parameter that changes the numbers, be it in the last digit (precision, compilation, devices)."""
-        return {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
+        conditions = {**self.model_dump(exclude=set(NOT_CONDITIONS)), "validation_half": self.half}
+        return {name: conditions[name] for name in OF_IMPORTED} if self.imported else conditions
 
     def identity(self, data_fingerprint: str) -> str:
         """16 hex digits, equal for two runs exactly when conditions and data are."""
@@ -239,11 +253,13 @@ def paper_experiment(name: str) -> Experiment:
 
 
 def notebook_of(experiment: Experiment) -> str:
-    """Name of the notebook that trains this experiment: 05 for another loss than bce, else 03 or 04 by its backbone."""
-    if experiment.loss != "bce":
-        return "05_soft_f1_losses"
-    like_vgg = experiment.backbone.startswith("VGG") or experiment.backbone == SMALL_RELATIVES["VGG16"]
-    return "03_baseline_vgg16" if like_vgg else "04_deeper_backbones"
+    """Name of the notebook that trains it: 04 for backbones that are not like VGG16, else 05 for other losses than bce.
+
+    03 for the rest.
+    """
+    if not experiment.backbone.startswith("VGG") and experiment.backbone != SMALL_RELATIVES["VGG16"]:
+        return "04_deeper_backbones"
+    return "03_baseline_vgg16" if experiment.loss == "bce" else "05_soft_f1_losses"
 
 
 def _plain_sentence(problem: dict[str, Any]) -> str:

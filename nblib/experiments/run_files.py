@@ -23,6 +23,7 @@ LARGEST = {
     "vocabulary.txt": 2**24,
     "concepts.csv": 2**26,
     "concept_scores.csv": 2**26,
+    "category_scores.csv": 2**20,
 }
 
 TRAIN_ANEW = "move its folder away, or archive it with force=True, and train again"
@@ -32,6 +33,7 @@ ADVICE = {
     "vocabulary.txt": TRAIN_ANEW,
     "concepts.csv": "remove it; predictions are then without the names of concepts",
     "concept_scores.csv": f"remove it, and {REPEAT}: it writes it again, without training",
+    "category_scores.csv": f"remove it, and {REPEAT}: it writes it again, without training",
     "history.csv": f"{REPEAT}: it resumes an unfinished run; archive a finished one with force=True",
     "state.npz": "without it the training starts anew",
     "best.weights.h5": "train the run again; a finished one is archived by force=True",
@@ -79,9 +81,9 @@ class Scores(_AllOrNone):
 
     __pydantic_extra__: dict[str, Any]
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=0)  # 0 where probabilities were imported
     seconds: float = Field(ge=0)
-    best_epoch: int | None = Field(None, ge=1)
+    best_epoch: int | None = Field(None, ge=0)
     validation_f1: F1 | None = None
     test_f1: F1 | None = None
     baseline_f1: F1 | None = None
@@ -176,14 +178,19 @@ def read_concept_scores(path: Path) -> pd.DataFrame:
     return _read_table(path, {"concept": str, **counts, **dict.fromkeys(rates, float)})
 
 
+def read_category_scores(path: Path) -> pd.DataFrame:
+    """The table of category_scores.csv; without rows where there is no such file."""
+    return _read_table(path, {"category": str, "images": int, **dict.fromkeys(("f1", "low", "high"), float)})
+
+
 def _read_table(path: Path, columns: dict[str, type], **options) -> pd.DataFrame:
-    """These columns of a CSV file, indexed by concept; without rows where there is no such file."""
+    """These columns of a CSV file, indexed by the first; without rows where there is no such file."""
     if not path.is_file():
-        return pd.DataFrame(columns=list(columns)).set_index("concept")
+        return pd.DataFrame(columns=list(columns)).set_index(next(iter(columns)))
     with naming_damage(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's, before pandas refuses a count such as inf
         table = pd.read_csv(BytesIO(_read(path)), usecols=list(columns), dtype=columns, **options)
-        return table[list(columns)].set_index("concept")
+        return table[list(columns)].set_index(next(iter(columns)))
 
 
 def read_probabilities(path: Path, sigmoids: int) -> tuple[np.ndarray, np.ndarray]:

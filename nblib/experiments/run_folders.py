@@ -51,6 +51,7 @@ def open_run(experiment: Experiment, dataset: Dataset, vocabulary: ConceptVocabu
         "data": dataset.title,
         "data_fingerprint": dataset.fingerprint,
         "split_fingerprint": dataset.split_fingerprint,
+        "images": {split: len(dataset.split(split)) for split in ("train", "val", "test")},
         "provenance": provenance(),
     }
     write_json(run.folder / "experiment.json", facts)
@@ -71,7 +72,9 @@ def _difference(run: Run, experiment: Experiment, data_fingerprint: str) -> str 
     if run.facts["identity"] == experiment.identity(data_fingerprint):
         return None
     there, here = run.experiment.conditions(), experiment.conditions()
-    differing = [f"{name} {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
+    differing = [
+        f"{name} {there.get(name)!r} there, {here[name]!r} here" for name in here if there.get(name) != here[name]
+    ]
     if run.facts["data_fingerprint"] != data_fingerprint:
         splits = f", split {run.experiment.split} there, {experiment.split} here"
         differs = run.experiment.split != experiment.split

@@ -14,6 +14,7 @@ runs/<experiment_name>/<val1, val2 or all>/
                           on; later of test, with the fingerprint of the test images
     scores.json           at the end: a run that has it is finished
     concept_scores.csv    last: how well each concept was found in the test half, at threshold 0.5
+    category_scores.csv   last: F1 of the test half by category, at threshold 0.5
     rules/*.json          last: decision rules, with their calibration, fitted on the validation half
     submissions/*         what notebook 06 wrote for the challenge, each with its record (`nblib.reports.submissions`)
     notebook.ipynb        the executed notebook, where papermill writes it here
@@ -38,6 +39,7 @@ from nblib.experiments.experiment import Experiment
 from nblib.experiments.run_files import (
     naming_damage,
     read_arrays,
+    read_category_scores,
     read_concept_scores,
     read_concepts,
     read_facts,
@@ -52,6 +54,7 @@ PARTS = {
     read_vocabulary: "vocabulary.txt",
     read_concepts: "concepts.csv",
     read_concept_scores: "concept_scores.csv",
+    read_category_scores: "category_scores.csv",
     read_history: "history.csv",
     read_scores: "scores.json",
 }
@@ -104,6 +107,11 @@ class Run:
         None is in runs of older versions, and in those that are trained on all images.
         """
         return read_concept_scores(self.folder / "concept_scores.csv")
+
+    @cached_property
+    def category_scores(self) -> pd.DataFrame:
+        """One row per category, from `nblib.evaluation.f1_by_category` on the test half; or none, as above."""
+        return read_category_scores(self.folder / "category_scores.csv")
 
     @property
     def started(self) -> bool:
@@ -208,6 +216,11 @@ class Run:
     def write_concept_scores(self, table: pd.DataFrame) -> None:
         """Writes what `concept_scores` reads."""
         with replacing(self.folder / "concept_scores.csv") as beside:
+            table.to_csv(beside)
+
+    def write_category_scores(self, table: pd.DataFrame) -> None:
+        """Writes what `category_scores` reads."""
+        with replacing(self.folder / "category_scores.csv") as beside:
             table.to_csv(beside)
 
     @contextmanager

@@ -95,6 +95,22 @@ def draw_pictures(
     return figure
 
 
+def draw_rows(rows: dict[str, np.ndarray], title: str = "") -> Figure:
+    """Pictures in rows with these names, each row (n, size, size, 3) uint8."""
+    across = max(map(len, rows.values()))
+    figure, panels = plt.subplots(
+        len(rows), across, figsize=(1.8 * across, 1.8 * len(rows) + 0.3), squeeze=False, layout="constrained"
+    )
+    for (name, pictures), axes in zip(rows.items(), panels, strict=True):
+        for ax, picture in zip(axes, pictures, strict=False):
+            ax.imshow(picture)
+        for ax in axes:
+            ax.set(xticks=[], yticks=[], frame_on=False)
+        axes[0].set_ylabel(name)
+    figure.suptitle(title)
+    return figure
+
+
 def picture_panels(
     ratios: Sequence[float], titles: Sequence[str], lines: Sequence[Lines], across: int = ACROSS
 ) -> tuple[Figure, list[Axes]]:

@@ -9,15 +9,16 @@ import pandas as pd
 from nblib.evaluation import read_saved_rule
 from nblib.experiments import Run, open_finished
 from nblib.prediction import standalone
+from nblib.prediction.card import model_card, write_card
 from nblib.prediction.trust import saved_calibration
 from nblib.system import replacing
 from nblib.training import export_model
 
 
 def export_run(run_folder: str | Path, to: str | Path, form: str = "onnx", rule: str = "threshold") -> float:
-    """Writes model, concepts.csv, calibration.csv (if the run has one) and predict.py into the folder `to`.
+    """Writes model, concepts.csv, calibration.csv (if the run has one), predict.py and README.md into the folder `to`.
 
-    Needs the run folder alone. What else is in `to` stays.
+    Needs the run folder alone. What else is in `to` stays, and so does a README.md that is not a card of nblib.
 
     Args:
         run_folder: of a finished run.
@@ -35,6 +36,7 @@ def export_run(run_folder: str | Path, to: str | Path, form: str = "onnx", rule:
     run, to = open_finished(run_folder), Path(to)
     concepts = concept_thresholds(run, rule)
     difference = export_model(run, to, form)
+    write_card(to / "README.md", model_card(run_folder))
     with replacing(to / "concepts.csv") as beside:
         concepts.to_csv(beside)
     with replacing(to / "predict.py") as beside:

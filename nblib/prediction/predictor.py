@@ -24,7 +24,7 @@ from nblib.data import (
     unlabelled_images,
 )
 from nblib.evaluation import CAP, Threshold, read_saved_rule
-from nblib.experiments import open_finished
+from nblib.experiments import Run, open_finished
 from nblib.system import cores
 from nblib.training import load_model, predict_batch
 
@@ -77,7 +77,7 @@ class Decoded(NamedTuple):
 
     image_id: str
     source: ImageSource | None
-    pixels: dict[int, np.ndarray]
+    pixels: dict[tuple[int, str], np.ndarray]
     problems: list[Problem]
 
 
@@ -108,7 +108,7 @@ class Predictor:
                                  f"probabilities can't be averaged.")  # fmt: skip
         self.rule, self.cap, self.nomissing = self._named(rule) if isinstance(rule, str) else rule, cap, nomissing
         self._models = [load_model(run) for run in self.runs]
-        self._sizes = sorted({run.experiment.image_size for run in self.runs})
+        self._sizes = sorted({_size_of(run) for run in self.runs})
         self.batch_size = self.runs[0].experiment.batch_size
 
     def __call__(self, images: Images) -> Predictions:
@@ -174,7 +174,7 @@ class Predictor:
             return Decoded("", None, {}, [item])
         image_id, source = item
         try:
-            pixels = {size: decode_compactly(source, size) for size in self._sizes}
+            pixels = {size: decode_compactly(source, *size) for size in self._sizes}
         except UnreadableImage as error:
             why = error.why.removeprefix(f"{source} ")
             return Decoded(image_id, source, {}, [Problem(str(source), f"{why}; not predicted.", True, image_id)])
@@ -187,15 +187,20 @@ class Predictor:
         image_ids, sources = (tuple(getattr(image, name) for image in batch) for name in ("image_id", "source"))
         return Predictions(image_ids, probabilities, selected, self.vocabulary, self.names, tuple(problems), sources)
 
-    def _probabilities(self, images: list[dict[int, np.ndarray]]) -> np.ndarray:
+    def _probabilities(self, images: list[dict[tuple[int, str], np.ndarray]]) -> np.ndarray:
         """The mean over the runs, (n, K) float32."""
         if not images:
             return np.empty((0, len(self.vocabulary)), np.float32)
         predicted = []
         for run, model in zip(self.runs, self._models, strict=True):
-            size = run.experiment.image_size
-            predicted.append(predict_batch(model, stack_images([pixels[size] for pixels in images], size)))
+            size = _size_of(run)
+            predicted.append(predict_batch(model, stack_images([pixels[size] for pixels in images], size[0])))
         return np.mean(predicted, axis=0)
+
+
+def _size_of(run: Run) -> tuple[int, str]:
+    """To what its images are resized, and how."""
+    return run.experiment.image_size, run.experiment.resize
 
 
 def _result(key: Any, decoded: Future) -> tuple[Any, Any]:

@@ -1,11 +1,12 @@
 """Predictions of any number of images: one parquet file per shard of input, by as many processes as one likes.
 
     OUT/<name of the shard>.parquet  image_id, concepts, likely, probabilities, problem: one row per image
-    OUT/settings.json                with what the images were predicted
+    OUT/_settings.json               with what the images were predicted
     OUT/.claims/                     the shards that are being predicted; each process has locked its own
 
-A file is written whole or not at all, and says which input it was made of: to start again predicts what is missing, and
-what has changed since. Memory does not grow with the number of images in a shard, nor with that of shards.
+`pandas.read_parquet(OUT)` reads all predictions. A file is written whole or not at all, and says which input it was
+made of: to start again predicts what is missing, and what has changed since. Memory does not grow with the number of
+images in a shard, nor with that of shards.
 """
 
 import json
@@ -20,7 +21,7 @@ from pyarrow import parquet
 
 from nblib.data import Problem, Shard, unlabelled_shards
 from nblib.prediction.predictor import Predictions, Predictor
-from nblib.system import ProgressBar, replacing, take_lock, write_json
+from nblib.system import ProgressBar, remove_leftovers, replacing, take_lock, write_json
 
 INPUT = b"nblib.input"  # in the metadata of a file: the fingerprint of what it was made of
 ROWS = 8_192  # of a row group
@@ -138,9 +139,11 @@ def _predict(
     shard: Shard, blocks: Iterator[Predictions], to: Path, progress: Progress, floor: float, longest: int
 ) -> None:
     """Writes the predictions of one shard, or counts it as damaged."""
+    path = predictions_file(to, shard)
+    remove_leftovers(to, path.name)
     schema, images, unreadable = SCHEMA.with_metadata({INPUT: shard.fingerprint}), 0, 0
     try:
-        with replacing(predictions_file(to, shard)) as beside, parquet.ParquetWriter(beside, schema) as writer:
+        with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
             waiting = []
             for block in blocks:
                 serious = _unreadable(block)
@@ -215,7 +218,7 @@ def _require_settings(to: Path, predictor: Predictor, numbers: dict[str, Any]) -
     """
     settings = {"runs": [f"{run.facts['identity']} {run.facts['provenance'].get('started')}" for run in predictor.runs]}
     settings |= {"rule": repr(predictor.rule), "cap": predictor.cap, "nomissing": predictor.nomissing, **numbers}
-    path = to / "settings.json"
+    path = to / "_settings.json"
     if not path.is_file():
         write_json(path, settings)
         return

@@ -101,6 +101,8 @@ def _row_of(run: Run) -> Row:
         row.best_epoch = best_epoch(history)
     if experiment.train_on == "all":
         row.note = "trained on all images, so that none is left for an F1"
+    if experiment.imported:
+        row.note = "probabilities imported, not trained here"
     if not run.finished:
         row.note = f"epoch {len(history)} of {experiment.epochs}"
         row.note += f", {time_left(history, experiment.epochs)}" if row.status == "running" else ""

@@ -34,7 +34,7 @@ def fill_table_3(runs: list[Run], submissions: pd.DataFrame) -> pd.DataFrame:
     for name, row in table_3().iterrows():
         found = defaultdict(lambda: {"val1": [], "val2": []})
         for run in (run for run in runs if run.finished and run.experiment.base_name == name):
-            if run.experiment.half != "all":
+            if run.experiment.half != "all" and not run.experiment.imported:
                 found[run.folder.parent.parent][run.experiment.half].append(run)
         filled += [_filled_row(row, runs_of, online) for runs_of in found.values() or [{"val1": [], "val2": []}]]
     table = pd.DataFrame(filled).set_index("experiment_name")

@@ -40,7 +40,7 @@ def against_paper(runs: list[Run]) -> pd.DataFrame:
 
 def paper_f1(experiment: Experiment) -> float | None:
     """What Table 3 reports for this experiment on this half; None where it reports nothing."""
-    if experiment.half == "all":
+    if experiment.half == "all" or experiment.imported:
         return None
     reported = pd.to_numeric(table_3()[f"test_f1_{experiment.half}"], errors="coerce")  # one says "crash"
     return reported.dropna().get(experiment.base_name)
@@ -52,6 +52,8 @@ def differences_from_paper(experiment: Experiment) -> list[str]:
     All conditions are compared; where the paper is silent, with our reading of it (`Experiment`). Of `epochs`, the
     maximum, only one below the row's best epoch differs. Data are not compared: their fingerprint identifies them.
     """
+    if experiment.imported:
+        return [f"imported {experiment.imported}, not trained here"]
     if experiment.base_name not in table_3().index:
         return ["not in Table 3"]
     ours, theirs = experiment.conditions(), paper_experiment(experiment.base_name).conditions()

@@ -21,14 +21,13 @@ from nblib.system import replacing
 
 TEMPLATES = Path(__file__).parent / "templates"
 DATATABLES = files("itables") / "html"
+CONCEPTS_PAGE = "concepts.html"  # beside the index, where there is one
 COMPARED_AT_FIRST = 3  # runs, the best ones
 
 
 def write_index(path: Path, rows: list[Row], pages: list[Any], collapsed: list[dict[str, Any]] = ()) -> None:
     """Writes the index: leaderboard, its rows collapsed over seeds and halves, comparison, notebooks."""
     compared = [{"run": row.label, "id": f"run-{n}", **row.history} for n, row in enumerate(rows) if row.history]
-    scripts = [vl_convert.javascript_bundle(), f"{_datatables()}\n{(TEMPLATES / 'index.js').read_text('utf-8')}"]
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     write(
         path,
         "index.html.j2",
@@ -41,10 +40,24 @@ def write_index(path: Path, rows: list[Row], pages: list[Any], collapsed: list[d
         chart=json.loads((TEMPLATES / "curves.vl.json").read_text("utf-8")),
         labelled=any(row.test_split_f1 is not None for row in rows),
         synthetic=any(row.data == SYNTHETIC_MARK for row in rows),
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=[f"sha256-{each}" for each in hashes],  # as a content security policy names scripts
-        table_style=Markup((DATATABLES / "dt_bundle.css").read_text("utf-8")),
+        concepts=(path.parent / CONCEPTS_PAGE).is_file(),
+        **hashed_scripts(vl_convert.javascript_bundle(), table_script("index.js")),
     )
+
+
+def hashed_scripts(*scripts: str) -> dict[str, Any]:
+    """What a template needs of its scripts, and the style of their tables."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    return {
+        "scripts": [Markup(script) for script in scripts],
+        "script_hashes": [f"sha256-{each}" for each in hashes],  # as a content security policy names scripts
+        "table_style": Markup((DATATABLES / "dt_bundle.css").read_text("utf-8")),
+    }
+
+
+def table_script(name: str) -> str:
+    """A script of the templates behind DataTables, which it uses."""
+    return f"{_datatables()}\n{(TEMPLATES / name).read_text('utf-8')}"
 
 
 def write(path: Path, template: str, **content: Any) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -55,9 +56,13 @@ def replacing(path: str | Path, size: int | None = None) -> Iterator[Path]:
         _remove(beside)
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Removes the unfinished files of killed writers in `folder` and below; only for folders nobody is writing to."""
-    for path in sorted(Path(folder).rglob(".*")):
+def remove_leftovers(folder: str | Path, of: str | None = None) -> None:
+    """Removes the unfinished files of killed writers in `folder` and below; only for folders nobody is writing to.
+
+    With `of` only those of the file of this name in `folder`; nobody may be writing that file.
+    """
+    found = Path(folder).rglob(".*") if of is None else Path(folder).glob(f".{'?' * 12}.{escape(of)}")
+    for path in sorted(found):
         if BESIDE.fullmatch(path.name):
             _remove(path)
 

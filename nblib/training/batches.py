@@ -13,27 +13,56 @@ Pixels = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]  # the latter: g
 Batches = Iterator[tuple[Pixels, np.ndarray]]
 
 
-def epoch_order(images: int, flipped_copies: bool, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+GREATEST_WEIGHT = 10  # of an image, as a multiple of the mean
+
+
+def epoch_order(
+    images: int, flipped_copies: bool, seed: int, epoch: int, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The order of one epoch: rows, and for each whether it is the flipped copy; seed and epoch decide it.
 
-    With flipped copies every image comes once as it is and once flipped: 2N examples.
+    With flipped copies every image comes once as it is and once flipped: 2N examples. With `weights`, (N,), as many
+    are drawn with replacement, each image as often as its weight says on average.
     Paper: experiment 3, "each image is provided ... both as-it-is and flipped horizontally".
     """
-    order = np.random.default_rng([seed, epoch]).permutation(2 * images if flipped_copies else images)
+    rng, copies = np.random.default_rng([seed, epoch]), 2 if flipped_copies else 1
+    if weights is None:
+        order = rng.permutation(copies * images)
+    else:
+        order = rng.choice(copies * images, copies * images, p=np.tile(weights / weights.sum(), copies) / copies)
     return order % images, order >= images
 
 
+def rarest_weights(examples: Examples) -> np.ndarray:
+    """Weights of images, (N,): 1 / the number of images that have the rarest of their concepts, cut at the greatest."""
+    labels = examples.labels.tocsr()
+    counts = np.asarray(labels.sum(axis=0), float).ravel()
+    rarest = np.full(len(examples), np.inf)
+    np.minimum.at(rarest, np.repeat(np.arange(len(examples)), np.diff(labels.indptr)), counts[labels.indices])
+    weights = 1 / np.minimum(rarest, len(examples))  # an image may have none of the label space
+    return np.minimum(weights, GREATEST_WEIGHT * weights.mean())
+
+
 def training_batches(
-    examples: Examples, batch_size: int, flipped_copies: bool, seed: int, first_epoch: int = 0, by_colour: bool = False
+    examples: Examples,
+    batch_size: int,
+    flipped_copies: bool,
+    seed: int,
+    first_epoch: int = 0,
+    by_colour: bool = False,
+    sampling: str = "uniform",
 ) -> Batches:
     """An endless series of batches, epoch after epoch, from `first_epoch` on.
 
     Pixels are (n, size, size, 1) uint8 where all images of the batch are grey, else (n, size, size, 3), RGB; with
     `by_colour` they are what `Pixels.batch_by_colour` gives. Labels are (n, K) float32; where the label space lacks
-    concepts, one more column has the number of those that the image has.
+    concepts, one more column has the number of those that the image has. With `sampling` rarest, images are drawn by
+    `rarest_weights`.
     """
+    weights = rarest_weights(examples) if sampling == "rarest" else None
     for epoch in count(first_epoch):
-        yield from _batches(examples, batch_size, *epoch_order(len(examples), flipped_copies, seed, epoch), by_colour)
+        order = epoch_order(len(examples), flipped_copies, seed, epoch, weights)
+        yield from _batches(examples, batch_size, *order, by_colour)
 
 
 def ordered_batches(examples: Examples, batch_size: int, by_colour: bool = False) -> Batches:

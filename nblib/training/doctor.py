@@ -16,7 +16,7 @@ from typing import Literal
 import psutil
 import tensorflow as tf
 
-from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits, serious_problems
+from nblib.data import Dataset, inspect_dataset, labelled_splits, missing_splits, pixels_name, serious_problems
 from nblib.experiments import LABEL_STATISTICS, VERSIONS_OF, Experiment, project_path, read_parameters, table_1
 from nblib.training.kernel_ridge import kernel_ridge_solver
 from nblib.training.models import count_activations, describe_network, initial_weights
@@ -229,7 +229,9 @@ def _enough(certain: int, likely: int, free: int, what: str, advice: str) -> Fin
 
 def _cached_pixels(experiment: Experiment) -> int:
     """Bytes that the images of this size which are already cached would take in colour."""
-    files = (project_path(experiment.runs) / "pixels").glob(f"*_{experiment.image_size}px/channels")
+    files = (project_path(experiment.runs) / "pixels").glob(
+        f"*_{pixels_name(experiment.image_size, experiment.resize)}/channels"
+    )
     return sum(path.stat().st_size for path in files) * experiment.image_size**2 * 3
 
 

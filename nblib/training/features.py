@@ -63,7 +63,7 @@ def extract_features(
     path = _features_file(images, experiment, (*layers, "avg"))
     if (stored := _stored(path, len(images))) is not None:
         return stored
-    pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels")
+    pixels = cache_pixels(images, experiment.image_size, project_path(experiment.runs) / "pixels", experiment.resize)
     return _extract(feature_network(experiment, layers), pixels, path)
 
 
@@ -79,7 +79,7 @@ def similarity_features(
     experiment = run.experiment.model_copy(update=beside)
     last = (last_feature_maps(build_backbone(experiment.model_copy(update={"weights": None}))).name,)
     known = extract_features(images, experiment, last)
-    pixels = [decode_compactly(source, experiment.image_size) for source in sources]
+    pixels = [decode_compactly(source, experiment.image_size, experiment.resize) for source in sources]
     network = feature_network(experiment, last)
     with retracing_warnings_suppressed():
         return known, network.predict_on_batch(stack_images(pixels, experiment.image_size))
@@ -132,6 +132,7 @@ def _features_file(images: pd.DataFrame, experiment: Experiment, what: tuple) ->
     if path := weights_file(experiment):
         weights = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
     facts = [experiment.backbone, experiment.image_size, experiment.precision, weights, *what, pixel_key(images)]
+    facts += [experiment.resize] * (experiment.resize != "nearest")
     name = hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
     return project_path(experiment.runs) / "features" / f"{name}.npy"
 

@@ -25,7 +25,7 @@ def explain(
     if unknown := [concept for concept in concepts if concept not in run.vocabulary.index]:
         raise ValueError(f"{', '.join(unknown)}: no concept of {run.folder}; its vocabulary.txt lists them.")
     experiment, network = run.experiment, network or trained_network(run)
-    pixels = decode_image(path, experiment.image_size)
+    pixels = decode_image(path, experiment.image_size, experiment.resize)
     prepared = np.asarray(find_backbone(kept_backbone(run)).preprocess(pixels.astype(np.float32)))
     return pixels, {concept: grad_cam(network, prepared, run.vocabulary.index[concept]) for concept in concepts}
 

@@ -1,6 +1,7 @@
 """Networks: an ImageNet-pretrained backbone, fully connected layers, and one sigmoid per concept."""
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, reduce
 from itertools import pairwise
 from math import isqrt, prod
 
@@ -189,11 +190,14 @@ def _three_channels(pixels):
     return ops.broadcast_to(pixels, (*ops.shape(pixels)[:3], 3))
 
 
-def with_preprocessing(network: keras.Model, backbone: str, by_colour: bool = False) -> keras.Model:
+def with_preprocessing(
+    network: keras.Model, backbone: str, by_colour: bool = False, augmentation: Sequence[layers.Layer] = ()
+) -> keras.Model:
     """The network with its preprocessing in front: takes uint8 as decoded, (N, size, size, 3) in RGB or 1 in grey.
 
     With `by_colour` it takes grey and colour images separately: places, (N,) int32, grey images, colour images. Pixels
-    travel to the device as bytes; the preprocessing is float32 whatever the precision of the network.
+    travel to the device as bytes; the preprocessing is float32 whatever the precision of the network. Layers of
+    `augmentation` come before it; they change images while the network is trained.
     """
     size = network.input_shape[1:3]
     with network.distribute_strategy.scope():
@@ -202,7 +206,8 @@ def with_preprocessing(network: keras.Model, backbone: str, by_colour: bool = Fa
             pixels = [keras.Input((), dtype="int32", name="places"), *kinds]
         else:
             pixels = keras.Input((*size, None), dtype="uint8", name="pixels")
-        prepared = find_backbone(backbone).preprocess(ToRGB(dtype="float32")(pixels))
+        changed = reduce(lambda images, layer: layer(images), augmentation, ToRGB(dtype="float32")(pixels))
+        prepared = find_backbone(backbone).preprocess(changed)
         return keras.Model(pixels, network(prepared), name=f"{network.name}_with_preprocessing")
 
 

@@ -1,5 +1,7 @@
 """The optimiser of an experiment; NAdam with the schedule decay that Keras 2 had and Keras 3 left out."""
 
+import re
+
 from keras import ops, optimizers
 
 from nblib.experiments import Experiment
@@ -19,11 +21,15 @@ def build_optimizer(experiment: Experiment, batches: int = 1) -> optimizers.Opti
         "use_ema": e.use_ema,
         "ema_momentum": e.ema_momentum,
     }
-    if e.optimizer == "adamw":
-        return optimizers.AdamW(rate, **options)
+    if e.optimizer == "nadam":
+        options["schedule_decay"] = e.schedule_decay
     if e.optimizer == "sgd":
-        return optimizers.SGD(rate, momentum=0.9, **options)
-    return NadamWithDecay(rate, e.schedule_decay, **options)
+        options["momentum"] = 0.9
+    if e.backbone_learning_rate_factor == 1:
+        return OPTIMIZERS[e.optimizer](rate, **options)
+    optimizer = SLOWER[e.optimizer](rate, **options)
+    optimizer.backbone_factor = e.backbone_learning_rate_factor
+    return optimizer
 
 
 def learning_rate(experiment: Experiment, batches: int) -> float | optimizers.schedules.CosineDecay:
@@ -86,3 +92,34 @@ class NadamWithDecay(optimizers.Nadam):
     def get_config(self):
         """Arguments that make the same optimiser again."""
         return {**super().get_config(), "schedule_decay": self.schedule_decay}
+
+
+class _SlowerBackbone:
+    """Mixed into an optimiser of Keras: the learning rate of all weights but the head's is `backbone_factor` times it.
+
+    Their weight decay, which is times the learning rate, is that much weaker too.
+    """
+
+    backbone_factor = 1.0
+
+    def build(self, variables):
+        """Notes which variables are the backbone's; the head's are those that `build_network` names."""
+        super().build(variables)
+        self._of_backbone = frozenset(n for n, variable in enumerate(variables) if not OF_HEAD.match(variable.path))
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves `variable` by one step, in place."""
+        if self._get_variable_index(variable) in self._of_backbone:
+            learning_rate = learning_rate * self.backbone_factor
+        if self.weight_decay:
+            self.assign_sub(variable, variable * ops.cast(self.weight_decay * learning_rate, variable.dtype))
+        super().update_step(gradient, variable, learning_rate)
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: it is part of each step."""
+
+
+OF_HEAD = re.compile(r"(fc\d+|predictions|gem)/")
+OPTIMIZERS = {"nadam": NadamWithDecay, "adamw": optimizers.AdamW, "sgd": optimizers.SGD}
+SLOWER = {name: type(f"{kind.__name__}SlowerBackbone", (_SlowerBackbone, kind), {})
+          for name, kind in OPTIMIZERS.items()}  # fmt: skip

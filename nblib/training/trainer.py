@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from nblib.data import Examples
-from nblib.evaluation import constant_list, f1_interval, f1_per_image, most_frequent_concepts, sample_f1, select
-from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs, read_half
+from nblib.experiments import Experiment, Run, best_epoch, open_run, other_code, print_epochs
+from nblib.training.augmentation import augmentation_layers
 from nblib.training.batches import batches_per_epoch, ordered_stream, stream, training_batches
 from nblib.training.callbacks import (
     AveragedWeights,
@@ -25,15 +25,15 @@ from nblib.training.losses import LOSSES, of_sigmoids, smoothed
 from nblib.training.metrics import SampleF1, SigmoidAccuracy, TunedF1
 from nblib.training.models import load_best_weights, trained_network, with_flip_augmentation, with_preprocessing
 from nblib.training.optimizers import build_optimizer
-from nblib.training.rules import save_rules_and_concept_scores
+from nblib.training.rules import save_rules_and_concept_scores, score_halves
 from nblib.training.training_data import TrainingData, on_cached_features, with_pixels
 
 
 def train(experiment: Experiment, data: TrainingData, network: keras.Model, show: Show | None = None) -> Run:
     """The finished run: trained, its best epoch's probabilities on both halves saved, scored on the test half.
 
-    Where all of the backbone is frozen (`trainable_from: head`), it processes each image once: its features are cached,
-    and the head is trained on them, to the same numbers but for rounding.
+    Where all of the backbone is frozen (`trainable_from: head`) and images are not augmented, it processes each image
+    once: its features are cached, and the head is trained on them, to the same numbers but for rounding.
 
     A finished run is returned as it is, unless `force` is set; results of it that are damaged are made again with its
     best weights. A killed run resumes after its last whole epoch, to the same numbers. `show`, such as
@@ -60,7 +60,7 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
             # compiles, which it would do anew for each number of colour images.
             by_colour = experiment.devices == 1 and not experiment.jit_compile
             whole = with_preprocessing(network, experiment.backbone, by_colour)
-            model, data = on_cached_features(network, experiment, data) or (whole, data)
+            model, data = _trained_model(network, whole, experiment, data)
             if not run.finished:
                 batches = batches_per_epoch(data.train, experiment.batch_size, experiment.flipped_copies)
                 fit(compile_model(model, experiment, batches), experiment, data, whole, show)
@@ -73,6 +73,16 @@ def train(experiment: Experiment, data: TrainingData, network: keras.Model, show
     (run.folder / "state.npz").unlink(missing_ok=True)  # a kill in the last moment may have left it
     save_rules_and_concept_scores(run, data.dataset)
     return run
+
+
+def _trained_model(
+    network: keras.Model, whole: keras.Model, experiment: Experiment, data: TrainingData
+) -> tuple[keras.Model, TrainingData]:
+    """What is trained, and on what: the head on cached features, augmented images, or `whole` on images as they are."""
+    if augmentation := augmentation_layers(experiment):
+        by_colour = len(whole.inputs) > 1
+        return with_preprocessing(network, experiment.backbone, by_colour, augmentation), data
+    return on_cached_features(network, experiment, data) or (whole, data)
 
 
 def _damaged_results(run: Run, data: TrainingData) -> str | None:
@@ -132,7 +142,8 @@ def fit(model: keras.Model, experiment: Experiment, data: TrainingData, whole: k
     curves = [TensorBoardCurves(run.folder / "tensorboard", checkpoint.rows)] if experiment.tensorboard else []
     validation = data.unseen(experiment).get(experiment.validation_half)
     size, flipped, by_colour = experiment.batch_size, experiment.flipped_copies, len(model.inputs) > 1
-    batches = partial(training_batches, data.train, size, flipped, experiment.seed, epochs_done, by_colour=by_colour)
+    order = {"first_epoch": epochs_done, "by_colour": by_colour, "sampling": experiment.sampling}
+    batches = partial(training_batches, data.train, size, flipped, experiment.seed, **order)
     model.fit(
         stream(batches, data.train, steps=tf.data.INFINITE_CARDINALITY),
         steps_per_epoch=batches_per_epoch(data.train, size, flipped),
@@ -152,7 +163,14 @@ def predict(model: keras.Model, examples: Examples, batch_size: int) -> np.ndarr
 
 
 def load_model(run: Run) -> keras.Model:
-    """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8."""
+    """The network with the run's best weights and its preprocessing: takes pixels as they were decoded, uint8.
+
+    Raises:
+        FileNotFoundError, ValueError: there are no weights, or they are damaged.
+    """
+    if run.experiment.imported:
+        raise FileNotFoundError(f"{run.folder} was imported and has no network; import probabilities of the test "
+                                "images together with those of validation, and they are used.")  # fmt: skip
     return with_preprocessing(trained_network(run), kept_backbone(run))
 
 
@@ -172,18 +190,7 @@ def score(run: Run, data: TrainingData) -> dict[str, Any]:
     effort = {"epochs": len(history), "seconds": round(float(history["seconds"].sum()), 1)}
     if not data.unseen(run.experiment):
         return effort
-    halves = {name: read_half(run, data.dataset, name) for name in ("val1", "val2")}
-    f1 = {name: f1_per_image(half.labels, select(half.probabilities)) for name, half in halves.items()}
-    interval, test = f1_interval(f1[run.experiment.test_half]), halves[run.experiment.test_half]
-    frequent = most_frequent_concepts(Examples.of(data.train.images, test.vocabulary).labels)
-    return {
-        "best_epoch": best_epoch(history),
-        **effort,
-        "validation_f1": float(np.nanmean(f1[run.experiment.validation_half])),
-        "test_f1": interval.mean,
-        "test_f1_interval": [interval.low, interval.high],
-        "baseline_f1": sample_f1(test.labels, constant_list(test.labels.shape, frequent)),
-    }
+    return {"best_epoch": best_epoch(history), **effort, **score_halves(run, data.dataset, data.train.images)}
 
 
 def predict_test(run: Run, flip: bool = False) -> None:

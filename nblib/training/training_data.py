@@ -61,7 +61,7 @@ def load_training_data(experiment: Experiment) -> TrainingData:
     if not all(map(len, parts.values())):
         raise ValueError(f"{dataset.folder} needs images with concepts in train and in both halves of validation.")
     if dataset.parts and not experiment.limit_images:
-        parts = share_pixels(parts, experiment.image_size, _pixels_folder(experiment))
+        parts = share_pixels(parts, experiment.image_size, _pixels_folder(experiment), experiment.resize)
     else:
         parts = {name: with_pixels(examples, experiment) for name, examples in parts.items()}
     if experiment.train_on == "all":
@@ -87,7 +87,7 @@ def shared_pixels(experiment: Experiment) -> tuple:
     """Equal for two experiments exactly when they train on the same pixels."""
     e = experiment
     drawn = e.limit_images and (e.limit_images, e.seed, e.split)
-    return e.data, e.quarantine, e.runs, e.image_size, drawn, e.split is None
+    return e.data, e.quarantine, e.runs, e.image_size, e.resize, drawn, e.split is None
 
 
 def on_cached_features(
@@ -111,7 +111,7 @@ def _limited(examples: Examples, experiment: Experiment) -> Examples:
 
 def with_pixels(examples: Examples, experiment: Experiment) -> Examples:
     """The examples with their pixels, decoded once and cached."""
-    pixels = cache_pixels(examples.images, experiment.image_size, _pixels_folder(experiment))
+    pixels = cache_pixels(examples.images, experiment.image_size, _pixels_folder(experiment), experiment.resize)
     return replace(examples, pixels=pixels)
 
 

@@ -22,6 +22,14 @@ MOMENTS = ("in an epoch", "while best.weights.h5 is written", "after history.csv
            "while state.npz is written", "after state.npz is written")  # fmt: skip
 BATCHES = 10  # of an epoch of `small_experiment`: 40 images and their flipped copies, 8 per batch
 
+# All that is not of the paper at once, for `small_experiment`.
+EVERYTHING = dict(
+    augmentation="strong", sampling="rarest", label_smoothing=0.1, optimizer="adamw", weight_decay=0.01, clipnorm=1.0,
+    backbone_learning_rate_factor=0.5, gradient_accumulation_steps=3, use_ema=True, ema_momentum=0.9, schedule="cosine",
+    warmup_epochs=2, monitor="tuned_f1", pooling="gem", precision="mixed_float16", learning_rate=2e-3,
+    loss="asymmetric",
+)  # fmt: skip
+
 # One server that has loaded TensorFlow; each training is a process forked from it.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["nblib.training.trainer"])

@@ -1,5 +1,7 @@
 """Seeded mutations of a file."""
 
+import copy
+
 import numpy as np
 
 
@@ -15,3 +17,17 @@ def mutated(content, rng):
         content[:place] + bytes(len(content) - place),
     ]
     return choices[rng.integers(len(choices))]
+
+
+def with_another_value(content, random):
+    """A copy of what JSON holds with one value, anywhere in it, replaced; `random` is a `random.Random`."""
+    place = content = copy.deepcopy(content)
+    while True:
+        key = random.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        inside = place[key]
+        if not isinstance(inside, dict | list) or not inside or random.random() < 0.3:
+            break
+        place = inside
+    values = [None, 0, -1, 1e308, "text", "", [], {}, True, "\ud800", "<script>x</script>", [[]], {"a": {}}]
+    place[key] = random.choice(values)
+    return content

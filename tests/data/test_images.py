@@ -342,3 +342,43 @@ def test_an_upload_is_decoded_from_memory_as_its_file_is_from_disk(tmp_path):
     assert uploaded.stat().st_size == (tmp_path / "a.png").stat().st_size and str(uploaded) == "a.png"
     with pytest.raises(UnreadableImage, match="its content is none of"):
         decode_image(ImageInMemory("b.png", b"no picture"), 32)
+
+
+# ---- other ways to resize
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "LA", "RGBA", "I;16", "CMYK"])
+def test_bilinear_is_pillows_of_the_image_in_grey_or_rgb(mode, tmp_path):
+    path = tmp_path / ("image.jpg" if mode == "CMYK" else "image.png")
+    if mode == "I;16":
+        made_image("L").save(path)
+        plain = made_image("L")
+        Image.fromarray(np.asarray(plain).astype(np.uint16) << 8).save(path)
+    else:
+        made_image(mode).save(path)
+        plain = Image.open(path).convert("L" if mode in ("L", "1") else "RGB")
+    expected = np.asarray(plain.resize((11, 11), Image.Resampling.BILINEAR).convert("RGB"))
+    np.testing.assert_array_equal(decode_image(path, 11, "bilinear"), expected)
+
+
+def test_bilinear_takes_the_mean_of_what_it_shrinks(tmp_path):
+    stripes = np.tile(np.uint8([0, 200]), (64, 32))
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    middle = decode_image(tmp_path / "stripes.png", 16, "bilinear")[4:-4, 4:-4]
+    assert 95 <= middle.min() <= middle.max() <= 105
+
+
+def test_a_letterbox_keeps_the_proportions_on_black(tmp_path):
+    Image.fromarray(np.full((20, 40), 200, np.uint8)).save(tmp_path / "wide.png")
+    boxed = decode_image(tmp_path / "wide.png", 16, "letterbox")
+    assert boxed.shape == (16, 16, 3)
+    assert (boxed[4:12] == 200).all() and (boxed[:4] == 0).all() and (boxed[12:] == 0).all()
+
+
+def test_pixels_of_each_way_are_cached_apart(images, tmp_path):
+    nearest, boxed = (cache_pixels(images, 16, tmp_path / "pixels", how) for how in ("nearest", "letterbox"))
+    for row, path in enumerate(images["path"]):
+        np.testing.assert_array_equal(nearest[row], decode_image(path, 16))
+        np.testing.assert_array_equal(boxed[row], decode_image(path, 16, "letterbox"))
+    names = sorted(path.name.rpartition("_")[2] for path in (tmp_path / "pixels").glob("*_16px*") if path.is_dir())
+    assert names == ["16px", "letterbox"]

@@ -1,5 +1,7 @@
 """The sample as parquet shards: read in place, and what is wrong with shards."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 from data.filing import labels_of, pixels_of, problems_of, rows_of, write
@@ -39,3 +41,18 @@ def test_concepts_of_a_shard_may_be_text_and_images_may_be_absent(tmp_path):
     assert [str(problem).replace(f"{tmp_path}/", "") for problem in dataset.problems[1:]] == [
         "train-00000.parquet:2: B has no concept; it is left out of training and of the score."
     ]
+
+
+def test_an_image_takes_few_bytes_and_none_are_kept_of_what_only_problems_need(tmp_path):
+    """An ID, a reference to its row, a list of concepts that others share, and five pointers: 300 bytes."""
+    for split in ("train", "val"):
+        ids = [f"{split}_{number:012}" for number in range(10_000)]
+        cuis = [[f"C{number % 50:07}", "C0000077"] for number in range(10_000)]
+        rows = {"image": [{"bytes": b"no image"}] * len(ids), "image_id": ids, "cui": cuis}
+        parquet.write_table(pa.table(rows), tmp_path / f"{split}-00000.parquet", row_group_size=1_000)
+    tracemalloc.start()
+    dataset = read_dataset(tmp_path)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(dataset.images) == 20_000 and kept < 300 * 20_000
+    assert dataset.images["concepts"][0] is dataset.images["concepts"][50]

@@ -58,6 +58,12 @@ def test_an_image_is_taken_whatever_its_suffix(folder):
     assert found(folder / "scan.img") == {"scan": 1}
 
 
+def test_a_folder_gives_images_of_every_format_that_can_be_read(tmp_path):
+    for suffix in ("jpg", "png", "gif", "bmp", "tif", "tiff", "webp"):
+        Image.new("L", (8, 8), 7).save(tmp_path / f"of_{suffix}.{suffix}")
+    assert len(found(tmp_path)) == 7
+
+
 def test_a_list_names_paths_relative_to_itself_and_a_missing_one_by_its_line(folder):
     (folder / "list.txt").write_text("b.png\n\ndeeper/a.PNG\nlost.png\n")
     assert found(folder / "list.txt") == {

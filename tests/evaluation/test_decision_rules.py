@@ -8,10 +8,12 @@ from scipy import sparse
 from scipy.special import expit, logit
 
 from nblib.data import ConceptVocabulary
+from nblib.evaluation.conformal import NumberInterval, number_features
 from nblib.evaluation.decision_rules import (
     RULES,
     THRESHOLDS,
     ConceptThresholds,
+    ConformalNumber,
     ExpectedF1,
     Threshold,
     TopK,
@@ -171,6 +173,18 @@ def test_expected_f1_corrects_probabilities_that_are_too_low():
         assert sample_f1(VAL2.labels, kept) > plain + 0.1
     assert sample_f1(VAL2.labels, ExpectedF1.fit(VAL1.probabilities, VAL1.labels, "platt").select(
         VAL2.probabilities)) > plain + 0.1  # fmt: skip
+
+
+def test_a_conformal_number_fills_and_prunes_what_the_threshold_selects():
+    rule = ConformalNumber(0.5, np.array([1.5, 0, 0, 0, 0]), 0.5)  # expects 1.5: from 0.9 to 2.1, that is 1 or 2
+    probabilities = np.array([[0.2, 0.4, 0.1], [0.9, 0.7, 0.8], [0.9, 0.1, 0.6], [0.1, 0.6, 0.2]])
+    assert rule.select(probabilities).toarray().tolist() == [[0, 1, 0], [1, 0, 1], [1, 0, 1], [0, 1, 0]]
+    fitted = ConformalNumber.fit(VAL1.probabilities, VAL1.labels)
+    low, high = NumberInterval(fitted.weights, fitted.radius).bounds(
+        number_features(VAL2.probabilities, fitted.common_threshold)
+    )
+    number = np.diff(fitted.select(VAL2.probabilities).indptr)
+    assert ((number >= low) & (number <= np.maximum(high, low))).all()
 
 
 @pytest.mark.parametrize("name", RULES)

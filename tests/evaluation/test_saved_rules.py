@@ -67,6 +67,7 @@ DAMAGED = {
     "a rule for a calibration": '{"name": "plugin_f1", "calibration": {"name": "top_k", "k": 3}}',
     "a step too many": '{"name": "plugin_f1", "calibration": {"name": "isotonic", "steps": [0, 1], "values": [0]}}',
     "steps that fall": '{"name": "plugin_f1", "calibration": {"name": "isotonic", "steps": [1, 0], "values": [0, 1]}}',
+    "a weight too few": '{"name": "conformal_number", "common_threshold": 0.5, "weights": [1, 1], "radius": 1}',
     "no temperature": '{"name": "plugin_f1", "calibration": {"name": "platt", "temperature": 0, "shift": 0}}',
 }
 

@@ -3,11 +3,15 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from data.filing import layout_of_2026
+from evaluation.strict_checker import accepts
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from nblib.data import read_concept_lines
+from nblib.data import ConceptVocabulary, Examples, read_concept_lines, read_dataset
 from nblib.evaluation.challenge import SECONDARY_2025, YEARS
+from nblib.evaluation.metrics import sample_f1
+from nblib.evaluation.selection import select
 from nblib.evaluation.submission import evaluate, evaluate_secondary, read_truth, write_submission
 from nblib.evaluation.submission_check import check_submission, read_submission
 
@@ -234,3 +238,28 @@ def test_the_score_on_the_labels_of_rocov2_is_that_of_scikit_learn(real_data):
     expected = f1_score(y_true, y_pred, average="samples", zero_division=0)
     assert evaluate(truth, answer) == (pytest.approx(expected, abs=1e-12), len(judged))
     assert len(judged) < 9_904
+
+
+# ---- real data
+
+
+def scored_and_submitted(dataset, name_of, path):
+    """F1 of made-up probabilities, and what a submission of 2026 says of each validation image, by our name of it."""
+    vocabulary = ConceptVocabulary.of(dataset.images["concepts"])
+    images = dataset.split("val").sort_values("image_id", key=lambda ids: ids.map(name_of))[:2000]
+    images = Examples.of(images.reset_index(drop=True), vocabulary)
+    chance = np.random.default_rng(26).random(images.labels.shape, np.float32)
+    selected = select(np.where(images.labels.toarray(), chance, chance**1000))
+    write_submission(path, images.image_ids, vocabulary.decode(selected), 2026)
+    assert accepts(path, images.image_ids)
+    answered = {name_of(image_id): concepts for image_id, concepts in read_submission(path, 2026).items()}
+    return sample_f1(images.labels, selected), answered
+
+
+@pytest.mark.parametrize("name", ["openrad", "rocov2"])
+def test_real_data_in_the_layout_of_2026_have_the_same_f1_and_submission(real_data, tmp_path, name):
+    ids = layout_of_2026(real_data / name, tmp_path / "data")
+    f1, answered = scored_and_submitted(read_dataset(real_data / name), str, tmp_path / "own.zip")
+    f1_of_2026, of_2026 = scored_and_submitted(read_dataset(tmp_path / "data"), ids.get, tmp_path / "of_2026.zip")
+    assert f1 == f1_of_2026 and 0.3 < f1 < 0.9
+    assert answered == of_2026 and len(answered) > 600

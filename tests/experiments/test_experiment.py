@@ -27,6 +27,10 @@ OTHER_CONDITIONS = {
     "loss": "f1_times_bce",
     "batch_size": 24,
     "learning_rate": 2e-5,
+    "resize": "bilinear",
+    "augmentation": "light",
+    "sampling": "rarest",
+    "backbone_learning_rate_factor": 0.1,
     "label_smoothing": 0.1,
     "optimizer": "adamw",
     "schedule_decay": 1.0,
@@ -131,6 +135,10 @@ def test_a_number_that_yaml_read_as_text_is_a_number():
         ("warmup_epochs", -1),
         ("monitor", "accuracy"),
         ("label_smoothing", 1),
+        ("resize", "bicubic"),
+        ("augmentation", "some"),
+        ("sampling", "all"),
+        ("backbone_learning_rate_factor", 0),
         ("lr_reduction_factor", 1),
         ("lr_reduction_patience", 0),
         ("lr_reduction_monitor", "accuracy"),
@@ -199,6 +207,19 @@ def test_several_devices_neither_accumulate_nor_clip_gradients(option):
     )
 
 
+def test_augmentation_is_not_compiled():
+    assert message_of(jit_compile=True, augmentation="light") == (
+        "XLA does not compile augmentation: set jit_compile to False or augmentation to none."
+    )
+
+
+def test_a_preset_of_keras_hub_is_a_backbone():
+    experiment = Experiment(backbone="hub:dinov2_small", pooling="token")
+    assert Experiment(**experiment.model_dump()) == experiment
+    assert notebook_of(experiment) == "04_deeper_backbones"
+    assert message_of(backbone="hub:").startswith("parameter 'backbone': ")
+
+
 def test_an_experiment_is_itself_again_after_a_round_trip():
     experiment = Experiment(small_relative=True, weights=None, dropout=0.25)
     assert Experiment(**experiment.model_dump()) == experiment
@@ -217,7 +238,7 @@ def test_what_is_trained_on_all_images_has_one_run_whatever_the_half():
 
 
 def test_the_other_conditions_above_leave_nothing_out():
-    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs"} == set(Experiment.model_fields)
+    assert {*OTHER_CONDITIONS, *NOT_CONDITIONS, "warmup_epochs", "imported"} == set(Experiment.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER_CONDITIONS)
@@ -267,7 +288,9 @@ def test_data_quarantine_and_runs_are_found_from_a_folder_of_the_project(tmp_pat
         ("small_plain", "bce", "03_baseline_vgg16"),
         ("small_dense", "bce", "04_deeper_backbones"),
         ("Xception", "bce", "04_deeper_backbones"),
-        ("Xception", "focal", "05_soft_f1_losses"),
+        ("Xception", "focal", "04_deeper_backbones"),
+        ("VGG19", "focal", "05_soft_f1_losses"),
+        ("hub:dinov2_small", "bce", "04_deeper_backbones"),
     ],
 )
 def test_the_notebook_of_an_experiment_is_that_of_its_loss_or_of_its_backbone(backbone, loss, notebook):

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.mutations import mutated
 
 from nblib.data import validation_halves
-from nblib.evaluation import concept_scores
+from nblib.evaluation import concept_scores, f1_by_category, select
 from nblib.experiments import Run, comparable_runs, find_runs, read_half
 from nblib.experiments.experiment import Experiment
 from nblib.experiments.run_files import read_arrays
@@ -33,6 +33,7 @@ def finished(run, sample_dataset):
     run.write_scores(SCORES)
     half = read_half(run, sample_dataset, "val2")
     run.write_concept_scores(concept_scores(half.labels, half.probabilities, half.vocabulary))
+    run.write_category_scores(f1_by_category(half.categories, half.labels, select(half.probabilities)))
     return run
 
 
@@ -75,6 +76,8 @@ DAMAGES = [
     ("concept_scores.csv", lambda text: text.replace("wrong", "worse"), "columns expected but not found: .'wrong'"),
     ("concept_scores.csv", lambda text: text.replace("\nC", "\nC1,many,0,0,1,1,1,1\nC", 1), "invalid literal for int"),
     ("concept_scores.csv", lambda text: text.replace("\nC", "\nC1,inf,0,0,1,1,1,1\nC", 1), "cannot safely convert"),
+    ("category_scores.csv", lambda text: text.replace("images", "pictures"), "not found: .'images'"),
+    ("category_scores.csv", lambda text: text + "DRXX,1,many,0,1\n", "could not convert string to float"),
     ("scores.json", lambda text: "{}", "epochs: Field required"),
     ("scores.json", without("test_f1"), "test_f1 missing"),
     ("scores.json", with_value("test_f1", "0.3"), "test_f1: Input should be a valid number, received '0.3'"),

@@ -174,3 +174,13 @@ def test_pairs_are_side_by_side_with_the_concepts_that_both_have_ticked(sample_d
     assert columns == [0, 1, 2, 3, 0, 1], "two pairs in a row"
     both = set(table.loc[ids[1], "concepts"]) & set(table.loc[ids[4], "concepts"])
     assert sum(text.get_text().startswith("✓") for text in axes[2].texts[:9]) == min(len(both), 9)
+
+
+def test_pictures_are_drawn_in_rows_with_their_names():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
+    figure = figures.draw_rows({"light": pictures, "strong": pictures[:2]}, "Augmentation")
+    first, second = np.reshape(figure.axes, (2, 3))
+    assert [ax.get_ylabel() for ax in (first[0], second[0])] == ["light", "strong"]
+    for ax, picture in zip((*first, *second[:2]), (*pictures, *pictures[:2]), strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array(), picture)
+    assert not second[2].images

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -134,6 +135,11 @@ class TestInABrowser:
         browser.switch_to.window(first)
         assert text_of(".problem")(browser) and not text_of(".found td")(browser)
 
+    def test_without_the_token_of_the_address_there_is_no_page(self, address):
+        assert "?token=" in address
+        with urllib.request.urlopen(address.partition("?")[0], timeout=SECONDS) as answer:
+            assert "/login" in answer.url
+
     def test_the_page_may_load_nothing_from_elsewhere(self, address):
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             assert answer.headers["Content-Security-Policy"] == app.POLICY
@@ -147,6 +153,15 @@ def test_a_folder_without_a_finished_run_and_a_python_without_voila_are_said_in_
     monkeypatch.setattr(app, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"not installed: pip install 'nblib\[app\]'"):
         app.serve_app(place / "runs" / "first" / "val1")
+
+
+def test_the_next_free_port_is_taken():
+    with socket.socket() as taken:
+        taken.bind((app.HERE, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < app.free_port(port) <= port + 99
+    assert app.free_port(port) == port
 
 
 def test_the_page_is_a_notebook_that_names_the_run_absolutely_whatever_its_name_holds(tmp_path):

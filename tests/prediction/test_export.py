@@ -31,7 +31,8 @@ def run(sample, tmp_path):
 def test_the_folder_holds_concepts_in_the_order_of_the_outputs_thresholds_and_calibration(run, tmp_path):
     assert export_run(run.folder, tmp_path / "to", "saved_model", "concept_thresholds") < 1e-4
     names = {path.name for path in (tmp_path / "to").iterdir()}
-    assert names == {"saved_model", "concepts.csv", "calibration.csv", "predict.py"}
+    assert names == {"saved_model", "concepts.csv", "calibration.csv", "predict.py", "README.md"}
+    assert (tmp_path / "to" / "README.md").read_text().startswith("---\nlibrary_name: keras\n")
     table = pd.read_csv(tmp_path / "to" / "concepts.csv")
     assert list(table) == ["concept", "name", "images", "threshold"]
     assert tuple(table["concept"]) == run.vocabulary.concepts
@@ -50,6 +51,7 @@ def test_an_older_run_has_neither_names_nor_calibration(run, tmp_path):
     export_run(run.folder, tmp_path / "to", "saved_model")
     names = {path.name for path in (tmp_path / "to").iterdir()}
     assert names == {"saved_model", "concepts.csv", "predict.py", "README.md"}
+    assert (tmp_path / "to" / "README.md").read_text() == "stays"
     table = pd.read_csv(tmp_path / "to" / "concepts.csv")
     assert tuple(table["concept"]) == run.vocabulary.concepts
     assert table["name"].isna().all() and (table["threshold"] == 0.5).all()

@@ -56,6 +56,15 @@ def test_several_runs_are_averaged_each_at_its_own_image_size(place, first):
     assert not np.array_equal(parts[0], parts[1])
 
 
+def test_a_run_that_resizes_otherwise_predicts_new_images_as_it_was_trained(sample, tmp_path):
+    run = finished_run(sample, tmp_path, resize="letterbox")
+    predict_test(run)
+    image_ids, expected = run.probabilities("test")
+    predictions = Predictor(run.folder)(sample / "test")
+    order = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
+    np.testing.assert_array_equal(predictions.probabilities[[order[image_id] for image_id in image_ids]], expected)
+
+
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"threshold"}))
 def test_a_rule_that_was_fitted_on_the_run_selects_as_it_does_in_notebook_06(place, first, name):
     folder = place / "runs" / "first" / "val1"
@@ -106,6 +115,21 @@ def moving():
     return saved(picture(9, 9), "PNG", save_all=True, append_images=[picture(9, 9, 3)])
 
 
+def animated():
+    return saved(picture(9, 9), "GIF", save_all=True, append_images=[picture(9, 9, 3)])
+
+
+def without_pixels(most=None):
+    """The bytes of a DICOM report; `most` truncates an MR image instead."""
+    pydicom = pytest.importorskip("pydicom", reason="pydicom, of the extra dicom, is not installed")
+    shipped = Path(pydicom.__file__).parent / "data" / "test_files"
+    return (shipped / ("MR_small.dcm" if most else "reportsi.dcm")).read_bytes()[:most]
+
+
+def without_header():
+    return saved(picture(30, 40), "PNG")[:20]
+
+
 def deep():
     return saved(Image.fromarray(np.full((30, 40), 40_000, np.uint16)), "PNG")
 
@@ -120,6 +144,11 @@ ODD = [
     ("cmyk.jpg", lambda: saved(Image.new("CMYK", (40, 30)), "JPEG"), "CMYK, made for print; converted to RGB", True),
     ("deep.png", deep, "16 bits per pixel", True),
     ("moving.png", moving, "2 frames", True),
+    ("moving.gif", animated, "2 frames", True),
+    ("header.png", without_header, "can't be read as an image (Truncated File Read)", False),
+    ("report.dcm", without_pixels, "a DICOM file without pixels", False),
+    ("short.dcm", lambda: without_pixels(5000), "can't be read as an image (", False),
+    ("page.html.png", lambda: b"<!DOCTYPE html><title>404</title>", NO_IMAGE, False),
     ("rotated.jpg", rotated, "EXIF orientation 6 is not applied", True),
     ("png.jpg", lambda: saved(picture(30, 40), "PNG"), "a PNG file by its content, whatever its name says", True),
 ]  # fmt: skip

@@ -65,8 +65,12 @@ def test_each_shard_has_a_file_with_the_predictions_of_its_images(predictor, ima
     }  # fmt: skip
     assert (made.predicted, made.images, made.unreadable, made.damaged) == (4, 45, 0, [])
     expected = predictor(images)
-    rows = pd.concat(tables.values()).set_index("image_id")
-    assert rows.index.is_unique and set(rows.index) == set(expected.image_ids)
+    rows = pd.read_parquet(tmp_path / "out").set_index("image_id")
+    assert (
+        len(rows) == sum(map(len, tables.values()))
+        and rows.index.is_unique
+        and set(rows.index) == set(expected.image_ids)
+    )
     for image_id, concepts, probabilities in zip(
         expected.image_ids, expected.table["concepts"], expected.probabilities, strict=True
     ):
@@ -81,7 +85,7 @@ def test_each_shard_has_a_file_with_the_predictions_of_its_images(predictor, ima
 def test_started_again_only_what_is_missing_or_changed_is_predicted(predictor, images, tmp_path):
     predict_shards(predictor, [images], tmp_path / "out")
     dates = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}
-    (tmp_path / "out" / "part_0.parquet").unlink()
+    (tmp_path / "out" / "part_0.parquet").rename(tmp_path / "out" / ".0123456789ab.part_0.parquet")  # as of one killed
     (tmp_path / "out" / "part_1.parquet").write_bytes(b"cut off")
     with ZipFile(images / "deeper" / "pack.zip", "a") as archive:
         archive.writestr("z103.png", png(103))
@@ -89,6 +93,9 @@ def test_started_again_only_what_is_missing_or_changed_is_predicted(predictor, i
     assert (made.predicted, made.before, made.images) == (3, 1, 44)
     assert [path.name for path, date in dates.items() if path.stat().st_mtime_ns == date] == ["images_00000.parquet"]
     assert sum(map(len, predicted(tmp_path / "out").values())) == 46
+    assert {path.name for path in (tmp_path / "out").iterdir()} - {path.name for path in dates} == {
+        ".claims", "_settings.json"
+    }  # fmt: skip
     assert not list((tmp_path / "out" / ".claims").iterdir())
 
 
@@ -129,7 +136,7 @@ def test_predictions_of_other_settings_are_not_mixed(predictor, images, tmp_path
     predict_shards(predictor, [images / "deeper"], tmp_path / "out")
     with pytest.raises(ValueError, match="out has predictions with other floor: predict to another folder"):
         predict_shards(predictor, [images], tmp_path / "out", floor=0.5)
-    assert json.loads((tmp_path / "out" / "settings.json").read_text())["floor"] == 0.05
+    assert json.loads((tmp_path / "out" / "_settings.json").read_text())["floor"] == 0.05
 
 
 def test_shards_of_one_name_are_refused(predictor, images, tmp_path):

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,15 @@ def test_a_bad_file_is_one_escaped_line_and_the_last_result_is_gone(page, image)
     page.show("<b>.jpg", b"no image")
     assert page.answer.value == "" and page.message.value.count("<p") == 1
     assert "&lt;b&gt;.jpg: can&#x27;t be read as an image (its content is none of" in page.message.value
+
+
+def test_dicom_is_shown_without_the_patient(page):
+    pydicom = pytest.importorskip("pydicom", reason="pydicom, of the extra dicom, is not installed")
+    content = (Path(pydicom.__file__).parent / "data" / "test_files" / "MR_small.dcm").read_bytes()
+    page.threshold.value = 0.5
+    page.show("scan.dcm", content)
+    assert len(page.found) == 1 and "the uploaded image" in page.answer.value
+    assert b"CompressedSamples" in content and "CompressedSamples" not in page.answer.value + page.message.value
 
 
 def test_names_are_escaped_and_the_picture_keeps_its_proportions(page, monkeypatch):

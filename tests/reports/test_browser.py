@@ -5,12 +5,16 @@ import os
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from nblib.reports import write_concepts_page
 from nblib.reports.render import render_reports
 
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -143,16 +147,74 @@ def test_pages_make_no_request_and_log_no_error(browser, index):
 
 
 def test_a_phone_shows_every_page_without_scrolling_sideways(browser, index):
+    summary = new_output("display_data", {"text/html": f"<pre>{'│ conv (Conv2D)  │ (None, 64) ' * 9}</pre>"})
+    notebook = new_notebook(cells=[new_code_cell("network.summary()", outputs=[summary])])
+    nbformat.write(notebook, index.parent.with_name("runs") / "summary.ipynb")
+    render_reports(index.parent.with_name("runs"), index.parent)
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     )
     try:
         open_index(browser, index)
-        for page in (index, index.parent / "pages" / "03_vgg16_flipped--val1.html"):
+        for page in (
+            index,
+            *(index.parent / "pages" / f"{name}.html" for name in ("03_vgg16_flipped--val1", "summary")),
+        ):
             browser.get(page.absolute().as_uri())
             assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert browser.find_element(By.CSS_SELECTOR, ".output pre").size["height"] < 30  # of one line: not broken
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def concepts(sample_dataset, tmp_path):
+    write_concepts_page(tmp_path / "concepts.html", sample_dataset)
+    return tmp_path / "concepts.html"
+
+
+def open_concepts(browser, concepts):
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(concepts.absolute().as_uri())
+    WebDriverWait(browser, SECONDS).until(lambda page: page.find_elements(By.CSS_SELECTOR, "button.concept"))
+
+
+def test_concepts_are_filtered_counted_and_shown_by_keyboard(browser, concepts, sample_dataset):
+    open_concepts(browser, concepts)
+    labelled = sample_dataset.split("train", "val")
+
+    def first_row():
+        return [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, "#concepts tbody tr:first-child td")]
+
+    def expected(images):
+        counts = images["concepts"].explode().value_counts()
+        return counts, f"{counts.max():,}", f"{100 * counts.max() / len(images):.2f} %"
+
+    counts, images, share = expected(labelled)
+    assert browser.find_element(By.CSS_SELECTOR, ".dt-info").text == f"{len(counts):,} concepts"
+    assert first_row()[2:] == [images, share] and counts[first_row()[1]] == counts.max()
+    Select(browser.find_element(By.ID, "split")).select_by_visible_text("val")
+    Select(browser.find_element(By.ID, "category")).select_by_visible_text("DRCT")
+    some = labelled[(labelled["split"] == "val") & (labelled["category"] == "DRCT")]
+    counts, images, share = expected(some)
+    assert browser.find_element(By.CSS_SELECTOR, ".dt-info").text.startswith(f"{len(counts):,} concepts")
+    assert first_row()[2:] == [images, share]
+    name = first_row()[0]
+    browser.find_element(By.CSS_SELECTOR, ".dt-search input").send_keys(name)
+    browser.find_element(By.CSS_SELECTOR, "button.concept").send_keys(Keys.ENTER)
+    assert browser.find_element(By.ID, "name").text.startswith(f"{name}, C")
+    assert browser.switch_to.active_element.get_attribute("id") == "one"
+    partner = browser.find_element(By.CSS_SELECTOR, "#partners button")
+    other = partner.text
+    partner.send_keys(Keys.ENTER)
+    assert browser.find_element(By.ID, "name").text.startswith(other)
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requested = [
+        event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert not [address for address in requested if not address.startswith(("file:", "data:"))]
+    assert browser.get_log("browser") == []
 
 
 def axe_source():
@@ -163,17 +225,20 @@ def axe_source():
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_accessibility_barrier(browser, index, scheme):
+def test_no_page_has_a_serious_accessibility_barrier(browser, index, concepts, scheme):
     source = axe_source()
     if source is None:
         pytest.skip("NODE_MODULES names no folder with axe-core: npm install --prefix DIR axe-core")
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    for page in (index, index.parent / "pages" / "03_vgg16_flipped--val1.html"):
+    for page in (index, index.parent / "pages" / "03_vgg16_flipped--val1.html", concepts):
         browser.get(page.absolute().as_uri())
         if page == index:
             wait_for_chosen(browser, 3)
+        if page == concepts:
+            open_concepts(browser, concepts)
+            browser.find_element(By.CSS_SELECTOR, "button.concept").click()
         browser.execute_script("document.querySelectorAll('details').forEach(folded => folded.open = true)")
         browser.execute_script(source)
         found = browser.execute_async_script("axe.run(document).then(arguments[arguments.length - 1])")

@@ -1,9 +1,7 @@
 """One damaged notebook or run never spoils the reports: each is a row with its reason, and all others are rendered."""
 
-import copy
 import json
 import os
-import random
 
 import nbformat
 import pytest
@@ -171,46 +169,3 @@ def test_a_damaged_run_is_a_row_with_the_reason(leave_run, tmp_path, file):
     assert "0.3100" in index
     assert {place.parent for place in reports.damages} == {run.folder for run in damaged}
     assert all(f"pages/bad{number}--val1.html" in index for number in range(len(damaged)))
-
-
-def mutated(content, generator):
-    """A deep copy with one value, anywhere, replaced, removed or moved."""
-    content = copy.deepcopy(content)
-    place = content
-    while True:
-        key = generator.choice(list(place) if isinstance(place, dict) else range(len(place)))
-        inside = place[key]
-        if not isinstance(inside, dict | list) or not inside or generator.random() < 0.3:
-            break
-        place = inside
-    values = [None, 0, -1, 1e308, "text", "", [], {}, True, "\ud800", "<script>x</script>", [[]], {"a": {}}]
-    place[key] = generator.choice(values)
-    return content
-
-
-def test_200_mutations_of_a_notebook_and_of_a_run(leave_run, tmp_path):
-    generator = random.Random(15)
-    good = leave_run("good")
-    notebook = json.loads((good.folder / "notebook.ipynb").read_text())
-    files = {name: (good.folder / name).read_text() for name in ("experiment.json", "scores.json", "history.csv")}
-    for number in range(100):
-        (tmp_path / "runs" / f"m{number}.ipynb").write_text(json.dumps(mutated(notebook, generator)))
-    for number in range(100):
-        run = leave_run(f"m{number}")
-        name = generator.choice(sorted(files))
-        if name.endswith(".json"):
-            text = json.dumps(mutated(json.loads(files[name]), generator))
-        else:
-            position = generator.randrange(len(files[name]))
-            text = (
-                files[name][:position]
-                + generator.choice(["", "x", "\n", ",", "-", "nan"])
-                + files[name][position + 1 :]
-            )
-        (run.folder / name).write_text(text, errors="replace")
-    reports = render_reports(tmp_path / "runs", tmp_path / "reports")
-    pages = {path.stem for path in (tmp_path / "reports" / "pages").iterdir()}
-    assert pages == {"good--val1", *(f"m{number}" for number in range(100)), *(f"m{n}--val1" for n in range(100))}
-    assert "0.3100" in (tmp_path / "reports" / "pages" / "good--val1.html").read_text()
-    assert 20 < len(reports.damages) < 200
-    assert "<script>x</script>" not in reports.index.read_text()

@@ -1,10 +1,6 @@
 """A batch on a real Slurm, started by cluster.sh: jobs are requeued while they run, and all runs complete."""
 
-import os
-import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 from batch.batches import TINY, TOP, as_words, nblib_batch, wait_for
@@ -14,32 +10,12 @@ from nblib.batch.places import Slurm
 from nblib.batch.plan import plan_runs
 from nblib.batch.worker import Execution
 
-CLUSTER = Path(__file__).parent / "cluster.sh"
-PROGRAMS = ("slurmctld", "slurmd", "munged", "srun", "sbatch", "squeue", "scontrol")
 FILES = (
     "params/table3/03_vgg16_flipped.yaml",
     "params/table3/05_resnet50.yaml",
     "params/table3/10_vgg16_f1_plus_bce.yaml",
 )
 EPOCHS = 150  # of a few hundredths of a second: still running when it is requeued
-
-
-@pytest.fixture
-def slurm(monkeypatch):
-    """A cluster of one node with two slots; gone afterwards with all its jobs."""
-    if lacking := [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]:
-        pytest.skip(f"no {', '.join(lacking)} here: apt-get install slurm-wlm munge")
-    if os.geteuid() != 0:
-        pytest.skip("only root can start munged as user munge, and slurmd")
-    folder = tempfile.mkdtemp(prefix="nblib_slurm_")  # not pytest's, which user munge may not enter
-    monkeypatch.setenv("SLURM_CONF", f"{folder}/slurm.conf")
-    try:
-        subprocess.run([CLUSTER, "start", folder], check=True)
-        yield
-    finally:
-        subprocess.run(["scancel", "--user", "root"], check=False)
-        subprocess.run([CLUSTER, "stop", folder], check=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def jobs_of(log):

@@ -101,3 +101,10 @@ def test_what_a_killed_writer_left_beside_its_file_is_removed_and_nothing_else(t
         assert names_in(tmp_path) == [".abc.state.npz", ".hidden", "probabilities", "state.npz"]
         assert names_in(tmp_path / "probabilities") == []
         beside.mkdir()
+
+
+def test_leftovers_of_one_file_are_removed_alone(tmp_path):
+    for name in (".0123456789ab.a.parquet", ".0123456789ab.b.parquet", ".0123456789ab.ba.parquet", "a.parquet"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, "a.parquet")
+    assert names_in(tmp_path) == [".0123456789ab.b.parquet", ".0123456789ab.ba.parquet", "a.parquet"]

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from nblib.data import ConceptVocabulary, Examples, cache_pixels
-from nblib.training.batches import batches_per_epoch, epoch_order, ordered_batches, training_batches
+from nblib.training.batches import (
+    GREATEST_WEIGHT,
+    batches_per_epoch,
+    epoch_order,
+    ordered_batches,
+    rarest_weights,
+    training_batches,
+)
 
 
 def test_an_epoch_with_flipped_copies_has_every_image_once_as_it_is_and_once_flipped():
@@ -108,3 +115,29 @@ def test_ordered_batches_are_all_examples_once_in_their_order(examples):
 )
 def test_batches_per_epoch_counts_the_last_smaller_one(examples, batch_size, flipped_copies, batches):
     assert batches_per_epoch(examples, batch_size, flipped_copies) == batches
+
+
+def of_concepts(*concepts):
+    images = pd.DataFrame({"image_id": [str(row) for row in range(len(concepts))], "concepts": concepts})
+    return Examples.of(images, ConceptVocabulary(("C0000001", "C0000002")))
+
+
+def test_an_image_weighs_as_much_as_the_rarest_of_its_concepts():
+    examples = of_concepts(("C0000001",), ("C0000001",), ("C0000001", "C0000002"), ("C0000001",), ())
+    assert rarest_weights(examples).tolist() == pytest.approx([1 / 4, 1 / 4, 1, 1 / 4, 1 / 5])
+
+
+def test_no_image_weighs_more_than_ten_times_the_mean():
+    weights = rarest_weights(of_concepts(("C0000002",), *[("C0000001",)] * 999))
+    assert weights.tolist()[1:] == pytest.approx([1 / 999] * 999)
+    assert weights[0] == pytest.approx(GREATEST_WEIGHT * (1 + 1) / 1000)
+
+
+def test_images_are_drawn_as_often_as_their_weights_say_and_the_same_for_the_same_epoch():
+    weights = np.array([1.0, 2.0, 5.0])
+    rows, flipped = epoch_order(3, True, 1, 0, weights)
+    assert len(rows) == 6 and set(rows) <= {0, 1, 2} and set(flipped) <= {False, True}
+    drawn = np.concatenate([epoch_order(3, True, 1, epoch, weights)[0] for epoch in range(3000)])
+    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), weights / 8, atol=0.01)
+    for ours, theirs in zip(epoch_order(3, True, 1, 7, weights), epoch_order(3, True, 1, 7, weights), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

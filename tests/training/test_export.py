@@ -78,3 +78,9 @@ def test_an_unknown_form_and_a_model_that_predicts_something_else_are_refused(sa
     with pytest.raises(ValueError, match=r"the litert model of .* predicts .* away from Keras; it is not written"):
         export_model(run, tmp_path / "to", "litert")
     assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_run_that_resizes_otherwise_than_by_the_nearest_pixel_is_not_exported(sample, tmp_path):
+    with pytest.raises(ValueError, match="resizes images by bilinear; what is exported can do it by the nearest pixel"):
+        export_model(finished_run(sample, tmp_path, resize="bilinear"), tmp_path / "out", "saved_model")
+    assert not (tmp_path / "out").exists()

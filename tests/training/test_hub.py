@@ -8,6 +8,7 @@ from benchmarks.killing import assert_same_run, small_experiment, train_anew, tr
 
 from nblib.data import decode_image
 from nblib.experiments import Experiment
+from nblib.training.export import export_model
 from nblib.training.hub import hub_backbone
 from nblib.training.models import build_network, describe_network, trained_network, with_preprocessing
 from nblib.training.trainer import load_model, predict_batch
@@ -86,6 +87,12 @@ def test_a_run_predicts_without_the_preset_what_it_predicted_with_it(run):
     paths = run.experiment.read_data().images.set_index("image_id")["path"][image_ids]
     decoded = np.stack([decode_image(path, 32) for path in paths])
     np.testing.assert_allclose(predict_batch(load_model(run), decoded), probabilities, rtol=0, atol=1e-5)
+
+
+def test_what_onnx_can_not_hold_is_exported_as_saved_model(run, tmp_path):
+    with pytest.raises(ValueError, match=r"onnx can't hold all operations of this network .* as saved_model"):
+        export_model(run, tmp_path, "onnx")
+    assert export_model(run, tmp_path, "saved_model") < 1e-5
 
 
 def test_a_backbone_starts_from_the_weights_of_a_run(run, presets):

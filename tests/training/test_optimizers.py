@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from nblib.experiments import Experiment
+from nblib.training.models import build_network
 from nblib.training.optimizers import NadamWithDecay, build_optimizer
 
 STEPS = 50
@@ -196,3 +197,21 @@ def test_the_rate_rises_on_a_line_and_falls_on_a_cosine_from_batch_to_batch(warm
     down = [0.01 * (1 + np.cos(np.pi * step / (50 - rising))) for step in range(50 - rising)]
     np.testing.assert_allclose(rates, up + down, rtol=1e-5, atol=1e-9)
     assert float(optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adamw", "weight_decay": 0.5}, {"optimizer": "sgd"}])
+def test_the_backbone_learns_at_its_own_rate_and_the_head_at_the_whole(options):
+    def path(rate, factor):
+        small = {"backbone": "small_plain", "weights": None, "image_size": 32, "fc_units": 4, "pooling": "gem"}
+        experiment = Experiment(learning_rate=rate, backbone_learning_rate_factor=factor, **small, **options)
+        network, optimizer = build_network(experiment, 3), build_optimizer(experiment)
+        optimizer.build(network.trainable_variables)
+        rng = np.random.default_rng(4)
+        for _ in range(5):
+            optimizer.apply([rng.normal(size=each.shape).astype("float32") for each in network.trainable_variables])
+        weights = network.get_weights()
+        return flat(weights[:8]), flat(weights[8:])  # of four convolutions; of GeM and three dense layers
+
+    (slow, head), (backbone, _), (_, whole) = path(0.02, 0.1), path(0.002, 1), path(0.02, 1)
+    np.testing.assert_allclose(slow, backbone, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(head, whole, rtol=0, atol=1e-6)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nblib.data import validation_halves
-from nblib.evaluation import RULES, concept_scores, fit_rule, rule_as_json
+from nblib.evaluation import RULES, concept_scores, f1_by_category, fit_rule, rule_as_json, select
 from nblib.evaluation.saved_rules import read_rule
 from nblib.experiments import Run, read_half
 from nblib.training.rules import save_rules_and_concept_scores
@@ -34,6 +34,8 @@ def test_rules_are_fitted_on_the_validation_half_and_concepts_scored_on_the_test
     pd.testing.assert_frame_equal(
         Run(predicted.folder).concept_scores, expected, check_index_type=False, check_dtype=False
     )
+    by_category = f1_by_category(test.categories, test.labels, select(test.probabilities))
+    pd.testing.assert_frame_equal(Run(predicted.folder).category_scores, by_category, check_index_type=False)
 
 
 def test_only_what_is_missing_is_saved(predicted, sample_dataset):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from benchmarks.killing import train_anew, train_in_part
+from benchmarks.killing import EVERYTHING, train_anew, train_in_part
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 from tensorflow.python.framework.config import disable_op_determinism
@@ -217,6 +217,14 @@ def test_the_averaged_weights_are_evaluated_and_saved_and_survive_a_kill(run, sa
     killed = small(sample, tmp_path / "killed", **conditions)
     train_in_part(killed, 2)
     assert_same_numbers(train_anew(killed), whole)
+
+
+def test_a_run_with_every_option_that_the_paper_does_not_have_resumes_to_the_same_bits(sample, tmp_path):
+    whole = train_anew(small(sample, tmp_path / "whole", epochs=3, **EVERYTHING))
+    killed = small(sample, tmp_path / "killed", epochs=3, **EVERYTHING)
+    train_in_part(killed, 1)
+    assert_same_numbers(train_anew(killed), whole)
+    assert whole.history["loss"].is_monotonic_decreasing
 
 
 @pytest.mark.parametrize("monitor", ["tuned_f1", "loss"])

@@ -93,7 +93,9 @@ def test_what_can_not_be_prepared_is_an_error(sample, tmp_path):
         prepare([small(sample, tmp_path), small(sample, tmp_path, weights=str(tmp_path / "absent.h5"))])
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"limit_images": 41}, {"image_size": 33}, {"quarantine": "q.txt"}])
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"limit_images": 41}, {"image_size": 33}, {"resize": "letterbox"}, {"quarantine": "q.txt"}]
+)
 def test_experiments_share_pixels_when_data_size_and_images_are_the_same(other, sample, tmp_path):
     one = shared_pixels(small(sample, tmp_path))
     assert one == shared_pixels(small(sample, tmp_path, loss="bce", dropout=0, validation_half="val2"))
