@@ -22,7 +22,7 @@ from nblib.reports import submit
 COMMANDS = (
     "sample", "check", "stats", "evaluate", "check-submission", "submissions", "report", "doctor", "prepare", "predict",
     "watch", "split", "export", "app", "card",
-    "batch", "features",
+    "batch", "features", "import",
 )  # fmt: skip
 
 
