@@ -1,9 +1,7 @@
 """The command line `nblib`: a thin layer over the library."""
 
 import json
-import os
 import sys
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -296,9 +294,8 @@ def predict(
 
     Example: `nblib predict runs/sample/03_vgg16_flipped/val1 my_images --to predictions.csv`
     """
-    with _quiet_tensorflow():
-        from nblib.evaluation import Threshold
-        from nblib.prediction import Predictor, print_predictions, write_predictions
+    from nblib.evaluation import Threshold
+    from nblib.prediction import Predictor, print_predictions, write_predictions
 
     chosen = Threshold(threshold) if rule == "threshold" else rule
     predictor = Predictor(run, *others, rule=chosen, nomissing=nomissing)
@@ -330,9 +327,8 @@ def import_probabilities(
 
     Example: `nblib import val.npz test.npz --name my_swin --data my_data`
     """
-    with _quiet_tensorflow():
-        from nblib.experiments import Experiment
-        from nblib.prediction import import_run
+    from nblib.experiments import Experiment
+    from nblib.prediction import import_run
 
     places = {"data": str(data.resolve()), "runs": str(runs.resolve()), "split": split and str(split.resolve())}
     experiment = Experiment(experiment_name=name, validation_half=half, seed=seed, force=force, **places)
@@ -355,7 +351,7 @@ def export(
 
     Example: `nblib export runs/sample/03_vgg16_flipped/val1 --to exported`
     """
-    with _quiet_tensorflow():
+    with stderr_silenced():  # TensorFlow and tf2onnx report what they convert
         from nblib.prediction import export_run
 
         difference = export_run(run, to, form, rule)
@@ -375,8 +371,7 @@ def card(
 
     Example: `nblib card runs/sample/03_vgg16_flipped/val1 --to exported/README.md`
     """
-    with _quiet_tensorflow():
-        from nblib.prediction import model_card, write_card
+    from nblib.prediction import model_card, write_card
 
     text = model_card(run, licence, data_licence)
     if to is None:
@@ -399,8 +394,7 @@ def serve(
 
     Example: `nblib app runs/sample/03_vgg16_flipped/val1`
     """
-    with _quiet_tensorflow():
-        from nblib.prediction import serve_app
+    from nblib.prediction import serve_app
 
     raise Exit(serve_app(run, port, browser))
 
@@ -417,8 +411,7 @@ def doctor(
 
     Example: `nblib doctor params/table3/03_vgg16_flipped.yaml --data my_data`
     """
-    with _quiet_tensorflow():
-        from nblib.training import examine, read_experiment, versions
+    from nblib.training import examine, read_experiment, versions
 
     if data and not data.is_dir():
         raise FileNotFoundError(f"no data folder at {data}; --data names the folder with images and concept lists.")
@@ -449,10 +442,9 @@ def features(
 
     Example: `nblib features my_data --to features.npz --layers block4_pool,block5_pool`
     """
-    with _quiet_tensorflow():
-        from nblib.training import extract_features
     from nblib.data import concatenate, labelled_splits, read_dataset, write_features
     from nblib.experiments import Experiment
+    from nblib.training import extract_features
 
     conditions = {"backbone": backbone, "weights": weights or None, "image_size": image_size}
     experiment = Experiment(**conditions, data=str(data.resolve()), runs=str(runs.resolve()))
@@ -468,9 +460,8 @@ def prepare(experiments: ParametersFiles) -> None:
 
     Example: `nblib prepare my_experiment.yaml`
     """
-    with _quiet_tensorflow():
-        from nblib.training import prepare as prepare_experiments
-        from nblib.training import read_experiment
+    from nblib.training import prepare as prepare_experiments
+    from nblib.training import read_experiment
 
     prepare_experiments([read_experiment(path) for path in experiments])
 
@@ -504,12 +495,6 @@ def _predict_to_folder(predictor, images: list[Path], to: Path, floor: float) ->
     echo(f"{made.before:,} shards were predicted before, {len(made.damaged):,} are damaged{elsewhere}", err=True)
     if made.unreadable or serious_problems(problems):
         raise Exit(1)
-
-
-def _quiet_tensorflow() -> AbstractContextManager:
-    """A context to load TensorFlow in, without what it logs then, and later about absent GPUs."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    return stderr_silenced()
 
 
 def _check_text(
