@@ -28,6 +28,11 @@ def write_shards(folder):
     damaged.write_bytes(damaged.read_bytes()[:-200])
 
 
+def in_queue(*options):
+    """What squeue lists, as text."""
+    return subprocess.run(["squeue", "--noheader", *options], capture_output=True, text=True, check=True).stdout
+
+
 def test_all_shards_but_the_damaged_one_are_predicted_once_whatever_is_lost(slurm, sample, tmp_path):
     run, out = finished_run(sample, tmp_path / "runs"), tmp_path / "out"
     write_shards(tmp_path / "shards")
@@ -40,9 +45,10 @@ def test_all_shards_but_the_damaged_one_are_predicted_once_whatever_is_lost(slur
 
     wait_for(lambda: len(list(out.glob("*.parquet"))) > 2, 300)
     subprocess.run(["scontrol", "requeue", f"{job}_1"], check=True)
+    wait_for(lambda: not in_queue("--states=completing"))  # else the new daemon finds the job twice
     os.kill(int((slurm / "slurmd.pid").read_text()), signal.SIGKILL)
     subprocess.run(["slurmd"], env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}, check=True)
-    wait_for(lambda: not subprocess.run(["squeue", "--noheader"], capture_output=True, text=True).stdout, 300)
+    wait_for(lambda: not in_queue(), 300)
 
     said = "".join(path.read_text() for path in tmp_path.glob("job_*.txt"))
     assert f"shard_{DAMAGED}.parquet: can't be read" in said
