@@ -25,7 +25,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from benchmarks.killing import train_anew, train_in_part
 from nblib.experiments import Experiment
-from nblib.training import LOSSES, predict_test
+from nblib.training import predict_test
+from nblib.training.losses import LOSSES
 from nblib.training.metrics import SampleF1
 from nblib.training.devices import as_part_of_batch, strategy_scope
 

@@ -78,7 +78,13 @@ def assert_same_numbers(run, other):
 
 def test_a_finished_run_has_all_its_files_and_no_other(run):
     files = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
-    results = {"probabilities/val1.npz", "probabilities/val2.npz", "scores.json", "concept_scores.csv"}
+    results = {
+        "probabilities/val1.npz",
+        "probabilities/val2.npz",
+        "scores.json",
+        "concept_scores.csv",
+        "category_scores.csv",
+    }
     results |= {f"rules/{name}.json" for name in RULES if name != "threshold"}
     assert files == {"experiment.json", "vocabulary.txt", "concepts.csv", "history.csv", "best.weights.h5", *results}
 
